@@ -1,0 +1,199 @@
+//! Flags over environment over file over defaults, made into one validated [`Config`].
+//!
+//! Nobody else reads the environment or the file. Secrets are [`Secret`]s from the moment they are read.
+
+mod secret;
+
+pub use secret::Secret;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+use crate::policy::HostPattern;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file that was read, or would have been.
+    pub file: PathBuf,
+    /// Where sessions and logs live.
+    pub state_dir: PathBuf,
+    /// `ENABLED_PLUGINS`; unset means every configured one.
+    pub enabled_plugins: Option<Vec<String>>,
+    /// `ALLOWED_HOSTS`; unset means what the enabled plugins need.
+    pub allowed_hosts: Option<Vec<HostPattern>>,
+    /// `MODEL_DEFAULT`.
+    pub model_default: Option<String>,
+    pub anthropic: Anthropic,
+    pub openai_compatible: OpenAiCompatible,
+    pub cloudflare: Cloudflare,
+    pub helm: Helm,
+    pub http: Http,
+    pub limits: Limits,
+    pub log: Log,
+    /// `[[skill]]` tables.
+    pub skills: Vec<CommandSkill>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Anthropic {
+    pub api_key: Option<Secret>,
+    /// With or without a trailing `/v1`.
+    pub base_url: Url,
+    pub default_model: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct OpenAiCompatible {
+    /// Usually ends in `/v1`; unset means not configured.
+    pub url: Option<Url>,
+    pub key: Option<Secret>,
+    pub default_model: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Cloudflare {
+    pub api_token: Option<Secret>,
+    pub account_id: Option<String>,
+    /// Default `https://api.cloudflare.com/client/v4`.
+    pub api_base_url: Url,
+}
+
+#[derive(Clone, Debug)]
+pub struct Helm {
+    /// Tokens of history sent with a call, estimated.
+    pub history_tokens: u32,
+    /// Bytes of a skill's result that the model reads.
+    pub tool_result_bytes: usize,
+    /// How long a client may take to answer an approval request.
+    pub approval_timeout: Duration,
+    /// Whether `skills.invoke` of a dangerous skill needs `confirm`.
+    pub confirm_dangerous: bool,
+    /// Turns of one session that may wait.
+    pub queued_turns: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct Http {
+    pub connect_timeout: Duration,
+    /// From the request sent to the first byte of the answer.
+    pub response_timeout: Duration,
+    /// Between two chunks of a stream.
+    pub idle_timeout: Duration,
+    /// After the first attempt.
+    pub max_retries: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub frame_bytes: usize,
+    pub header_bytes: usize,
+    pub json_depth: usize,
+    /// Requests of one connection at work at once.
+    pub in_flight: usize,
+    /// Frames that wait to be written to one connection.
+    pub outbound_frames: usize,
+    /// How long a connection may take no byte before it is cut off.
+    pub write_timeout: Duration,
+    /// Events kept of a session for those who come late.
+    pub buffered_events: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// A `tracing` filter: `info`, `open_think=debug`.
+    pub filter: String,
+}
+
+/// A skill made of a program: no shell, the input as JSON on its standard input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommandSkill {
+    pub id: String,
+    pub description: String,
+    pub input_schema: Value,
+    pub dangerous: bool,
+    /// Never empty.
+    pub command: Vec<String>,
+    pub timeout: Duration,
+    /// Bytes of output; more is an error.
+    pub output_limit: usize,
+    /// Names of environment variables it may see beside the harmless ones.
+    pub pass_env: Vec<String>,
+    pub tags: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            file: PathBuf::new(),
+            state_dir: PathBuf::new(),
+            enabled_plugins: None,
+            allowed_hosts: None,
+            model_default: None,
+            anthropic: Anthropic::default(),
+            openai_compatible: OpenAiCompatible::default(),
+            cloudflare: Cloudflare::default(),
+            helm: Helm::default(),
+            http: Http::default(),
+            limits: Limits::default(),
+            log: Log { filter: "info".to_owned() },
+            skills: Vec::new(),
+        }
+    }
+}
+
+impl Default for Anthropic {
+    fn default() -> Self {
+        Self { api_key: None, base_url: constant("https://api.anthropic.com"), default_model: None }
+    }
+}
+
+impl Default for Cloudflare {
+    fn default() -> Self {
+        let api_base_url = constant("https://api.cloudflare.com/client/v4");
+        Self { api_token: None, account_id: None, api_base_url }
+    }
+}
+
+impl Default for Helm {
+    fn default() -> Self {
+        Self {
+            history_tokens: 100_000,
+            tool_result_bytes: 64 * 1024,
+            approval_timeout: Duration::from_secs(120),
+            confirm_dangerous: true,
+            queued_turns: 32,
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            response_timeout: Duration::from_secs(120),
+            idle_timeout: Duration::from_secs(120),
+            max_retries: 2,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes: 16 * 1024 * 1024,
+            header_bytes: 8 * 1024,
+            json_depth: 128,
+            in_flight: 1024,
+            outbound_frames: 1024,
+            write_timeout: Duration::from_secs(30),
+            buffered_events: 2000,
+        }
+    }
+}
+
+fn constant(url: &str) -> Url {
+    Url::parse(url).expect("a URL written in this file")
+}

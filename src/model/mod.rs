@@ -1,0 +1,22 @@
+//! The narrow waist: what a conversation with a language model is, whoever the vendor.
+//!
+//! Nothing here knows a wire format. A dialect that needs more than these types say keeps it in an
+//! [`Opaque`] value, which travels with the block it belongs to and goes back to the same dialect verbatim.
+
+mod completion;
+mod delta;
+mod error;
+mod fold;
+mod message;
+mod provider;
+mod tool;
+mod usage;
+
+pub use completion::{Completion, Stop};
+pub use delta::{BlockStart, Delta};
+pub use error::{ErrorKind, ProviderError};
+pub use fold::Fold;
+pub use message::{Block, ImageSource, Message, Opaque, Role};
+pub use provider::{DeltaStream, ModelInfo, Provider, Request};
+pub use tool::{ToolCall, ToolChoice, ToolResult, ToolSpec};
+pub use usage::Usage;

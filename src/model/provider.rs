@@ -1,0 +1,50 @@
+//! The port behind which every path to a model stands.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+
+use super::{Delta, Message, ProviderError, ToolChoice, ToolSpec};
+
+pub type DeltaStream = BoxStream<'static, Result<Delta, ProviderError>>;
+
+/// One call of a model.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Without one the provider's default is used.
+    pub model: Option<String>,
+    pub system: Option<String>,
+    pub messages: Vec<Message>,
+    pub tools: Vec<ToolSpec>,
+    pub tool_choice: ToolChoice,
+    pub max_tokens: Option<u32>,
+    pub temperature: Option<f64>,
+    /// Whether to ask upstream for a stream. The deltas are of the same kind either way.
+    pub stream: bool,
+    /// The whole call, retries included, ends by then.
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelInfo {
+    pub id: String,
+    pub name: Option<String>,
+    /// Tokens, input and output together.
+    pub context_window: Option<u64>,
+}
+
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// The plugin's name.
+    fn id(&self) -> &str;
+
+    /// What is used when a request names no model; none if the provider has no default.
+    fn default_model(&self) -> Option<&str>;
+
+    /// Starts one call. Dropping the future or the stream aborts it upstream.
+    /// Retries happen in here, before the first delta and never after it.
+    async fn stream(&self, request: Request) -> Result<DeltaStream, ProviderError>;
+
+    async fn models(&self) -> Result<Vec<ModelInfo>, ProviderError>;
+}

@@ -1,0 +1,42 @@
+//! Tokens spent. `None` means the provider did not say, which is not zero.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Everything the model read, cached or not.
+    pub input_tokens: Option<u64>,
+    /// Everything the model wrote, reasoning included.
+    pub output_tokens: Option<u64>,
+    /// The part of the input that came from a cache.
+    pub cached_tokens: Option<u64>,
+    /// The part of the input that was written to a cache.
+    pub cache_write_tokens: Option<u64>,
+    /// The part of the output that was reasoning.
+    pub reasoning_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// A later report of the same call: what it says replaces, what it leaves out stays.
+    pub fn replace_with(&mut self, later: Usage) {
+        self.each_mut(later, |_, new| new);
+    }
+
+    /// The sum over several calls.
+    pub fn add(&mut self, other: Usage) {
+        self.each_mut(other, |old, new| old.saturating_add(new));
+    }
+
+    fn each_mut(&mut self, other: Usage, merge: fn(u64, u64) -> u64) {
+        let join = |mine: &mut Option<u64>, theirs: Option<u64>| {
+            if let Some(new) = theirs {
+                *mine = Some(merge(mine.unwrap_or(0), new));
+            }
+        };
+        join(&mut self.input_tokens, other.input_tokens);
+        join(&mut self.output_tokens, other.output_tokens);
+        join(&mut self.cached_tokens, other.cached_tokens);
+        join(&mut self.cache_write_tokens, other.cache_write_tokens);
+        join(&mut self.reasoning_tokens, other.reasoning_tokens);
+    }
+}

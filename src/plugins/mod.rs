@@ -1,0 +1,30 @@
+//! Plugins: named ways to a model or a service. One file each says its settings, hosts, skills and health, and
+//! builds its provider. Whether one is enabled and whether it is configured are two facts, and both are shown.
+
+use std::sync::Arc;
+
+use crate::model::Provider;
+use crate::policy::HostPattern;
+use crate::skills::Skill;
+
+/// One plugin as the configuration leaves it.
+#[derive(Clone)]
+pub struct Plugin {
+    pub id: &'static str,
+    pub description: &'static str,
+    pub enabled: bool,
+    pub readiness: Readiness,
+    /// Where its own endpoints are.
+    pub hosts: Vec<HostPattern>,
+    /// Offered while it is enabled.
+    pub skills: Vec<Skill>,
+    /// There if it can complete a conversation and is configured.
+    pub provider: Option<Arc<dyn Provider>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Readiness {
+    Configured,
+    /// `missing` names settings; `hint` is one sentence on how to set it up.
+    Missing { missing: Vec<&'static str>, hint: String },
+}

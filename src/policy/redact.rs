@@ -1,0 +1,39 @@
+//! Taking secrets out of text that comes from elsewhere: upstream errors, command output.
+
+/// Shorter values would blank ordinary words.
+const MIN_SECRET: usize = 6;
+
+#[derive(Clone, Default)]
+pub struct Redactor {
+    secrets: Vec<String>,
+}
+
+impl Redactor {
+    pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
+        let mut secrets: Vec<String> = secrets.into_iter().filter(|secret| secret.len() >= MIN_SECRET).collect();
+        // A secret that contains another must go first.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Self { secrets }
+    }
+
+    pub fn redact(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
+            if text.contains(secret.as_str()) {
+                text = text.replace(secret.as_str(), "***");
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Redactor;
+
+    #[test]
+    fn known_secrets_are_blanked_longest_first() {
+        let redactor = Redactor::new(["sk-abcdef".to_owned(), "sk-abcdef-long".to_owned(), "x".to_owned()]);
+        assert_eq!(redactor.redact("key sk-abcdef-long, then sk-abcdef; x stays"), "key ***, then ***; x stays");
+    }
+}

@@ -1,0 +1,1 @@
+//! Wire dialects: how a conversation is said to a vendor and heard from it. One folder each.

@@ -1,0 +1,9 @@
+//! Conversations that outlive the process.
+
+mod row;
+mod sqlite;
+mod store;
+
+pub use row::{ActionRow, ActionState, MessageRow, SessionRow, TurnRow, TurnSettings, TurnState};
+pub use sqlite::Sqlite;
+pub use store::{Store, StoreError, Write};

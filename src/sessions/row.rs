@@ -1,0 +1,121 @@
+//! What is kept of a session: its messages, its turns, and the actions that wait for a decision.
+//! Times are Unix milliseconds.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model::Message;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionRow {
+    pub name: String,
+    pub created_at: u64,
+    pub updated_at: u64,
+    pub message_count: u64,
+    /// Actions still held.
+    pub held_count: u64,
+    /// The sequence number of the last event that a finished turn sent.
+    pub last_seq: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageRow {
+    /// Grows by time within the whole store.
+    pub id: u64,
+    pub turn_id: String,
+    pub message: Message,
+    /// The provider of an assistant message.
+    pub provider: Option<String>,
+    pub created_at: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct TurnRow {
+    pub id: String,
+    pub session: String,
+    pub state: TurnState,
+    pub settings: TurnSettings,
+    /// Model calls made so far.
+    pub iterations: u32,
+    pub created_at: u64,
+}
+
+/// What a turn needs to be taken up again; kept as one JSON value, so that fields can be added.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TurnSettings {
+    /// `propose`, `selective` or `auto`.
+    pub mode: String,
+    pub mode_requested: String,
+    #[serde(default)]
+    pub downgrade_reason: Option<String>,
+    /// `(provider, model)` in the order in which they are tried.
+    pub candidates: Vec<(String, Option<String>)>,
+    pub max_iterations: u32,
+    #[serde(default)]
+    pub per_model_timeout_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnState {
+    /// Also what a turn is found in whose process died.
+    Running,
+    /// Stopped at actions that wait for a decision.
+    Held,
+    Done,
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionRow {
+    pub id: String,
+    pub session: String,
+    pub turn_id: String,
+    pub skill: String,
+    pub input: Option<Value>,
+    /// The model's call that was held; none if the action was only suggested in text.
+    pub tool_use_id: Option<String>,
+    pub reason: Option<String>,
+    pub dangerous: bool,
+    pub state: ActionState,
+    pub created_at: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionState {
+    /// Waits for a decision.
+    Held,
+    Approved,
+    Denied,
+    /// The conversation went on without a decision.
+    Superseded,
+}
+
+impl TurnState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Held => "held",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Running, Self::Held, Self::Done, Self::Failed].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+impl ActionState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Held, Self::Approved, Self::Denied, Self::Superseded].into_iter().find(|state| state.as_str() == text)
+    }
+}

@@ -1,0 +1,66 @@
+//! The port to the disk.
+
+use async_trait::async_trait;
+
+use super::{ActionRow, ActionState, MessageRow, SessionRow, TurnRow, TurnState};
+use crate::model::Message;
+
+/// One change. A list of them is kept whole or not at all.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// The session is made if it is new. Overwrites a turn of the same id.
+    Turn(TurnRow),
+    Message {
+        session: String,
+        turn_id: String,
+        message: Message,
+        provider: Option<String>,
+    },
+    TurnState {
+        turn_id: String,
+        state: TurnState,
+        iterations: u32,
+    },
+    Action(ActionRow),
+    ActionState {
+        id: String,
+        state: ActionState,
+    },
+    LastSeq {
+        session: String,
+        seq: u64,
+    },
+}
+
+/// One sentence for the user, with the way out in it: which file, what is wrong with it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(pub String);
+
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// When this returns, all of it survives the death of the process.
+    async fn write(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+
+    /// Newest first.
+    async fn sessions(&self) -> Result<Vec<SessionRow>, StoreError>;
+    async fn session(&self, name: &str) -> Result<Option<SessionRow>, StoreError>;
+    /// Whether there was one to delete.
+    async fn delete(&self, name: &str) -> Result<bool, StoreError>;
+
+    /// In order. With `limit` the newest that many, still in order; `before` gives those with smaller ids only.
+    async fn messages(
+        &self,
+        session: &str,
+        limit: Option<u32>,
+        before: Option<u64>,
+    ) -> Result<Vec<MessageRow>, StoreError>;
+
+    async fn turn(&self, turn_id: &str) -> Result<Option<TurnRow>, StoreError>;
+    /// All turns of a session, in order of their start.
+    async fn turns(&self, session: &str) -> Result<Vec<TurnRow>, StoreError>;
+
+    /// The held actions of a session, in the order in which they came.
+    async fn held(&self, session: &str) -> Result<Vec<ActionRow>, StoreError>;
+    async fn action(&self, id: &str) -> Result<Option<ActionRow>, StoreError>;
+}

@@ -1,0 +1,11 @@
+//! Skills: named actions with a schema for their input and a danger flag.
+
+mod danger;
+mod registry;
+mod schema;
+mod skill;
+
+pub use danger::{Mode, Permit};
+pub use registry::Registry;
+pub use schema::SchemaFault;
+pub use skill::{Handler, Skill, SkillError, SkillSpec};

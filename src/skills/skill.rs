@@ -1,0 +1,81 @@
+//! What a skill is, and what running one can come to.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::schema::{self, SchemaFault};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SkillSpec {
+    /// Kebab-case, unique; also the tool's name for a model.
+    pub id: String,
+    /// One line, for people and models.
+    pub description: String,
+    /// The plugin that brings it.
+    pub plugin: String,
+    pub tags: Vec<String>,
+    /// A JSON Schema of type `object`.
+    pub input_schema: Value,
+    pub dangerous: bool,
+}
+
+/// Does the work. Dropping the future stops it.
+#[async_trait]
+pub trait Handler: Send + Sync {
+    /// `input` has passed the skill's schema.
+    async fn run(&self, input: Value) -> Result<Value, SkillError>;
+}
+
+/// The message is for the user and the model alike, so it holds no secret.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SkillError {
+    pub message: String,
+    pub hint: Option<String>,
+    /// The HTTP status, where the skill asked a service.
+    pub status: Option<u16>,
+    pub retryable: bool,
+}
+
+#[derive(Clone)]
+pub struct Skill {
+    spec: Arc<SkillSpec>,
+    handler: Arc<dyn Handler>,
+    /// Compiled at the first check: most skills of a process never run.
+    validator: Arc<OnceLock<Result<jsonschema::Validator, String>>>,
+}
+
+impl Skill {
+    pub fn new(spec: SkillSpec, handler: impl Handler + 'static) -> Self {
+        Self { spec: Arc::new(spec), handler: Arc::new(handler), validator: Arc::default() }
+    }
+
+    pub fn spec(&self) -> &Arc<SkillSpec> {
+        &self.spec
+    }
+
+    /// Every way in which the input breaks the schema, each with its path.
+    pub fn check(&self, input: &Value) -> Result<(), SchemaFault> {
+        let validator = self.validator.get_or_init(|| schema::compile(&self.spec.input_schema));
+        schema::check(validator, input)
+    }
+
+    /// The input is checked first; danger is the caller's business.
+    pub async fn run(&self, input: Value) -> Result<Value, SkillError> {
+        self.check(&input).map_err(|fault| SkillError::new(fault.to_string()))?;
+        self.handler.run(input).await
+    }
+}
+
+impl SkillError {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, status: None, retryable: false }
+    }
+
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
