@@ -12,8 +12,6 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-use crate::policy::HostPattern;
-
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The file that was read, or would have been.
@@ -23,7 +21,7 @@ pub struct Config {
     /// `ENABLED_PLUGINS`; unset means every configured one.
     pub enabled_plugins: Option<Vec<String>>,
     /// `ALLOWED_HOSTS`; unset means what the enabled plugins need.
-    pub allowed_hosts: Option<Vec<HostPattern>>,
+    pub allowed_hosts: Option<Vec<String>>,
     /// `MODEL_DEFAULT`.
     pub model_default: Option<String>,
     pub anthropic: Anthropic,

@@ -26,5 +26,8 @@ pub struct Plugin {
 pub enum Readiness {
     Configured,
     /// `missing` names settings; `hint` is one sentence on how to set it up.
-    Missing { missing: Vec<&'static str>, hint: String },
+    Missing {
+        missing: Vec<&'static str>,
+        hint: String,
+    },
 }

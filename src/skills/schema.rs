@@ -22,7 +22,9 @@ pub(super) fn compile(schema: &Value) -> Result<Validator, String> {
 pub(super) fn check(validator: &Result<Validator, String>, input: &Value) -> Result<(), SchemaFault> {
     let validator = match validator {
         Ok(validator) => validator,
-        Err(error) => return Err(SchemaFault { faults: vec![format!("the skill's own schema is not valid: {error}")] }),
+        Err(error) => {
+            return Err(SchemaFault { faults: vec![format!("the skill's own schema is not valid: {error}")] });
+        }
     };
     let faults: Vec<String> = validator.iter_errors(input).take(MAX_FAULTS).map(|error| describe(&error)).collect();
     if faults.is_empty() { Ok(()) } else { Err(SchemaFault { faults }) }
