@@ -1,1 +1,39 @@
-//! Not here yet.
+//! Bytes to text frames and back. Knows no JSON.
+//!
+//! A transport is a pair: a [`Source`] of inbound frames and a [`Sink`] for outbound ones. Byte streams detect their
+//! framing from the first byte of the first message and answer in kind.
+
+mod byte_stream;
+mod framing;
+mod memory;
+mod stdio;
+
+pub use byte_stream::byte_stream;
+pub use framing::{Decoder, Fault, FrameLimits, Framing, Inbound};
+pub use memory::memory;
+pub use stdio::stdio;
+
+use async_trait::async_trait;
+
+/// Frames from the other side.
+#[async_trait]
+pub trait Source: Send {
+    /// The next frame; `None` at the end of input. Dropping the future loses nothing.
+    async fn next(&mut self) -> Result<Option<Inbound>, ReadError>;
+}
+
+/// Frames to the other side.
+#[async_trait]
+pub trait Sink: Send {
+    /// Writes all frames, in order, in as few system calls as will do.
+    async fn send(&mut self, frames: &[String]) -> std::io::Result<()>;
+}
+
+/// A connection that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("{0}")]
+    Framing(#[from] Fault),
+    #[error("the connection broke: {0}")]
+    Io(#[from] std::io::Error),
+}

@@ -1,0 +1,28 @@
+//! What a handler knows of the request it answers, beside its parameters.
+
+use jsonrpsee::types::Extensions;
+use tokio_util::sync::CancellationToken;
+
+use super::Peer;
+
+#[derive(Clone)]
+pub struct Call {
+    pub peer: Peer,
+    /// Fires when the client cancels the request, and when the connection ends. The connection answers for a
+    /// cancelled request; the handler only has to come to an end, soon, with whatever result.
+    pub cancelled: CancellationToken,
+}
+
+impl Call {
+    pub(super) fn into_extensions(self) -> Extensions {
+        let mut extensions = Extensions::new();
+        extensions.insert(self);
+        extensions
+    }
+
+    /// # Panics
+    /// If the extensions are not those of a call that this crate dispatched.
+    pub fn from_extensions(extensions: &Extensions) -> Self {
+        extensions.get::<Self>().expect("the connection puts a call into every request").clone()
+    }
+}

@@ -1,0 +1,106 @@
+//! The other side of a connection, as a handler sees it: something to notify and to ask.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jsonrpsee::types::ErrorObjectOwned;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::frame;
+use super::pending::{Answer, Pending};
+use super::{Id, Message};
+
+/// Cheap to clone; all clones speak to the same connection.
+#[derive(Clone)]
+pub struct Peer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    number: u64,
+    outbound: mpsc::Sender<String>,
+    pending: Mutex<Pending>,
+    closed: CancellationToken,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    #[error("the client is gone")]
+    Gone,
+    #[error("the client did not answer in time")]
+    TimedOut,
+    #[error("the client answered with error {}: {}", .0.code(), .0.message())]
+    Refused(ErrorObjectOwned),
+}
+
+impl Peer {
+    pub(super) fn new(number: u64, outbound: mpsc::Sender<String>, closed: CancellationToken) -> Self {
+        Self { shared: Arc::new(Shared { number, outbound, pending: Mutex::default(), closed }) }
+    }
+
+    /// Distinguishes the connections of this process.
+    pub fn number(&self) -> u64 {
+        self.shared.number
+    }
+
+    /// Fires when the connection ends, for whatever reason.
+    pub fn closed(&self) -> &CancellationToken {
+        &self.shared.closed
+    }
+
+    /// Waits while the outbound queue is full; `params` is the text of a JSON object.
+    pub async fn notify(&self, method: &str, params: &str) -> Result<(), PeerError> {
+        self.send(frame::notification(method, params)).await
+    }
+
+    /// Asks the client, for as long as the deadline allows.
+    pub async fn request(&self, method: &str, params: &str, deadline: Duration) -> Answer {
+        let (id, answer) = self.pending().open()?;
+        let _forget = Forget { peer: self, id: &id };
+        let ask = async {
+            self.send(frame::request(&id, method, params)).await?;
+            answer.await.unwrap_or(Err(PeerError::Gone))
+        };
+        tokio::time::timeout(deadline, ask).await.unwrap_or(Err(PeerError::TimedOut))
+    }
+
+    pub(super) async fn send(&self, frame: String) -> Result<(), PeerError> {
+        self.shared.outbound.send(frame).await.map_err(|_| PeerError::Gone)
+    }
+
+    pub(super) fn settle(&self, message: Message) {
+        if let Message::Response { id, outcome } = message {
+            let known = self.pending().settle(&id, outcome.map_err(PeerError::Refused));
+            if !known {
+                tracing::debug!(%id, "an answer to a request that nobody waits for");
+            }
+        }
+    }
+
+    /// Nothing more will be read from the peer: what waits for it fails now.
+    pub(super) fn fail_pending(&self) {
+        self.pending().close();
+    }
+
+    pub(super) fn close(&self) {
+        self.fail_pending();
+        self.shared.closed.cancel();
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that timed out or was dropped leaves nothing behind.
+struct Forget<'a> {
+    peer: &'a Peer,
+    id: &'a Id,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.peer.pending().forget(self.id);
+    }
+}

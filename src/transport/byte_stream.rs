@@ -1,0 +1,75 @@
+//! A transport over any pair of byte streams.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::{Decoder, FrameLimits, Framing, Inbound, ReadError, Sink, Source};
+
+/// Room made for each read.
+const READ_AHEAD: usize = 16 * 1024;
+
+/// A buffer that one large burst has grown beyond this is given back.
+const KEEP_BUFFER: usize = 256 * 1024;
+
+/// The sink answers in the framing that the source detects; it is not to be used before a first frame has come.
+pub fn byte_stream<R, W>(reader: R, writer: W, limits: FrameLimits) -> (Box<dyn Source>, Box<dyn Sink>)
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let framing = Arc::new(OnceLock::new());
+    let source = ByteSource { reader, decoder: Decoder::new(limits), framing: Arc::clone(&framing), ended: false };
+    let sink = ByteSink { writer, framing, buffer: Vec::new() };
+    (Box::new(source), Box::new(sink))
+}
+
+struct ByteSource<R> {
+    reader: R,
+    decoder: Decoder,
+    framing: Arc<OnceLock<Framing>>,
+    ended: bool,
+}
+
+struct ByteSink<W> {
+    writer: W,
+    framing: Arc<OnceLock<Framing>>,
+    buffer: Vec<u8>,
+}
+
+#[async_trait]
+impl<R: AsyncRead + Send + Unpin> Source for ByteSource<R> {
+    async fn next(&mut self) -> Result<Option<Inbound>, ReadError> {
+        loop {
+            let decoded = self.decoder.decode()?;
+            if let Some(framing) = self.decoder.framing() {
+                self.framing.get_or_init(|| framing);
+            }
+            if decoded.is_some() || self.ended {
+                return Ok(decoded);
+            }
+            self.decoder.buffer().reserve(READ_AHEAD);
+            // `read_buf` is cancel safe: bytes are in the buffer or still in the pipe.
+            if self.reader.read_buf(self.decoder.buffer()).await? == 0 {
+                self.ended = true;
+                return Ok(self.decoder.finish());
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl<W: AsyncWrite + Send + Unpin> Sink for ByteSink<W> {
+    async fn send(&mut self, frames: &[String]) -> std::io::Result<()> {
+        let framing = self.framing.get().copied().unwrap_or(Framing::Lines);
+        for frame in frames {
+            framing.encode(frame, &mut self.buffer);
+        }
+        let written = self.writer.write_all(&self.buffer).await;
+        self.buffer.clear();
+        self.buffer.shrink_to(KEEP_BUFFER);
+        written?;
+        self.writer.flush().await
+    }
+}

@@ -1,0 +1,89 @@
+//! The transport on this process's own standard input and output.
+//!
+//! Pipes and sockets are read without a thread in between; a thread for each read would cost more than most
+//! requests do, and one that waits for input cannot be stopped. Files and terminals have no other way.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream as StdUnixStream;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+
+use super::{FrameLimits, Sink, Source, byte_stream};
+
+type Reader = Box<dyn AsyncRead + Send + Unpin>;
+type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// Puts the descriptors back into blocking mode when dropped: whoever shares them, a shell above us, expects that.
+pub struct Restore(Vec<OwnedFd>);
+
+pub fn stdio(limits: FrameLimits) -> io::Result<((Box<dyn Source>, Box<dyn Sink>), Restore)> {
+    let mut restore = Restore(Vec::new());
+    let reader = stdin(&mut restore)?;
+    let writer = stdout(&mut restore)?;
+    Ok((byte_stream(reader, writer, limits), restore))
+}
+
+enum Kind {
+    Pipe,
+    Socket,
+    Other,
+}
+
+fn stdin(restore: &mut Restore) -> io::Result<Reader> {
+    let stdin = io::stdin();
+    Ok(match kind(stdin.as_fd().try_clone_to_owned()?)? {
+        Kind::Pipe => Box::new(pipe::Receiver::from_file(File::from(restore.take(&stdin)?))?),
+        Kind::Socket => Box::new(socket(restore.take(&stdin)?)?),
+        Kind::Other => Box::new(tokio::io::stdin()),
+    })
+}
+
+fn stdout(restore: &mut Restore) -> io::Result<Writer> {
+    let stdout = io::stdout();
+    Ok(match kind(stdout.as_fd().try_clone_to_owned()?)? {
+        Kind::Pipe => Box::new(pipe::Sender::from_file(File::from(restore.take(&stdout)?))?),
+        Kind::Socket => Box::new(socket(restore.take(&stdout)?)?),
+        Kind::Other => Box::new(tokio::io::stdout()),
+    })
+}
+
+fn kind(fd: OwnedFd) -> io::Result<Kind> {
+    let kind = File::from(fd).metadata()?.file_type();
+    Ok(match () {
+        () if kind.is_fifo() => Kind::Pipe,
+        () if kind.is_socket() => Kind::Socket,
+        () => Kind::Other,
+    })
+}
+
+fn socket(fd: OwnedFd) -> io::Result<UnixStream> {
+    let socket = StdUnixStream::from(fd);
+    socket.set_nonblocking(true)?;
+    UnixStream::from_std(socket)
+}
+
+impl Restore {
+    fn take(&mut self, stream: &impl AsFd) -> io::Result<OwnedFd> {
+        let fd = stream.as_fd().try_clone_to_owned()?;
+        self.0.push(fd.try_clone()?);
+        Ok(fd)
+    }
+}
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        for fd in &self.0 {
+            if let Ok(flags) = fcntl(fd, FcntlArg::F_GETFL) {
+                let flags = OFlag::from_bits_retain(flags) & !OFlag::O_NONBLOCK;
+                // Nothing is left to do about a descriptor that will not have it.
+                let _ = fcntl(fd, FcntlArg::F_SETFL(flags));
+            }
+        }
+    }
+}
