@@ -1,1 +1,21 @@
-//! Not here yet.
+//! The methods of the daemon: one table, one file a namespace, and the crossing between wire and domain.
+
+mod app;
+mod approvals;
+mod conductor;
+mod connection;
+mod convert;
+mod daemon;
+mod error;
+mod lifecycle;
+mod params;
+mod progress;
+mod providers;
+mod sessions;
+mod skills;
+mod subscriptions;
+mod table;
+
+pub use app::{App, Facts};
+pub use connection::Connection;
+pub use table::methods;

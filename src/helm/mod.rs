@@ -1,1 +1,31 @@
-//! Not here yet.
+//! Helm, the agent: says something to a model, runs the skills it asks for as far as the mode allows, and goes on
+//! until the model is done.
+//!
+//! [`Conductor`] is the way in. A turn's decisions are the plain value [`turn::Turn`]; the runner beside it does what
+//! they ask for.
+
+mod action_block;
+mod approval;
+mod attempts;
+mod conductor;
+mod error;
+mod event;
+mod history;
+mod lanes;
+mod log;
+mod prompt;
+mod request;
+mod route;
+mod runner;
+mod start;
+mod tools;
+mod turn;
+
+pub use action_block::parse as parse_action_blocks;
+pub use approval::{ApprovalRequest, Approver, Decision};
+pub use conductor::{Conductor, Running, Settings, TurnHandle, new_id, now_ms};
+pub use error::HelmError;
+pub use event::Event;
+pub use log::{Batch, Entry, EventLog, Logs, Reader};
+pub use request::{Action, Approve, Attempt, Halted, Message, Model, StopReason, TraceEntry, TurnOutcome, TurnResult};
+pub use route::{Route, Routes};

@@ -1,1 +1,38 @@
-//! Not here yet.
+//! The wire: parameters, results, events and error codes, and the schema made of them. Pure data, camelCase.
+//!
+//! A change here is a line in `CHANGELOG.md` under **Protocol**.
+
+mod conductor;
+mod daemon;
+mod error;
+mod event;
+mod lifecycle;
+mod method;
+mod provider;
+mod schema;
+mod session;
+mod skill;
+
+pub use conductor::{
+    ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, Attempt, Content, ContentBlock, Decision,
+    Halted, InterruptParams, InterruptResult, MessageParams, MessageResult, Mode, StopReason, SubscribeParams,
+    SubscribeResult, SuggestedAction, TraceEntry, TurnError, TurnResult, UnsubscribeParams, Usage, Wait,
+};
+pub use daemon::{Empty, RunningTurn, StatusParams, StatusResult};
+pub use error::{Code, ErrorData};
+pub use event::{Event, EventParams};
+pub use lifecycle::{
+    CancelParams, ClientCapabilities, ClientInfo, InitializeParams, InitializeResult, ProgressParams, ProgressValue,
+    ServerCapabilities, ServerInfo, Token,
+};
+pub use method::{Method, Notification, Side, names};
+pub use provider::{ModelRow, ProviderRow, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult};
+pub use schema::{MethodSchema, json_schema, method_schema, openrpc, request_names};
+pub use session::{
+    SessionDeleteResult, SessionDetail, SessionMessage, SessionMessagesParams, SessionMessagesResult, SessionParams,
+    SessionSummary, SessionsListResult,
+};
+pub use skill::{SkillInvokeParams, SkillInvokeResult, SkillRow, SkillsListResult};
+
+/// The version of this protocol: `major.minor`, where a client and a daemon of one major understand each other.
+pub const VERSION: &str = "1.0";

@@ -8,8 +8,8 @@ use super::Peer;
 #[derive(Clone)]
 pub struct Call {
     pub peer: Peer,
-    /// Fires when the client cancels the request, and when the connection ends. The connection answers for a
-    /// cancelled request; the handler only has to come to an end, soon, with whatever result.
+    /// Fires when the client cancels the request. The connection answers for it; the handler only has to come to an
+    /// end, soon, with whatever result, and to have aborted by then what it started.
     pub cancelled: CancellationToken,
 }
 

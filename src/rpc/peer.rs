@@ -21,6 +21,7 @@ struct Shared {
     number: u64,
     outbound: mpsc::Sender<String>,
     pending: Mutex<Pending>,
+    closing: CancellationToken,
     closed: CancellationToken,
 }
 
@@ -36,7 +37,13 @@ pub enum PeerError {
 
 impl Peer {
     pub(super) fn new(number: u64, outbound: mpsc::Sender<String>, closed: CancellationToken) -> Self {
-        Self { shared: Arc::new(Shared { number, outbound, pending: Mutex::default(), closed }) }
+        Self { shared: Arc::new(Shared {
+                number,
+                outbound,
+                pending: Mutex::default(),
+                closing: CancellationToken::new(),
+                closed,
+            }) }
     }
 
     /// Distinguishes the connections of this process.
@@ -44,7 +51,12 @@ impl Peer {
         self.shared.number
     }
 
-    /// Fires when the connection ends, for whatever reason.
+    /// Fires when the connection is about to end: what is not done by then is answered for.
+    pub fn closing(&self) -> &CancellationToken {
+        &self.shared.closing
+    }
+
+    /// Fires when the connection has ended, for whatever reason.
     pub fn closed(&self) -> &CancellationToken {
         &self.shared.closed
     }
@@ -85,6 +97,7 @@ impl Peer {
 
     pub(super) fn close(&self) {
         self.fail_pending();
+        self.shared.closing.cancel();
         self.shared.closed.cancel();
     }
 

@@ -210,6 +210,7 @@ impl<S: Service> Connection<S> {
             return self.settle(&id, outcome, true).await;
         }
         self.in_flight.insert(id.clone(), InFlight { cancel: cancel.clone(), by_client: false });
+        let closing = self.peer.closing().clone();
         self.tasks.spawn(async move {
             let outcome = tokio::select! {
                 biased;
@@ -218,6 +219,11 @@ impl<S: Service> Connection<S> {
                     if timeout(CANCEL, &mut work).await.is_err() {
                         tracing::warn!(%method, "a cancelled request did not come to an end in time");
                     }
+                    Outcome::Cancelled
+                }
+                // The loop bounds how long this may take.
+                () = closing.cancelled() => {
+                    let _ = work.await;
                     Outcome::Cancelled
                 }
             };
@@ -285,7 +291,7 @@ impl<S: Service> Connection<S> {
         if matches!(end, End::InputEnded | End::Broken(_)) {
             self.settle_until(start + FINISH).await;
         }
-        self.in_flight.values().for_each(|request| request.cancel.cancel());
+        self.peer.closing().cancel();
         self.settle_until(start + SETTLE).await;
         self.tasks.abort_all();
         let unanswered: Vec<Id> = self.in_flight.drain().map(|(id, _)| id).collect();

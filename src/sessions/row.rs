@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::Message;
+use crate::model::{Message, Mode};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionRow {
@@ -29,6 +29,17 @@ pub struct MessageRow {
     pub created_at: u64,
 }
 
+/// All that a turn needs to know of its session, read at once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Context {
+    /// Turn by turn, in the order in which the turns began.
+    pub messages: Vec<MessageRow>,
+    /// In the order in which they began.
+    pub turns: Vec<TurnRow>,
+    /// Actions still held.
+    pub held: Vec<ActionRow>,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct TurnRow {
     pub id: String,
@@ -43,9 +54,8 @@ pub struct TurnRow {
 /// What a turn needs to be taken up again; kept as one JSON value, so that fields can be added.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TurnSettings {
-    /// `propose`, `selective` or `auto`.
-    pub mode: String,
-    pub mode_requested: String,
+    pub mode: Mode,
+    pub mode_requested: Mode,
     #[serde(default)]
     pub downgrade_reason: Option<String>,
     /// `(provider, model)` in the order in which they are tried.
@@ -57,6 +67,8 @@ pub struct TurnSettings {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnState {
+    /// Its message is kept; it waits for the turns before it.
+    Queued,
     /// Also what a turn is found in whose process died.
     Running,
     /// Stopped at actions that wait for a decision.
@@ -93,6 +105,7 @@ pub enum ActionState {
 impl TurnState {
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Running => "running",
             Self::Held => "held",
             Self::Done => "done",
@@ -101,7 +114,9 @@ impl TurnState {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Running, Self::Held, Self::Done, Self::Failed].into_iter().find(|state| state.as_str() == text)
+        [Self::Queued, Self::Running, Self::Held, Self::Done, Self::Failed]
+            .into_iter()
+            .find(|state| state.as_str() == text)
     }
 }
 

@@ -5,7 +5,7 @@ mod registry;
 mod schema;
 mod skill;
 
-pub use danger::{Mode, Permit};
+pub use danger::Permit;
 pub use registry::Registry;
 pub use schema::SchemaFault;
 pub use skill::{Handler, Skill, SkillError, SkillSpec};

@@ -1,0 +1,54 @@
+//! What all connections share.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::Connection;
+use crate::helm::Conductor;
+use crate::plugins::Plugin;
+
+pub struct App {
+    pub conductor: Conductor,
+    pub plugins: Vec<Plugin>,
+    pub facts: Facts,
+    connections: Mutex<BTreeMap<u64, Weak<Connection>>>,
+}
+
+/// What does not change while the process lives.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub version: &'static str,
+    /// Unix milliseconds.
+    pub started_at: u64,
+    pub config_file: PathBuf,
+    pub state_dir: PathBuf,
+    pub log_file: PathBuf,
+    pub allowed_hosts: Vec<String>,
+    /// Whether a client may run a dangerous skill without confirming it.
+    pub confirm_dangerous: bool,
+    /// Whether to end with the process that a client names; only where that process started us.
+    pub watch_parent: bool,
+}
+
+impl App {
+    pub fn new(conductor: Conductor, plugins: Vec<Plugin>, facts: Facts) -> Arc<Self> {
+        Arc::new(Self { conductor, plugins, facts, connections: Mutex::default() })
+    }
+
+    pub(super) fn connected(&self, connection: &Arc<Connection>) {
+        let mut connections = self.all();
+        connections.retain(|_, connection| connection.strong_count() > 0);
+        connections.insert(connection.peer.number(), Arc::downgrade(connection));
+    }
+
+    /// The connections that are open now.
+    pub fn connections(&self) -> Vec<Arc<Connection>> {
+        let open = |connection: Arc<Connection>| (!connection.peer.closed().is_cancelled()).then_some(connection);
+        self.all().values().filter_map(Weak::upgrade).filter_map(open).collect()
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<Connection>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,113 @@
+//! What is known of one connection: who the client is, what it can do, where it is in its life, what it watches.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jsonrpsee::Methods;
+use jsonrpsee::types::Extensions;
+use serde_json::value::RawValue;
+
+use super::error::{ApiError, of_reason};
+use super::subscriptions::Subscriptions;
+use super::{App, convert};
+use crate::protocol::{ClientCapabilities, ClientInfo, Code, Notification, names};
+use crate::rpc::{Peer, Reason, RpcError, Service, Verdict};
+
+pub struct Connection {
+    pub peer: Peer,
+    pub subscriptions: Subscriptions,
+    app: Arc<App>,
+    methods: Methods,
+    client: Mutex<Client>,
+    shut_down: AtomicBool,
+}
+
+/// What `initialize` and `initialized` told.
+#[derive(Clone, Default)]
+pub struct Client {
+    pub introduced: bool,
+    pub ready: bool,
+    pub info: Option<ClientInfo>,
+    pub capabilities: ClientCapabilities,
+    /// The process that started us.
+    pub process_id: Option<i64>,
+}
+
+impl Connection {
+    /// Known to the app for as long as it is held.
+    pub fn open(app: Arc<App>, methods: Methods, peer: Peer) -> Arc<Self> {
+        let connection = Arc::new(Self {
+            subscriptions: Subscriptions::new(peer.clone()),
+            peer,
+            app,
+            methods,
+            client: Mutex::default(),
+            shut_down: AtomicBool::new(false),
+        });
+        connection.app.connected(&connection);
+        connection
+    }
+
+    pub fn client(&self) -> MutexGuard<'_, Client> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on only `exit` may come.
+    pub fn shut_down(&self) {
+        self.shut_down.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether requests may be sent to this client, and it answers approvals.
+    pub fn can_approve(&self) -> bool {
+        let client = self.client();
+        client.ready && client.capabilities.approvals
+    }
+
+    /// # Panics
+    /// If the extensions are not those of a call on a connection of ours.
+    pub fn from_extensions(extensions: &Extensions) -> Arc<Self> {
+        extensions.get::<Arc<Self>>().expect("the service puts its connection into every call").clone()
+    }
+}
+
+/// What the loop is given: a connection has to reach its own handlers as a shared value.
+pub struct Served(pub Arc<Connection>);
+
+impl Service for Served {
+    fn methods(&self) -> &Methods {
+        &self.0.methods
+    }
+
+    fn admit(&self, method: &str) -> Result<(), RpcError> {
+        if self.0.shut_down.load(Ordering::Relaxed) {
+            let error = ApiError::new(Code::InvalidRequest, "only 'exit' may follow 'shutdown'");
+            return Err(error.into_object(method));
+        }
+        Ok(())
+    }
+
+    fn extend(&self, extensions: &mut Extensions) {
+        extensions.insert(Arc::clone(&self.0));
+    }
+
+    fn notification(&self, method: &str, params: Option<&RawValue>) -> Verdict {
+        match method {
+            names::Initialized::NAME => self.0.client().ready = true,
+            names::CancelRequest::NAME => {
+                if let Some(id) = params.and_then(convert::cancelled_id) {
+                    return Verdict::Cancel(id);
+                }
+            }
+            names::Exit::NAME => {
+                let announced = self.0.shut_down.load(Ordering::Relaxed);
+                return Verdict::Exit(i32::from(!announced));
+            }
+            _ => tracing::debug!(method, "a notification that nobody handles"),
+        }
+        Verdict::Continue
+    }
+
+    fn fault(&self, reason: Reason) -> RpcError {
+        of_reason(reason, self.0.methods.method_names()).into_object("-")
+    }
+}

@@ -1,0 +1,39 @@
+//! `providers.*`.
+
+use super::convert;
+use super::error::ApiError;
+use super::table::Context;
+use crate::plugins::{Plugin, Readiness};
+use crate::protocol::{Empty, ProviderRow, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult};
+
+pub async fn list(context: Context, _: Empty) -> Result<ProvidersListResult, ApiError> {
+    let default = context.app.conductor.routes().default_route().map(|route| route.id.as_str());
+    let plugins = context.app.plugins.iter().filter(|plugin| plugin.completes);
+    Ok(ProvidersListResult { providers: plugins.map(|plugin| row(plugin, default)).collect() })
+}
+
+pub async fn models(context: Context, params: ProvidersModelsParams) -> Result<ProvidersModelsResult, ApiError> {
+    let provider = context.app.conductor.routes().provider(&params.provider)?;
+    let models = provider.models().await.map_err(|error| ApiError::provider(&params.provider, &error))?;
+    Ok(ProvidersModelsResult { models: models.into_iter().map(convert::model_row).collect() })
+}
+
+fn row(plugin: &Plugin, default: Option<&str>) -> ProviderRow {
+    let (missing, hint) = match &plugin.readiness {
+        Readiness::Configured => (Vec::new(), None),
+        Readiness::Missing { missing, hint } => (missing.iter().map(ToString::to_string).collect(), Some(hint.clone())),
+    };
+    let last = plugin.health.last();
+    ProviderRow {
+        id: plugin.id.to_owned(),
+        description: plugin.description.to_owned(),
+        enabled: plugin.enabled,
+        configured: plugin.readiness == Readiness::Configured,
+        healthy: last.as_ref().map(Result::is_ok),
+        last_error: last.and_then(Result::err),
+        default: default == Some(plugin.id),
+        default_model: plugin.provider.as_ref().and_then(|provider| provider.default_model().map(str::to_owned)),
+        missing,
+        hint,
+    }
+}

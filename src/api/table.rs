@@ -1,0 +1,110 @@
+//! The method table: name, parameters and result by the method's type, who handles it, and how it ends when cancelled.
+
+use std::sync::Arc;
+
+use jsonrpsee::RpcModule;
+use jsonrpsee::types::{ErrorObjectOwned, Extensions, Params};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::error::ApiError;
+use super::params::parse;
+use super::{App, Connection, conductor, daemon, lifecycle, providers, sessions, skills};
+use crate::protocol::{Code, Method, names};
+use crate::rpc::Call;
+
+/// What a handler has to work with.
+pub struct Context {
+    pub app: Arc<App>,
+    pub connection: Arc<Connection>,
+    pub call: Call,
+}
+
+/// What becomes of a handler whose request is cancelled.
+#[derive(Clone, Copy)]
+enum OnCancel {
+    /// It is dropped, and whatever it was doing with it.
+    Drop,
+    /// It hears of it, stops what it started, and ends by itself.
+    Tell,
+}
+
+/// Every method that the daemon answers.
+///
+/// # Panics
+/// If two rows have one name.
+pub fn methods(app: Arc<App>) -> RpcModule<App> {
+    use OnCancel::{Drop, Tell};
+    let mut table = RpcModule::from_arc(app);
+    row::<names::Initialize, _>(&mut table, Drop, lifecycle::initialize);
+    row::<names::Shutdown, _>(&mut table, Drop, lifecycle::shutdown);
+    row::<names::ConductorMessage, _>(&mut table, Tell, conductor::message);
+    row::<names::ConductorApprove, _>(&mut table, Tell, conductor::approve);
+    row::<names::ConductorInterrupt, _>(&mut table, Drop, conductor::interrupt);
+    row::<names::ConductorSubscribe, _>(&mut table, Drop, conductor::subscribe);
+    row::<names::ConductorUnsubscribe, _>(&mut table, Drop, conductor::unsubscribe);
+    row::<names::SessionsList, _>(&mut table, Drop, sessions::list);
+    row::<names::SessionsGet, _>(&mut table, Drop, sessions::get);
+    row::<names::SessionsMessages, _>(&mut table, Drop, sessions::messages);
+    row::<names::SessionsDelete, _>(&mut table, Drop, sessions::delete);
+    row::<names::SkillsList, _>(&mut table, Drop, skills::list);
+    row::<names::SkillsInvoke, _>(&mut table, Drop, skills::invoke);
+    row::<names::ProvidersList, _>(&mut table, Drop, providers::list);
+    row::<names::ProvidersModels, _>(&mut table, Drop, providers::models);
+    row::<names::DaemonStatus, _>(&mut table, Drop, daemon::status);
+    row::<names::RpcDiscover, _>(&mut table, Drop, daemon::discover);
+    table
+}
+
+/// An async function of a context and a method's parameters.
+trait Handler<M: Method>: Clone + Send + Sync + 'static {
+    fn call(self, context: Context, params: M::Params) -> impl Future<Output = Result<M::Result, ApiError>> + Send;
+}
+
+impl<M, F, Fut> Handler<M> for F
+where
+    M: Method,
+    F: FnOnce(Context, M::Params) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<M::Result, ApiError>> + Send,
+{
+    fn call(self, context: Context, params: M::Params) -> impl Future<Output = Result<M::Result, ApiError>> + Send {
+        self(context, params)
+    }
+}
+
+fn row<M: Method + 'static, H: Handler<M>>(table: &mut RpcModule<App>, on_cancel: OnCancel, handler: H)
+where
+    M::Params: Send,
+{
+    let entry = move |params: Params<'static>, app: Arc<App>, extensions: Extensions| {
+        let handler = handler.clone();
+        async move { answer::<M, H>(handler, on_cancel, &params, app, &extensions).await }
+    };
+    table.register_async_method(M::NAME, entry).expect("every name stands in the table once");
+}
+
+async fn answer<M: Method, H: Handler<M>>(
+    handler: H,
+    on_cancel: OnCancel,
+    params: &Params<'_>,
+    app: Arc<App>,
+    extensions: &Extensions,
+) -> Result<Box<RawValue>, ErrorObjectOwned> {
+    let call = Call::from_extensions(extensions);
+    let connection = Connection::from_extensions(extensions);
+    let (cancelled, closing) = (call.cancelled.clone(), call.peer.closing().clone());
+    let work = async {
+        let params = parse::<M::Params>(params.as_str())?;
+        handler.call(Context { app, connection, call }, params).await
+    };
+    let result = match on_cancel {
+        OnCancel::Tell => work.await,
+        OnCancel::Drop => tokio::select! {
+            biased;
+            result = work => result,
+            () = cancelled.cancelled() => Err(ApiError::new(Code::Cancelled, "the request was cancelled")),
+            () = closing.cancelled() => Err(ApiError::new(Code::ShuttingDown, "the connection ends")),
+        },
+    };
+    let result = result.map_err(|error| error.into_object(M::NAME))?;
+    Ok(to_raw_value(&result).expect("wire types are made of JSON values"))
+}

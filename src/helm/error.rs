@@ -1,0 +1,33 @@
+//! Why a turn could not be, or could not go on.
+
+use std::sync::Arc;
+
+use super::Attempt;
+use crate::model::ProviderError;
+use crate::sessions::StoreError;
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum HelmError {
+    #[error("{message}")]
+    NoProvider { message: String, hint: String },
+    #[error("{error}")]
+    Provider { provider: String, error: Arc<ProviderError>, attempts: Vec<Attempt> },
+    #[error("all {} models failed; the last one: {error}", attempts.len())]
+    FallbacksExhausted { provider: String, error: Arc<ProviderError>, attempts: Vec<Attempt> },
+    #[error("session '{session}' already has {waiting} turns waiting")]
+    Overloaded { session: String, waiting: usize },
+    #[error("session '{session}' is busy with a turn")]
+    Busy { session: String },
+    #[error("{message}")]
+    BadRequest { message: String },
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("a turn ended without an outcome")]
+    Lost,
+}
+
+impl HelmError {
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::BadRequest { message: message.into() }
+    }
+}

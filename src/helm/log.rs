@@ -1,0 +1,244 @@
+//! The events of a session, numbered without holes, and kept for a while for those who come late.
+//!
+//! Writing never waits. A reader has a cursor and takes what is there at its own pace: one that lags gets neighbouring
+//! text merged, and one that lags by more than the buffer holds is told to read the session anew.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::Event;
+
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The first of the sequence numbers that this entry stands for; the same as `seq` unless it was merged.
+    pub first_seq: u64,
+    pub seq: u64,
+    pub turn_id: Arc<str>,
+    pub event: Event,
+}
+
+/// What a reader gets at once.
+#[derive(Debug)]
+pub struct Batch {
+    /// Events up to this sequence number are no longer there.
+    pub lost_up_to: Option<u64>,
+    pub entries: Vec<Entry>,
+}
+
+pub struct EventLog {
+    capacity: usize,
+    ring: Mutex<Ring>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Ring {
+    last_seq: u64,
+    entries: VecDeque<Entry>,
+    readers: usize,
+}
+
+/// A cursor. Dropping it ends the reading.
+pub struct Reader {
+    log: Arc<EventLog>,
+    /// The last sequence number that was taken.
+    after: u64,
+}
+
+/// Entries looked at for one batch.
+const BATCH: usize = 256;
+
+impl EventLog {
+    fn new(capacity: usize, last_seq: u64) -> Self {
+        let ring = Ring { last_seq, ..Ring::default() };
+        Self { capacity, ring: Mutex::new(ring), changed: Notify::new() }
+    }
+
+    pub fn push(&self, turn_id: &Arc<str>, event: Event) {
+        let mut ring = self.ring();
+        ring.last_seq += 1;
+        let seq = ring.last_seq;
+        if ring.entries.len() == self.capacity {
+            ring.entries.pop_front();
+        }
+        ring.entries.push_back(Entry { first_seq: seq, seq, turn_id: Arc::clone(turn_id), event });
+        drop(ring);
+        self.changed.notify_waiters();
+    }
+
+    pub fn last_seq(&self) -> u64 {
+        self.ring().last_seq
+    }
+
+    /// How many read along now.
+    pub fn readers(&self) -> usize {
+        self.ring().readers
+    }
+
+    /// Reads what comes after a sequence number; without one what comes from now on.
+    pub fn read(self: &Arc<Self>, after: Option<u64>) -> Reader {
+        let mut ring = self.ring();
+        ring.readers += 1;
+        let after = after.unwrap_or(ring.last_seq);
+        Reader { log: Arc::clone(self), after }
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn absorb(&mut self, next: &Entry) -> bool {
+        let merged = self.turn_id == next.turn_id && self.event.merge(&next.event);
+        if merged {
+            self.seq = next.seq;
+        }
+        merged
+    }
+}
+
+impl Reader {
+    /// The last sequence number that was taken.
+    pub fn position(&self) -> u64 {
+        self.after
+    }
+
+    /// What has come since; waits until there is something.
+    pub async fn next(&mut self) -> Batch {
+        loop {
+            let log = Arc::clone(&self.log);
+            let changed = log.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the look, so that nothing slips in between.
+            changed.as_mut().enable();
+            if let Some(batch) = self.take() {
+                return batch;
+            }
+            changed.await;
+        }
+    }
+
+    /// What has come since, without waiting.
+    pub fn take(&mut self) -> Option<Batch> {
+        let ring = self.log.ring();
+        // A cursor from another life of the daemon may be ahead.
+        if self.after > ring.last_seq {
+            self.after = ring.last_seq;
+            return Some(Batch { lost_up_to: Some(ring.last_seq), entries: Vec::new() });
+        }
+        let first = ring.entries.front().map_or(ring.last_seq + 1, |entry| entry.seq);
+        let lost_up_to = (self.after + 1 < first).then(|| first - 1);
+        let skip = usize::try_from((self.after + 1).saturating_sub(first)).unwrap_or(usize::MAX);
+        let mut entries: Vec<Entry> = Vec::new();
+        for entry in ring.entries.iter().skip(skip).take(BATCH) {
+            let merged = entries.last_mut().is_some_and(|last| last.absorb(entry));
+            if !merged {
+                entries.push(entry.clone());
+            }
+        }
+        if entries.is_empty() && lost_up_to.is_none() {
+            return None;
+        }
+        self.after = entries.last().map_or(ring.last_seq, |entry| entry.seq);
+        Some(Batch { lost_up_to, entries })
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.log.ring().readers -= 1;
+    }
+}
+
+/// The logs of all sessions that something happened in since the start.
+pub struct Logs {
+    capacity: usize,
+    by_session: Mutex<HashMap<String, Arc<EventLog>>>,
+}
+
+impl Logs {
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity: capacity.max(1), by_session: Mutex::default() }
+    }
+
+    pub fn get(&self, session: &str) -> Option<Arc<EventLog>> {
+        self.map().get(session).cloned()
+    }
+
+    /// `last_seq` is where a new log goes on counting.
+    pub fn get_or_start(&self, session: &str, last_seq: u64) -> Arc<EventLog> {
+        let mut map = self.map();
+        let log = map.entry(session.to_owned()).or_insert_with(|| Arc::new(EventLog::new(self.capacity, last_seq)));
+        Arc::clone(log)
+    }
+
+    pub fn remove(&self, session: &str) {
+        self.map().remove(session);
+    }
+
+    fn map(&self) -> MutexGuard<'_, HashMap<String, Arc<EventLog>>> {
+        self.by_session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Event {
+        Event::TextDelta { index: 0, text: text.to_owned() }
+    }
+
+    /// What a reader gets, as `first-last:text`.
+    fn taken(reader: &mut Reader) -> Vec<String> {
+        let Some(batch) = reader.take() else { return Vec::new() };
+        let lost = batch.lost_up_to.map(|seq| format!("lost {seq}"));
+        let entries = batch.entries.into_iter().map(|entry| match entry.event {
+            Event::TextDelta { text, .. } => format!("{}-{}:{text}", entry.first_seq, entry.seq),
+            other => format!("{}-{}:{other:?}", entry.first_seq, entry.seq),
+        });
+        lost.into_iter().chain(entries).collect()
+    }
+
+    #[test]
+    fn readers_take_at_their_own_pace() {
+        let log = Arc::new(EventLog::new(4, 10));
+        let turn: Arc<str> = "t".into();
+        let mut live = log.read(None);
+        log.push(&turn, text("a"));
+        assert_eq!(taken(&mut live), ["11-11:a"]);
+        assert_eq!(taken(&mut live), [] as [&str; 0]);
+        log.push(&turn, text("b"));
+        log.push(&turn, text("c"));
+        log.push(&turn, Event::TextStart { index: 1 });
+        assert_eq!(taken(&mut live), ["12-13:bc", "14-14:TextStart { index: 1 }"]);
+        let mut late = log.read(Some(10));
+        log.push(&turn, text("d"));
+        assert_eq!(taken(&mut late), ["lost 11", "12-13:bc", "14-14:TextStart { index: 1 }", "15-15:d"]);
+        assert_eq!(log.readers(), 2);
+        drop(late);
+        assert_eq!(log.readers(), 1);
+    }
+
+    #[test]
+    fn a_cursor_from_the_future_is_told_to_read_anew() {
+        let log = Arc::new(EventLog::new(4, 3));
+        let mut reader = log.read(Some(7));
+        assert_eq!(taken(&mut reader), ["lost 3"]);
+        log.push(&"t".into(), text("a"));
+        assert_eq!(taken(&mut reader), ["4-4:a"]);
+    }
+
+    #[tokio::test]
+    async fn a_waiting_reader_is_woken() {
+        let log = Arc::new(EventLog::new(4, 0));
+        let mut reader = log.read(None);
+        let waiting = tokio::spawn(async move { reader.next().await.entries.len() });
+        tokio::task::yield_now().await;
+        log.push(&"t".into(), text("a"));
+        assert_eq!(waiting.await.expect("no panic"), 1);
+    }
+}

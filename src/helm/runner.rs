@@ -1,0 +1,370 @@
+//! Does what a turn's decisions ask for: calls the model, runs skills, writes down what came of it.
+//!
+//! The order of writing is what survives a crash: an answer with calls is on disk before the first of them runs, an
+//! approval before what it allows, and everything before the client hears of the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::approval::{ApprovalRequest, Board, Decision};
+use super::attempts::{Called, Caller};
+use super::conductor::{Shared, action_of, new_id, now_ms};
+use super::request::{Halted, StopReason, TraceEntry, TurnResult};
+use super::tools;
+use super::turn::{Planned, Step, Turn, Verdict, stop_reason};
+use super::{Action, Approver, Event, HelmError, Model, history, prompt};
+use crate::model::Mode;
+use crate::model::{Block, Completion, Message, Request, Role, Stop, ToolSpec, Usage};
+use crate::sessions::{ActionRow, ActionState, MessageRow, TurnRow, TurnState, Write};
+
+pub struct Runner {
+    pub helm: Arc<Shared>,
+    pub row: TurnRow,
+    pub mode: Mode,
+    pub mode_requested: Mode,
+    pub turn: Turn,
+    pub caller: Caller,
+    pub stream: bool,
+    pub approver: Option<Arc<dyn Approver>>,
+    pub board: Arc<Board>,
+    pub cancelled: CancellationToken,
+    pub trace: Vec<TraceEntry>,
+    pub usage: Usage,
+    /// Actions of this turn that wait.
+    pub waiting: Vec<Action>,
+    /// The model's last answer, and its row once it is written.
+    pub last: Option<Completion>,
+    pub last_row: Option<u64>,
+    pub used: Model,
+}
+
+/// A call that is held, with the id under which it is decided.
+struct Held {
+    action: Action,
+    planned: Planned,
+}
+
+impl Runner {
+    /// From the next model call to the end of the turn.
+    pub async fn run(mut self) -> Result<TurnResult, HelmError> {
+        let mut step = Step::CallModel;
+        loop {
+            step = match step {
+                Step::CallModel => match self.call_model().await? {
+                    Called::Answer(answer) => self.answered(answer).await?,
+                    Called::Cancelled(partial) => return self.interrupted(partial).await,
+                },
+                Step::Skills(planned) => match self.skills(planned).await? {
+                    Some(step) => step,
+                    None => return self.end(StopReason::Cancelled, None, Vec::new()).await,
+                },
+                Step::End { stop, halted } => return self.end(stop, halted, Vec::new()).await,
+            };
+        }
+    }
+
+    async fn call_model(&mut self) -> Result<Called, HelmError> {
+        let context = self.helm.store.context(&self.row.session).await?;
+        let offers_tools = self.mode != Mode::Propose;
+        let budget = self.helm.settings.history_tokens;
+        let messages = history::messages(context.messages, &context.turns, &self.row.id, budget, offers_tools);
+        let skills = &self.helm.skills;
+        let request = Request {
+            system: Some(prompt::system(self.mode, skills.specs())),
+            messages,
+            tools: if offers_tools { tool_specs(skills.specs()) } else { Vec::new() },
+            stream: self.stream || self.caller.events.log.readers() > 0,
+            ..Request::default()
+        };
+        let candidate = &self.caller.candidates[self.caller.current];
+        self.caller.events.push(Event::TurnStart {
+            iteration: self.turn.iterations() + 1,
+            provider: candidate.provider.id().to_owned(),
+            model: candidate.model(),
+        });
+        self.caller.call(&request).await
+    }
+
+    /// Takes note of an answer. The last one of a turn is written with the end of the turn, in one go.
+    async fn answered(&mut self, answer: Completion) -> Result<Step, HelmError> {
+        let step = self.turn.answered(&answer, &self.helm.skills);
+        self.usage.add(answer.usage);
+        self.used = self.caller.candidates[self.caller.current].used(answer.model.as_ref());
+        self.caller
+            .events
+            .push(Event::TurnStop { iteration: self.turn.iterations(), stop_reason: stop_reason(&answer.stop) });
+        let message = answer.message.clone();
+        self.last = Some(answer);
+        self.last_row = None;
+        if !matches!(step, Step::End { .. }) {
+            let rows = self.write(vec![self.assistant(message), self.state(TurnState::Running)]).await?;
+            self.last_row = rows.first().copied();
+        }
+        Ok(step)
+    }
+
+    /// Deals with all calls of an answer; none if the turn was interrupted meanwhile.
+    async fn skills(&mut self, planned: Vec<Planned>) -> Result<Option<Step>, HelmError> {
+        if self.run_and_write(&planned).await?.is_none() {
+            return Ok(None);
+        }
+        let held: Vec<Held> = planned.into_iter().filter_map(|planned| self.hold(planned)).collect();
+        if held.is_empty() {
+            return Ok(Some(self.turn.skills_done(false)));
+        }
+        let mut writes: Vec<Write> =
+            held.iter().map(|held| Write::Action(self.action_row(&held.action, ActionState::Held))).collect();
+        writes.push(self.state(TurnState::Held));
+        self.write(writes).await?;
+        self.waiting = held.iter().map(|held| held.action.clone()).collect();
+        let Some((ids, decision)) = self.ask().await else {
+            let cancelled = self.cancelled.is_cancelled();
+            return Ok((!cancelled).then(|| self.turn.skills_done(true)));
+        };
+        let decided: Vec<(String, Planned)> = held
+            .into_iter()
+            .filter(|held| ids.contains(&held.action.id))
+            .map(|held| (held.action.id, held.planned))
+            .collect();
+        if self.decide(decided, &decision).await?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.turn.skills_done(!self.waiting.is_empty())))
+    }
+
+    /// Carries out a decision on actions; none if the turn was interrupted meanwhile.
+    pub async fn decide(
+        &mut self,
+        decided: Vec<(String, Planned)>,
+        decision: &Decision,
+    ) -> Result<Option<()>, HelmError> {
+        let state = match decision {
+            Decision::Approve(_) => ActionState::Approved,
+            Decision::Deny => ActionState::Denied,
+        };
+        let mut writes: Vec<Write> =
+            decided.iter().map(|(id, _)| Write::ActionState { id: id.clone(), state }).collect();
+        writes.push(self.state(TurnState::Running));
+        self.write(writes).await?;
+        self.waiting.retain(|action| !decided.iter().any(|(id, _)| *id == action.id));
+        let planned: Vec<Planned> = decided.into_iter().map(|(_, planned)| planned).collect();
+        match decision {
+            Decision::Approve(input) => {
+                let allowed: Vec<Planned> =
+                    planned.into_iter().map(|planned| self.allow(planned, input.as_ref())).collect();
+                self.run_and_write(&allowed).await
+            }
+            Decision::Deny => {
+                let entries: Vec<TraceEntry> = planned.iter().map(tools::denied).collect();
+                entries.iter().for_each(|entry| self.result_event(entry));
+                self.write_results(&entries).await?;
+                self.trace.extend(entries);
+                Ok(Some(()))
+            }
+        }
+    }
+
+    /// An approved call runs, if its input fits.
+    fn allow(&self, mut planned: Planned, input: Option<&serde_json::Value>) -> Planned {
+        if let Some(input) = input {
+            planned.input = input.clone();
+        }
+        planned.verdict = match self.helm.skills.get(&planned.call.name) {
+            None => Verdict::Refuse(format!("skill '{}' is not available", planned.call.name)),
+            Some(skill) => match skill.check(&planned.input) {
+                Err(fault) => Verdict::Refuse(fault.to_string()),
+                Ok(()) => Verdict::Run { safe: !skill.spec().dangerous },
+            },
+        };
+        planned
+    }
+
+    async fn run_and_write(&mut self, planned: &[Planned]) -> Result<Option<()>, HelmError> {
+        let done = |entry: &TraceEntry| self.result_event(entry);
+        let run = tools::run(planned, &self.helm.skills, &done);
+        // Dropping the run stops the skills that are at work.
+        let entries = tokio::select! {
+            biased;
+            entries = run => entries,
+            () = self.cancelled.cancelled() => return Ok(None),
+        };
+        self.write_results(&entries).await?;
+        self.trace.extend(entries);
+        Ok(Some(()))
+    }
+
+    fn hold(&self, planned: Planned) -> Option<Held> {
+        let Verdict::Hold(reason) = &planned.verdict else { return None };
+        let action = Action {
+            id: new_id("act"),
+            skill: planned.call.name.clone(),
+            input: Some(planned.input.clone()),
+            tool_use_id: Some(planned.call.id.clone()),
+            reason: Some(reason.clone()),
+            dangerous: self.is_dangerous(&planned.call.name),
+        };
+        self.caller.events.push(Event::ToolHeld {
+            action_id: action.id.clone(),
+            tool_use_id: planned.call.id.clone(),
+            skill: action.skill.clone(),
+            input: planned.input.clone(),
+            reason: reason.clone(),
+        });
+        Some(Held { action, planned })
+    }
+
+    /// Asks whoever can be asked, and hears `approve` from elsewhere meanwhile.
+    async fn ask(&self) -> Option<(Vec<String>, Decision)> {
+        let approver = self.approver.as_ref()?;
+        let ids: Vec<String> = self.waiting.iter().map(|action| action.id.clone()).collect();
+        let request = ApprovalRequest {
+            id: new_id("apr"),
+            session: self.row.session.clone(),
+            turn_id: self.row.id.clone(),
+            actions: self.waiting.clone(),
+            deadline: self.helm.settings.approval_timeout,
+        };
+        let elsewhere = self.board.wait(ids.clone());
+        let decided = tokio::select! {
+            biased;
+            () = self.cancelled.cancelled() => None,
+            Ok(decided) = elsewhere => Some(decided),
+            decision = approver.decide(&request) => decision.map(|decision| (ids, decision)),
+        };
+        self.board.clear();
+        approver.settled(&request, decided.as_ref().map(|(_, decision)| decision)).await;
+        decided
+    }
+
+    async fn interrupted(mut self, partial: Completion) -> Result<TurnResult, HelmError> {
+        self.usage.add(partial.usage);
+        // Calls of an answer that was cut short may be cut short themselves.
+        let blocks = partial.message.blocks.into_iter().filter(|block| matches!(block, Block::Text { .. })).collect();
+        let message = Message { role: Role::Assistant, blocks };
+        self.last = Some(Completion { message, usage: partial.usage, stop: Stop::EndTurn, model: partial.model });
+        self.last_row = None;
+        self.end(StopReason::Cancelled, None, Vec::new()).await
+    }
+
+    /// Ends the turn without another model call; `earlier` are actions that wait from before.
+    pub async fn end(
+        mut self,
+        stop: StopReason,
+        halted: Option<Halted>,
+        earlier: Vec<Action>,
+    ) -> Result<TurnResult, HelmError> {
+        let answer = self.last.take().map(|answer| answer.message);
+        let (suggestions, shown) =
+            answer.as_ref().map(|answer| super::action_block::parse(&answer.plain_text())).unwrap_or_default();
+        let suggested: Vec<Action> = suggestions.into_iter().map(|suggestion| self.suggest(suggestion)).collect();
+        let mut writes: Vec<Write> =
+            suggested.iter().map(|action| Write::Action(self.action_row(action, ActionState::Held))).collect();
+        if let Some(answer) = answer.clone().filter(|answer| self.last_row.is_none() && !answer.blocks.is_empty()) {
+            writes.push(self.assistant(answer));
+        }
+        self.waiting.extend(suggested);
+        self.waiting.extend(earlier);
+        let state = if self.waiting.is_empty() { TurnState::Done } else { TurnState::Held };
+        writes.push(self.state(state));
+        // The event of the end is the next one.
+        writes.push(Write::LastSeq { session: self.row.session.clone(), seq: self.caller.events.log.last_seq() + 1 });
+        let rows = self.write(writes).await?;
+        let row = self.last_row.or(rows.first().copied()).unwrap_or_default();
+        let assistant_message = (!shown.is_empty()).then(|| self.message_row(row, &shown));
+        Ok(TurnResult {
+            session: self.row.session,
+            turn_id: self.row.id,
+            mode: self.mode,
+            mode_requested: self.mode_requested,
+            downgrade_reason: self.row.settings.downgrade_reason,
+            assistant_message,
+            suggested_actions: self.waiting,
+            trace: self.trace,
+            stop_reason: stop,
+            iterations_used: self.turn.iterations(),
+            used: self.used,
+            usage: self.usage,
+            attempts: self.caller.attempts,
+            halted,
+            last_answer: answer.map(|answer| answer.blocks).unwrap_or_default(),
+        })
+    }
+
+    fn suggest(&self, suggestion: super::action_block::Suggestion) -> Action {
+        let known = self.helm.skills.get(&suggestion.skill).is_some();
+        let reason = if known { None } else { Some(format!("unknown skill '{}'", suggestion.skill)) };
+        let dangerous = self.is_dangerous(&suggestion.skill);
+        let (skill, input) = (suggestion.skill, suggestion.input);
+        Action { id: new_id("act"), skill, input, tool_use_id: None, reason, dangerous }
+    }
+
+    /// What is not known counts as dangerous.
+    fn is_dangerous(&self, skill: &str) -> bool {
+        self.helm.skills.get(skill).is_none_or(|skill| skill.spec().dangerous)
+    }
+
+    fn result_event(&self, entry: &TraceEntry) {
+        self.caller.events.push(Event::ToolResult {
+            tool_use_id: entry.tool_use_id.clone(),
+            skill: entry.skill.clone(),
+            outcome: entry.outcome.clone(),
+            duration_ms: millis(entry.duration),
+        });
+    }
+
+    async fn write_results(&self, entries: &[TraceEntry]) -> Result<(), HelmError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let limit = self.helm.settings.tool_result_bytes;
+        let blocks = entries.iter().map(|entry| tools::result(entry, limit)).collect();
+        self.write(vec![self.message(Message { role: Role::Tool, blocks }, None)]).await?;
+        Ok(())
+    }
+
+    async fn write(&self, writes: Vec<Write>) -> Result<Vec<u64>, HelmError> {
+        Ok(self.helm.store.write(writes).await?)
+    }
+
+    fn assistant(&self, message: Message) -> Write {
+        self.message(message, Some(self.used.provider.clone()))
+    }
+
+    fn message(&self, message: Message, provider: Option<String>) -> Write {
+        Write::Message { session: self.row.session.clone(), turn_id: self.row.id.clone(), message, provider }
+    }
+
+    fn state(&self, state: TurnState) -> Write {
+        Write::TurnState { turn_id: self.row.id.clone(), state, iterations: self.turn.iterations() }
+    }
+
+    fn action_row(&self, action: &Action, state: ActionState) -> ActionRow {
+        action_of(action, &self.row.session, &self.row.id, state)
+    }
+
+    /// The answer as it is shown.
+    fn message_row(&self, id: u64, shown: &str) -> MessageRow {
+        MessageRow {
+            id,
+            turn_id: self.row.id.clone(),
+            message: Message::text(Role::Assistant, shown),
+            provider: Some(self.used.provider.clone()),
+            created_at: now_ms(),
+        }
+    }
+}
+
+fn tool_specs<'a>(skills: impl Iterator<Item = &'a Arc<crate::skills::SkillSpec>>) -> Vec<ToolSpec> {
+    let spec = |skill: &Arc<crate::skills::SkillSpec>| ToolSpec {
+        name: skill.id.clone(),
+        description: skill.description.clone(),
+        input_schema: skill.input_schema.clone(),
+    };
+    skills.map(spec).collect()
+}
+
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

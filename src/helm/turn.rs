@@ -1,0 +1,134 @@
+//! A turn as a plain value: what the model said and what the skills gave goes in, what to do next comes out.
+
+use serde_json::Value;
+
+use super::request::{Halted, StopReason};
+use crate::model::Mode;
+use crate::model::{Completion, Stop, ToolCall};
+use crate::skills::{Permit, Registry};
+
+#[derive(Debug)]
+pub struct Turn {
+    mode: Mode,
+    /// Model calls made, those before a hold included.
+    iterations: u32,
+    /// Where the count must stop.
+    cap: u32,
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    CallModel,
+    /// What becomes of each call of the answer, in order.
+    Skills(Vec<Planned>),
+    End {
+        stop: StopReason,
+        halted: Option<Halted>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    pub call: ToolCall,
+    pub input: Value,
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// With others that are safe it may run at the same time.
+    Run {
+        safe: bool,
+    },
+    /// Not run; the model is told why.
+    Refuse(String),
+    Hold(String),
+}
+
+const HELD: &str = "dangerous skill held for approval";
+const HELD_IN_PROPOSE: &str = "nothing runs in propose mode without approval";
+
+impl Turn {
+    /// `iterations` have been made before, which do not count towards the cap: somebody has looked in between.
+    pub fn new(mode: Mode, max_iterations: u32, iterations: u32) -> Self {
+        Self { mode, iterations, cap: iterations + max_iterations }
+    }
+
+    pub fn iterations(&self) -> u32 {
+        self.iterations
+    }
+
+    /// The model has answered.
+    pub fn answered(&mut self, answer: &Completion, skills: &Registry) -> Step {
+        self.iterations += 1;
+        let calls: Vec<&ToolCall> = answer.message.tool_calls().collect();
+        if calls.is_empty() {
+            return match answer.stop {
+                Stop::Pause => self.call_again(),
+                _ => Step::End { stop: stop_reason(&answer.stop), halted: None },
+            };
+        }
+        // An answer that hit the limit may have lost the end of its last call, however well it parses.
+        let cut = (answer.stop == Stop::MaxTokens).then(|| calls.len() - 1);
+        let plan = |(index, call): (usize, &&ToolCall)| self.plan(call, cut == Some(index), skills);
+        Step::Skills(calls.iter().enumerate().map(plan).collect())
+    }
+
+    /// All calls of the answer are dealt with; `held` of them wait.
+    pub fn skills_done(&self, held: bool) -> Step {
+        if held {
+            return Step::End { stop: StopReason::DangerousSkill, halted: Some(Halted::DangerousSkill) };
+        }
+        self.call_again()
+    }
+
+    fn call_again(&self) -> Step {
+        if self.iterations >= self.cap {
+            return Step::End { stop: StopReason::IterationCap, halted: Some(Halted::IterationCap) };
+        }
+        Step::CallModel
+    }
+
+    fn plan(&self, call: &ToolCall, cut: bool, skills: &Registry) -> Planned {
+        let (input, verdict) = match call.input() {
+            Err(fault) => (Value::String(call.arguments.clone()), Verdict::Refuse(fault)),
+            Ok(input) => {
+                let verdict = self.verdict(call, &input, skills);
+                (input, verdict)
+            }
+        };
+        let verdict = if cut { Verdict::Refuse("the call was cut off at the token limit".into()) } else { verdict };
+        Planned { call: call.clone(), input, verdict }
+    }
+
+    fn verdict(&self, call: &ToolCall, input: &Value, skills: &Registry) -> Verdict {
+        let Some(skill) = skills.get(&call.name) else {
+            return Verdict::Refuse(format!("skill '{}' is not available", call.name));
+        };
+        if let Err(fault) = skill.check(input) {
+            return Verdict::Refuse(fault.to_string());
+        }
+        match Permit::for_mode(self.mode, skill.spec()) {
+            Permit::Run => Verdict::Run { safe: !skill.spec().dangerous },
+            Permit::Hold if self.mode == Mode::Propose => Verdict::Hold(HELD_IN_PROPOSE.to_owned()),
+            Permit::Hold => Verdict::Hold(HELD.to_owned()),
+        }
+    }
+}
+
+pub fn stop_reason(stop: &Stop) -> StopReason {
+    match stop {
+        Stop::EndTurn => StopReason::EndTurn,
+        Stop::ToolUse | Stop::Pause => StopReason::ToolUse,
+        Stop::MaxTokens => StopReason::MaxTokens,
+        Stop::StopSequence => StopReason::StopSequence,
+        Stop::Refusal(_) => StopReason::Refusal,
+        Stop::ContentFilter => StopReason::ContentFilter,
+        Stop::ContextExceeded => StopReason::ContextExceeded,
+        Stop::Other(_) => StopReason::Other,
+    }
+}
+
+#[cfg(test)]
+#[path = "turn_tests.rs"]
+mod tests;

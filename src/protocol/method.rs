@@ -1,0 +1,130 @@
+//! A method's name, its parameter type and its result type, tied together.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{
+    ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, Empty, EventParams,
+    InitializeParams, InitializeResult, InterruptParams, InterruptResult, MessageParams, MessageResult, ProgressParams,
+    ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult, SessionDeleteResult, SessionDetail,
+    SessionMessagesParams, SessionMessagesResult, SessionParams, SessionsListResult, SkillInvokeParams,
+    SkillInvokeResult, SkillsListResult, StatusParams, StatusResult, SubscribeParams, SubscribeResult,
+    UnsubscribeParams,
+};
+
+/// A request.
+pub trait Method {
+    const NAME: &'static str;
+    /// One sentence, for the schema and `rpc.discover`.
+    const SUMMARY: &'static str;
+    const SIDE: Side = Side::Daemon;
+    type Params: DeserializeOwned + Serialize + JsonSchema;
+    type Result: Serialize + DeserializeOwned + JsonSchema;
+}
+
+/// A message that is not answered.
+pub trait Notification {
+    const NAME: &'static str;
+    const SUMMARY: &'static str;
+    const SIDE: Side;
+    type Params: DeserializeOwned + Serialize + JsonSchema;
+}
+
+/// Who handles it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Daemon,
+    Client,
+}
+
+macro_rules! methods {
+    ($($type:ident $name:literal ($params:ty) -> $result:ty $(, $side:expr)?; $summary:literal)*) => {$(
+        pub enum $type {}
+        impl Method for $type {
+            const NAME: &'static str = $name;
+            const SUMMARY: &'static str = $summary;
+            $(const SIDE: Side = $side;)?
+            type Params = $params;
+            type Result = $result;
+        }
+    )*};
+}
+
+macro_rules! notifications {
+    ($($type:ident $name:literal ($params:ty), $side:expr; $summary:literal)*) => {$(
+        pub enum $type {}
+        impl Notification for $type {
+            const NAME: &'static str = $name;
+            const SUMMARY: &'static str = $summary;
+            const SIDE: Side = $side;
+            type Params = $params;
+        }
+    )*};
+}
+
+/// One type a method, named like it.
+pub mod names {
+    use super::{
+        ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, Empty, EventParams,
+        InitializeParams, InitializeResult, InterruptParams, InterruptResult, MessageParams, MessageResult, Method,
+        Notification, ProgressParams, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
+        SessionDeleteResult, SessionDetail, SessionMessagesParams, SessionMessagesResult, SessionParams,
+        SessionsListResult, Side, SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams, StatusResult,
+        SubscribeParams, SubscribeResult, UnsubscribeParams,
+    };
+
+    methods! {
+        Initialize "initialize" (InitializeParams) -> InitializeResult;
+            "Introduces the client. Optional; at most once, and answered at once."
+        Shutdown "shutdown" (Empty) -> ();
+            "Announces the end of the connection; only `exit` may follow."
+        ConductorMessage "conductor.message" (MessageParams) -> MessageResult;
+            "Says something to Helm and answers with the end of the turn."
+        ConductorApprove "conductor.approve" (ApproveParams) -> MessageResult;
+            "Decides held or suggested actions and goes on with the turn they belong to."
+        ConductorInterrupt "conductor.interrupt" (InterruptParams) -> InterruptResult;
+            "Stops the running turn of a session; whoever waits for it gets a result with stop reason `cancelled`."
+        ConductorSubscribe "conductor.subscribe" (SubscribeParams) -> SubscribeResult;
+            "Sends this client the events of a session: what is buffered after `afterSeq`, then live."
+        ConductorUnsubscribe "conductor.unsubscribe" (UnsubscribeParams) -> Empty;
+            "Ends a subscription."
+        SessionsList "sessions.list" (Empty) -> SessionsListResult;
+            "Lists the sessions, the one used last first."
+        SessionsGet "sessions.get" (SessionParams) -> SessionDetail;
+            "Tells of one session, with its held actions."
+        SessionsMessages "sessions.messages" (SessionMessagesParams) -> SessionMessagesResult;
+            "Gives the messages of a session in order, the newest `limit` of them."
+        SessionsDelete "sessions.delete" (SessionParams) -> SessionDeleteResult;
+            "Deletes a session with its messages and actions, for good."
+        SkillsList "skills.list" (Empty) -> SkillsListResult;
+            "Lists the skills on offer."
+        SkillsInvoke "skills.invoke" (SkillInvokeParams) -> SkillInvokeResult;
+            "Runs one skill, without a model."
+        ProvidersList "providers.list" (Empty) -> ProvidersListResult;
+            "Lists the ways to a model: which are enabled, which are configured, and how to set up the rest."
+        ProvidersModels "providers.models" (ProvidersModelsParams) -> ProvidersModelsResult;
+            "Lists the models of one provider."
+        DaemonStatus "daemon.status" (StatusParams) -> StatusResult;
+            "Tells of this process: version, clients, running turns, paths."
+        RpcDiscover "rpc.discover" (Empty) -> serde_json::Value;
+            "Gives the OpenRPC document of this daemon."
+        Approval "conductor.approval" (ApprovalParams) -> ApprovalAnswer, Side::Client;
+            "Asks the user about held actions. Sent only to clients that announced `approvals`; no answer means held."
+    }
+
+    notifications! {
+        Initialized "initialized" (Empty), Side::Daemon;
+            "The client is ready for requests from the daemon."
+        Exit "exit" (Empty), Side::Daemon;
+            "Ends the connection: with code 0 after `shutdown`, else 1."
+        CancelRequest "$/cancelRequest" (CancelParams), Side::Daemon;
+            "Cancels a request; it is then answered with error -32800."
+        ConductorEvent "conductor.event" (EventParams), Side::Client;
+            "Something happened in a session. Sequence numbers of one session have no holes."
+        ApprovalResolved "conductor.approvalResolved" (ApprovalResolvedParams), Side::Client;
+            "An approval that this client was asked for has been settled elsewhere."
+        Progress "$/progress" (ProgressParams), Side::Client;
+            "Progress of a request that carried a `workDoneToken`."
+    }
+}

@@ -1,0 +1,160 @@
+//! The schema of the wire, made of the types that serve it.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::{ErrorData, Event, Method, Notification, Side, VERSION, names};
+
+/// One row of the method table.
+pub struct MethodSchema {
+    pub name: &'static str,
+    pub summary: &'static str,
+    pub side: Side,
+    /// None for a notification.
+    pub result: Option<Value>,
+    pub params: Value,
+}
+
+/// Every method, ours and the client's, with references into one set of definitions.
+pub fn method_schema(generator: &mut SchemaGenerator) -> Vec<MethodSchema> {
+    use names::{
+        Approval, ApprovalResolved, CancelRequest, ConductorApprove, ConductorEvent, ConductorInterrupt,
+        ConductorMessage, ConductorSubscribe, ConductorUnsubscribe, DaemonStatus, Exit, Initialize, Initialized,
+        Progress, ProvidersList, ProvidersModels, RpcDiscover, SessionsDelete, SessionsGet, SessionsList,
+        SessionsMessages, Shutdown, SkillsInvoke, SkillsList,
+    };
+    vec![
+        request::<Initialize>(generator),
+        notification::<Initialized>(generator),
+        request::<Shutdown>(generator),
+        notification::<Exit>(generator),
+        notification::<CancelRequest>(generator),
+        notification::<Progress>(generator),
+        request::<ConductorMessage>(generator),
+        request::<ConductorApprove>(generator),
+        request::<ConductorInterrupt>(generator),
+        request::<ConductorSubscribe>(generator),
+        request::<ConductorUnsubscribe>(generator),
+        notification::<ConductorEvent>(generator),
+        request::<Approval>(generator),
+        notification::<ApprovalResolved>(generator),
+        request::<SessionsList>(generator),
+        request::<SessionsGet>(generator),
+        request::<SessionsMessages>(generator),
+        request::<SessionsDelete>(generator),
+        request::<SkillsList>(generator),
+        request::<SkillsInvoke>(generator),
+        request::<ProvidersList>(generator),
+        request::<ProvidersModels>(generator),
+        request::<DaemonStatus>(generator),
+        request::<RpcDiscover>(generator),
+    ]
+}
+
+/// The requests that the daemon answers.
+pub fn request_names() -> Vec<String> {
+    let methods = method_schema(&mut generator("#/$defs/"));
+    let requests = methods.iter().filter(|method| method.side == Side::Daemon && method.result.is_some());
+    requests.map(|method| method.name.to_owned()).collect()
+}
+
+/// A JSON Schema whose definitions are all parameters, results, events and errors, with the method table beside them.
+pub fn json_schema() -> Value {
+    let mut generator = generator("#/$defs/");
+    let methods = method_schema(&mut generator);
+    generator.subschema_for::<Event>();
+    generator.subschema_for::<ErrorData>();
+    let table: Map<String, Value> = methods
+        .into_iter()
+        .map(|method| {
+            let mut row = json!({"summary": method.summary, "x-side": side(method.side), "params": method.params});
+            if let Some(result) = method.result {
+                row["result"] = result;
+            }
+            (method.name.to_owned(), row)
+        })
+        .collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Open Think protocol",
+        "x-version": VERSION,
+        "x-method": table,
+        "$defs": generator.take_definitions(true),
+    })
+}
+
+/// The OpenRPC document: what the daemon answers. Its notifications and its questions to clients stand in `x-` members.
+pub fn openrpc() -> Value {
+    let mut generator = generator("#/components/schemas/");
+    let (ours, theirs): (Vec<_>, Vec<_>) =
+        method_schema(&mut generator).into_iter().partition(|method| method.side == Side::Daemon);
+    generator.subschema_for::<ErrorData>();
+    let schemas = generator.take_definitions(true);
+    let rows = |methods: Vec<MethodSchema>| -> Vec<Value> {
+        methods.into_iter().map(|method| openrpc_method(method, &schemas)).collect()
+    };
+    json!({
+        "openrpc": "1.3.2",
+        "info": {
+            "title": "Open Think",
+            "version": VERSION,
+            "license": {"name": "MIT OR Apache-2.0"},
+        },
+        "methods": rows(ours),
+        "x-clientMethods": rows(theirs),
+        "components": {"schemas": schemas},
+    })
+}
+
+fn openrpc_method(method: MethodSchema, schemas: &Map<String, Value>) -> Value {
+    let mut row = json!({
+        "name": method.name,
+        "summary": method.summary,
+        "paramStructure": "by-name",
+        "params": descriptors(&method.params, schemas),
+    });
+    if let Some(result) = method.result {
+        row["result"] = json!({"name": "result", "schema": result});
+    }
+    row
+}
+
+/// OpenRPC wants the members of the parameter object one by one.
+fn descriptors(params: &Value, schemas: &Map<String, Value>) -> Vec<Value> {
+    let name = params["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    let Some(object) = schemas.get(name) else { return Vec::new() };
+    let required = |member: &str| object["required"].as_array().is_some_and(|names| names.iter().any(|n| n == member));
+    let Some(members) = object["properties"].as_object() else { return Vec::new() };
+    let descriptor =
+        |(name, schema): (&String, &Value)| json!({"name": name, "required": required(name), "schema": schema});
+    members.iter().map(descriptor).collect()
+}
+
+fn generator(definitions: &str) -> SchemaGenerator {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.definitions_path = definitions.to_owned().into();
+    settings.into_generator()
+}
+
+fn request<M: Method>(generator: &mut SchemaGenerator) -> MethodSchema {
+    let params = schema::<M::Params>(generator);
+    let result = Some(schema::<M::Result>(generator));
+    MethodSchema { name: M::NAME, summary: M::SUMMARY, side: M::SIDE, params, result }
+}
+
+fn notification<N: Notification>(generator: &mut SchemaGenerator) -> MethodSchema {
+    let params = schema::<N::Params>(generator);
+    MethodSchema { name: N::NAME, summary: N::SUMMARY, side: N::SIDE, params, result: None }
+}
+
+fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    generator.subschema_for::<T>().to_value()
+}
+
+fn side(side: Side) -> &'static str {
+    match side {
+        Side::Daemon => "daemon",
+        Side::Client => "client",
+    }
+}
