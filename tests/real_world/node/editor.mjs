@@ -4,7 +4,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import * as rpc from "vscode-jsonrpc/node.js";
+import * as rpc from "vscode-jsonrpc/node";
 
 const daemon = spawn(process.argv[2], ["--stdio"], { stdio: ["pipe", "pipe", "inherit"] });
 const closed = once(daemon, "close");
@@ -24,8 +24,8 @@ connection.onRequest("conductor.approval", (params) => {
 connection.onProgress(new rpc.ProgressType(), "work-1", (value) => seen.progress.push(value));
 connection.listen();
 
-const ask = (method, params, token) =>
-  connection.sendRequest(method, params, token).catch(({ code, message, data }) => ({ error: { code, message, data } }));
+const ask = (method, ...params) =>
+  connection.sendRequest(method, ...params).catch(({ code, message, data }) => ({ error: { code, message, data } }));
 const say = (sessionName, mode, content, more = {}) =>
   ask("conductor.message", { sessionName, mode, content, stream: true, ...more });
 
