@@ -176,6 +176,8 @@ fn the_collector_sees_every_way_to_write_an_import() {
         ("fn f() { println!(\"{}\", [crate::helm::X::y(1), super::super::rpc::Z]); }", vec!["helm::X::y", "rpc::Z"]),
         ("mod inner { use super::super::super::cli::run; }", vec!["cli::run"]),
         ("#[cfg(test)] mod tests { use crate::daemon::D; }", vec![]),
+        ("#[cfg(all(test, unix))] mod tests { use crate::daemon::D; }", vec![]),
+        ("#[cfg(not(test))] use crate::daemon::D;", vec!["daemon::D"]),
         ("pub(crate) fn f() {} pub(super) struct S;", vec![]),
         ("use crate::*;", vec!["the crate's root"]),
         ("macro_rules! m { () => { $crate::cli::run() } }", vec!["cli::run"]),

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use proc_macro2::{TokenStream, TokenTree};
 use syn::{Attribute, Item, ItemMod};
 
 pub struct SourceFile {
@@ -21,16 +22,32 @@ pub fn files() -> Vec<SourceFile> {
     walk(&root.join("src"), &mut paths);
     paths.sort();
     let all: Vec<SourceFile> = paths.iter().map(|path| read(root, path)).collect();
-    let tests: HashSet<Vec<String>> = all.iter().flat_map(test_modules).collect();
-    let is_test = |file: &SourceFile| (1..=file.module.len()).any(|depth| tests.contains(&file.module[..depth]));
+    let tests: HashSet<TestModule> = all.iter().flat_map(test_modules).collect();
+    let named = |module: &[String]| tests.contains(&TestModule::Named(module.to_vec()));
+    let is_test = |file: &SourceFile| {
+        let under = (1..=file.module.len()).any(|depth| named(&file.module[..depth]));
+        under || tests.contains(&TestModule::At(file.path.clone()))
+    };
     all.into_iter().filter(|file| !is_test(file)).collect()
 }
 
+/// `#[cfg(test)]` and `#[cfg(all(test, …))]`.
 pub fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let syn::Meta::List(list) = &attribute.meta else { return false };
-        let names_test = |token: proc_macro2::TokenTree| token.to_string() == "test";
-        list.path.is_ident("cfg") && list.tokens.clone().into_iter().any(names_test)
+        list.path.is_ident("cfg") && names_test(list.tokens.clone())
+    })
+}
+
+fn names_test(condition: TokenStream) -> bool {
+    let mut all = false;
+    condition.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => {
+            all = ident == "all";
+            ident == "test"
+        }
+        TokenTree::Group(group) => all && names_test(group.stream()),
+        _ => false,
     })
 }
 
@@ -57,11 +74,33 @@ fn read(root: &Path, path: &Path) -> SourceFile {
     SourceFile { path: relative.display().to_string(), text, module, syntax }
 }
 
-/// The modules that a file declares as `#[cfg(test)] mod name;`.
-fn test_modules(file: &SourceFile) -> Vec<Vec<String>> {
+/// What a file declares as `#[cfg(test)] mod name;`.
+#[derive(PartialEq, Eq, Hash)]
+enum TestModule {
+    Named(Vec<String>),
+    /// With `#[path = "…"]`.
+    At(String),
+}
+
+fn test_modules(file: &SourceFile) -> Vec<TestModule> {
     let declared = file.syntax.items.iter().filter_map(|item| match item {
-        Item::Mod(ItemMod { attrs, ident, content: None, .. }) if is_test_only(attrs) => Some(ident.to_string()),
+        Item::Mod(ItemMod { attrs, ident, content: None, .. }) if is_test_only(attrs) => Some((attrs, ident)),
         _ => None,
     });
-    declared.map(|name| file.module.iter().cloned().chain([name]).collect()).collect()
+    let module = |(attributes, ident): (&Vec<Attribute>, &syn::Ident)| match path_attribute(attributes) {
+        Some(path) => {
+            let beside = Path::new(&file.path).parent().expect("a file under src");
+            TestModule::At(beside.join(path).display().to_string())
+        }
+        None => TestModule::Named(file.module.iter().cloned().chain([ident.to_string()]).collect()),
+    };
+    declared.map(module).collect()
+}
+
+fn path_attribute(attributes: &[Attribute]) -> Option<String> {
+    attributes.iter().find(|attribute| attribute.path().is_ident("path")).and_then(|attribute| {
+        let syn::Meta::NameValue(pair) = &attribute.meta else { return None };
+        let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value else { return None };
+        Some(text.value())
+    })
 }
