@@ -1,0 +1,138 @@
+//! A client over newline-delimited JSON, for tests whose point is the upstream or the state and not the client.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Client {
+    process: Child,
+    frames: Receiver<Value>,
+    last_id: u64,
+    /// The `conductor.event` notifications so far.
+    pub events: Vec<Value>,
+}
+
+impl Client {
+    /// `daemon` is the program with its environment.
+    pub fn start(mut daemon: Command) -> Self {
+        daemon.arg("--stdio").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = daemon.spawn().expect("the daemon starts");
+        let stdout = BufReader::new(process.stdout.take().expect("its output is piped"));
+        let (sender, frames) = channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let frame = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+                if sender.send(frame).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { process, frames, last_id: 0, events: Vec::new() }
+    }
+
+    /// The result, or the error object.
+    pub fn ask(&mut self, method: &str, params: Value) -> Result<Value, Value> {
+        let id = self.send(method, params);
+        self.answer(id)
+    }
+
+    /// The id of the request.
+    pub fn send(&mut self, method: &str, params: Value) -> u64 {
+        self.last_id += 1;
+        self.write(&json!({"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params}));
+        self.last_id
+    }
+
+    pub fn notify(&mut self, method: &str, params: Value) {
+        self.write(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
+    }
+
+    pub fn answer(&mut self, id: u64) -> Result<Value, Value> {
+        loop {
+            let frame = self.next();
+            if frame["id"] == id {
+                return if frame["error"].is_null() {
+                    Ok(frame["result"].clone())
+                } else {
+                    Err(frame["error"].clone())
+                };
+            }
+        }
+    }
+
+    /// Waits until an event of this kind is there.
+    pub fn wait_for(&mut self, kind: &str) {
+        while self.events.iter().all(|params| params["event"]["kind"] != kind) {
+            let frame = self.next();
+            assert!(frame["method"].is_string(), "answered before {kind}: {frame}");
+        }
+    }
+
+    /// No chance to write anything: SIGKILL.
+    pub fn kill(mut self) {
+        self.process.kill().expect("it can be killed");
+        self.process.wait().expect("it ends");
+    }
+
+    pub fn hang_up(mut self) -> ExitStatus {
+        drop(self.process.stdin.take());
+        self.process.wait().expect("it ends")
+    }
+
+    fn next(&mut self) -> Value {
+        let frame = self.frames.recv_timeout(PATIENCE).expect("the daemon says something in time");
+        assert_eq!(frame["jsonrpc"], "2.0", "{frame}");
+        if frame["method"] == "conductor.event" {
+            self.events.push(frame["params"].clone());
+        }
+        frame
+    }
+
+    fn write(&mut self, frame: &Value) {
+        let stdin = self.process.stdin.as_mut().expect("its input is open");
+        writeln!(stdin, "{frame}").expect("the daemon listens");
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The events of one session have no holes, begin with the turn and end with its end.
+pub fn check_events(events: &[Value], session: &str) {
+    let own: Vec<&Value> = events.iter().filter(|params| params["sessionName"] == session).collect();
+    let kinds: Vec<&str> = own.iter().filter_map(|params| params["event"]["kind"].as_str()).collect();
+    assert_eq!(kinds.first(), Some(&"turn-start"), "{session}: {kinds:?}");
+    assert_eq!(kinds.last(), Some(&"loop-done"), "{session}: {kinds:?}");
+    let mut last = None;
+    for params in own {
+        let seq = params["seq"].as_u64().expect("a sequence number");
+        let first = params["firstSeq"].as_u64().unwrap_or(seq);
+        assert!(last.is_none_or(|last| first == last + 1), "{session}: {first} after {last:?}");
+        last = Some(seq);
+    }
+}
+
+/// The text that came in deltas after the last call of a model began.
+pub fn streamed_text(events: &[Value], session: &str) -> String {
+    let own = || events.iter().filter(|params| params["sessionName"] == session).map(|params| &params["event"]);
+    let last_start = own().filter(|event| event["kind"] == "turn-start").count();
+    let mut starts = 0;
+    let mut text = String::new();
+    for event in own() {
+        match event["kind"].as_str() {
+            Some("turn-start") => starts += 1,
+            Some("text-delta") if starts == last_start => text.push_str(event["text"].as_str().expect("text")),
+            _ => {}
+        }
+    }
+    text
+}
