@@ -2,6 +2,7 @@
 //! builds its provider. Whether one is enabled and whether it is configured are two facts, and both are shown.
 
 pub mod command;
+pub mod offline;
 
 use std::sync::Arc;
 
