@@ -2,9 +2,22 @@
 //!
 //! Nobody else reads the environment or the file. Secrets are [`Secret`]s from the moment they are read.
 
+mod error;
+mod file;
+mod load;
+mod nearest;
 mod secret;
+mod settings;
+mod skill;
+mod sources;
+mod tables;
+#[cfg(test)]
+mod tests;
 
+pub use error::{ConfigError, ConfigErrorKind};
 pub use secret::Secret;
+pub use settings::{SETTINGS, Setting};
+pub use sources::{Overrides, Platform, Sources};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +27,7 @@ use url::Url;
 
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The file that was read, or would have been.
+    /// The file that was read, or would have been; empty where there is no home to look in.
     pub file: PathBuf,
     /// Where sessions and logs live.
     pub state_dir: PathBuf,
@@ -33,6 +46,8 @@ pub struct Config {
     pub log: Log,
     /// `[[skill]]` tables.
     pub skills: Vec<CommandSkill>,
+    /// What the user should know although nothing failed.
+    pub warnings: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -138,6 +153,7 @@ impl Default for Config {
             limits: Limits::default(),
             log: Log { filter: "info".to_owned() },
             skills: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 }

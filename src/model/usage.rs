@@ -24,7 +24,7 @@ impl Usage {
 
     /// The sum over several calls.
     pub fn add(&mut self, other: Usage) {
-        self.each_mut(other, |old, new| old.saturating_add(new));
+        self.each_mut(other, u64::saturating_add);
     }
 
     fn each_mut(&mut self, other: Usage, merge: fn(u64, u64) -> u64) {

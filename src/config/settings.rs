@@ -1,0 +1,249 @@
+//! The settings that have a name in the environment, one row each.
+//!
+//! The same row serves the flags, the environment, the file (where the name is written in lower case) and everyone
+//! who lists settings: help, `doctor`, templates.
+
+use url::Url;
+
+use super::{Config, Secret};
+
+pub struct Setting {
+    /// As in the environment.
+    pub name: &'static str,
+    /// One line, for people.
+    pub about: &'static str,
+    /// What holds when it is unset, as a person would write it.
+    pub default: Option<&'static str>,
+    put: Put,
+}
+
+/// What a value must be, and where it goes.
+#[derive(Clone, Copy)]
+enum Put {
+    Text(fn(&mut Config, String)),
+    Secret(fn(&mut Config, Secret)),
+    Url(fn(&mut Config, Url)),
+    List(fn(&mut Config, Vec<String>)),
+    /// Says where the file or the state is, so it is read before the rows and cannot stand in the file.
+    Place,
+}
+
+/// A value as one of the layers gives it.
+pub(super) enum Given {
+    Text(String),
+    List(Vec<String>),
+}
+
+/// In the order in which people read them.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "ENABLED_PLUGINS",
+        about: "Plugins that may be used, separated by commas; honoured exactly when set.",
+        default: Some("every configured plugin"),
+        put: Put::List(|config, value| config.enabled_plugins = Some(value)),
+    },
+    Setting {
+        name: "ALLOWED_HOSTS",
+        about: "Hosts that may be called (name, *.name, name:port), separated by commas; honoured exactly when set.",
+        default: Some("what the enabled plugins need"),
+        put: Put::List(|config, value| config.allowed_hosts = Some(value)),
+    },
+    Setting {
+        name: "MODEL_DEFAULT",
+        about: "The model that is asked when neither the request nor the plugin names one.",
+        default: None,
+        put: Put::Text(|config, value| config.model_default = Some(value)),
+    },
+    Setting {
+        name: "ANTHROPIC_API_KEY",
+        about: "The key of the Anthropic API.",
+        default: None,
+        put: Put::Secret(|config, value| config.anthropic.api_key = Some(value)),
+    },
+    Setting {
+        name: "ANTHROPIC_BASE_URL",
+        about: "Where the Anthropic API is, with or without a trailing /v1.",
+        default: Some("https://api.anthropic.com"),
+        put: Put::Url(|config, value| config.anthropic.base_url = value),
+    },
+    Setting {
+        name: "ANTHROPIC_DEFAULT_MODEL",
+        about: "The model that the anthropic plugin asks when a request names none.",
+        default: None,
+        put: Put::Text(|config, value| config.anthropic.default_model = Some(value)),
+    },
+    Setting {
+        name: "OPENAI_COMPATIBLE_URL",
+        about: "Where a server with the OpenAI chat API is, usually ending in /v1.",
+        default: None,
+        put: Put::Url(|config, value| config.openai_compatible.url = Some(value)),
+    },
+    Setting {
+        name: "OPENAI_COMPATIBLE_KEY",
+        about: "The key of that server, if it wants one.",
+        default: None,
+        put: Put::Secret(|config, value| config.openai_compatible.key = Some(value)),
+    },
+    Setting {
+        name: "OPENAI_COMPATIBLE_DEFAULT_MODEL",
+        about: "The model that the openai-compatible plugin asks when a request names none.",
+        default: None,
+        put: Put::Text(|config, value| config.openai_compatible.default_model = Some(value)),
+    },
+    Setting {
+        name: "CLOUDFLARE_API_TOKEN",
+        about: "A Cloudflare API token that may read zones and DNS records.",
+        default: None,
+        put: Put::Secret(|config, value| config.cloudflare.api_token = Some(value)),
+    },
+    Setting {
+        name: "CLOUDFLARE_ACCOUNT_ID",
+        about: "The Cloudflare account.",
+        default: None,
+        put: Put::Text(|config, value| config.cloudflare.account_id = Some(value)),
+    },
+    Setting {
+        name: "CLOUDFLARE_API_BASE_URL",
+        about: "Where the Cloudflare API is.",
+        default: Some("https://api.cloudflare.com/client/v4"),
+        put: Put::Url(|config, value| config.cloudflare.api_base_url = value),
+    },
+    Setting {
+        name: "OPEN_THINK_LOG",
+        about: "What is logged to the file: a level, or target=level pairs separated by commas.",
+        default: Some("info"),
+        put: Put::Text(|config, value| config.log.filter = value),
+    },
+    Setting {
+        name: "OPEN_THINK_CONFIG",
+        about: "The configuration file.",
+        default: Some("open-think/config.toml in the user's configuration directory"),
+        put: Put::Place,
+    },
+    Setting {
+        name: "OPEN_THINK_STATE_DIR",
+        about: "Where sessions and logs are kept.",
+        default: Some("open-think in the user's state directory"),
+        put: Put::Place,
+    },
+];
+
+impl Setting {
+    pub fn is_secret(&self) -> bool {
+        matches!(self.put, Put::Secret(_))
+    }
+
+    /// Its name in the configuration file; none for those that say where that file is.
+    pub fn key(&self) -> Option<String> {
+        (!matches!(self.put, Put::Place)).then(|| self.name.to_ascii_lowercase())
+    }
+
+    pub(super) fn find(name: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.name.eq_ignore_ascii_case(name))
+    }
+
+    pub(super) fn takes_list(&self) -> bool {
+        matches!(self.put, Put::List(_))
+    }
+
+    /// An empty text leaves a single value as it was, and makes a list empty. The error says what is wrong without
+    /// quoting the value.
+    pub(super) fn apply(&self, config: &mut Config, given: Given) -> Result<(), String> {
+        let text = match (self.put, given) {
+            (Put::List(put), Given::List(items)) => {
+                put(config, items);
+                return Ok(());
+            }
+            (Put::List(put), Given::Text(text)) => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                put(config, items.map(str::to_owned).collect());
+                return Ok(());
+            }
+            (_, Given::List(_)) => return Err("must be a string".to_owned()),
+            (_, Given::Text(text)) => text.trim().to_owned(),
+        };
+        if text.is_empty() {
+            return Ok(());
+        }
+        match self.put {
+            Put::Text(put) => put(config, text),
+            Put::Secret(put) => put(config, secret(text)?),
+            Put::Url(put) => put(config, url(&text)?),
+            Put::List(_) | Put::Place => {}
+        }
+        Ok(())
+    }
+}
+
+/// Keys travel in HTTP headers, and a stray character there would fail far from its cause.
+fn secret(text: String) -> Result<Secret, String> {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(Secret::new(text));
+    }
+    Err("holds a space, a control character or a letter outside ASCII, which no key does".to_owned())
+}
+
+fn url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("must be a URL such as https://host/path: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("must be a URL that starts with https:// or http://".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user name or password: give the key in its own setting".to_owned());
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("must be a URL with a host".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must end with its path, without ? or #: the API's own paths are added to it".to_owned());
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Given, SETTINGS, Setting, url};
+    use crate::config::Config;
+
+    #[test]
+    fn the_defaults_shown_for_addresses_are_those_that_hold() {
+        let config = Config::default();
+        let shown = |name: &str| Setting::find(name).and_then(|setting| setting.default).expect("a default");
+        let same = |name: &str, held: &url::Url| assert_eq!(url::Url::parse(shown(name)).as_ref(), Ok(held));
+        same("ANTHROPIC_BASE_URL", &config.anthropic.base_url);
+        same("CLOUDFLARE_API_BASE_URL", &config.cloudflare.api_base_url);
+        assert_eq!(shown("OPEN_THINK_LOG"), config.log.filter);
+    }
+
+    #[test]
+    fn what_is_named_like_a_secret_is_one() {
+        for setting in SETTINGS {
+            let named = setting.name.ends_with("_KEY") || setting.name.ends_with("_TOKEN");
+            assert_eq!(setting.is_secret(), named, "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn an_empty_text_unsets_a_value_and_empties_a_list() {
+        let mut config = Config::default();
+        for setting in SETTINGS {
+            setting.apply(&mut config, Given::Text("  ".to_owned())).expect("empty is allowed");
+        }
+        assert_eq!(config.enabled_plugins, Some(Vec::new()));
+        assert_eq!(config.allowed_hosts, Some(Vec::new()));
+        assert!(config.anthropic.api_key.is_none() && config.model_default.is_none());
+        assert_eq!(config.log.filter, "info");
+    }
+
+    #[test]
+    fn addresses_that_cannot_be_used_are_refused_without_being_quoted() {
+        let bad =
+            ["ftp://host/hidden", "hidden", "https://", "https://u:hidden@host/", "https://hidden@host", "http:///"];
+        for text in bad.into_iter().chain(["https://host/?key=hidden", "https://host/#hidden", "file:///hidden"]) {
+            let error = url(text).expect_err(text);
+            assert!(!error.contains("hidden"), "{error}");
+        }
+        assert!(url("http://127.0.0.1:8080/v1").is_ok());
+        assert!(url("https://[::1]/").is_ok());
+    }
+}

@@ -1,0 +1,171 @@
+//! Where a configuration comes from, as plain values: the flags, the environment, the customs of the platform.
+//!
+//! [`Sources::from_process`] is the only reader of the process's environment; tests make their own.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::ConfigError;
+
+const DIRECTORY: &str = "open-think";
+const FILE: &str = "config.toml";
+
+/// No `Debug`: it holds secrets as plain text.
+#[derive(Clone)]
+pub struct Sources {
+    pub flags: Overrides,
+    pub env: BTreeMap<String, OsString>,
+    pub platform: Platform,
+}
+
+/// What the command line says. Every field wins over environment and file. No `Debug`, as for [`Sources`].
+#[derive(Clone, Default)]
+pub struct Overrides {
+    pub config_file: Option<PathBuf>,
+    pub state_dir: Option<PathBuf>,
+    /// Settings by their environment name.
+    pub settings: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Platform {
+    Unix,
+    MacOs,
+    Windows,
+}
+
+/// A file that was named must be there; the customary one need not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ConfigFile {
+    Named(PathBuf),
+    Customary(PathBuf),
+    /// There is no home to look in.
+    Nowhere,
+}
+
+impl Sources {
+    pub fn from_process(flags: Overrides) -> Self {
+        let named = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        Self { flags, env: named.collect(), platform: Platform::current() }
+    }
+
+    /// No flags, and this environment only.
+    pub fn of_environment<N: Into<String>, V: Into<OsString>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let env = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { flags: Overrides::default(), env, platform: Platform::current() }
+    }
+
+    pub(super) fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.env.get(name).map(OsString::as_os_str)
+    }
+
+    pub(super) fn config_file(&self) -> ConfigFile {
+        let named = self.flags.config_file.clone().or_else(|| self.path("OPEN_THINK_CONFIG"));
+        if let Some(file) = named {
+            return ConfigFile::Named(file);
+        }
+        let directory = match self.platform {
+            Platform::Unix => self.base("XDG_CONFIG_HOME").or_else(|| self.in_home(".config")),
+            Platform::MacOs => self.base("XDG_CONFIG_HOME").or_else(|| self.in_home("Library/Application Support")),
+            Platform::Windows => self.path("APPDATA"),
+        };
+        directory.map_or(ConfigFile::Nowhere, |directory| ConfigFile::Customary(directory.join(DIRECTORY).join(FILE)))
+    }
+
+    pub(super) fn state_dir(&self) -> Result<PathBuf, ConfigError> {
+        let named = self.flags.state_dir.clone().or_else(|| self.path("OPEN_THINK_STATE_DIR"));
+        if let Some(directory) = named {
+            return Ok(directory);
+        }
+        let directory = match self.platform {
+            Platform::Unix => self.base("XDG_STATE_HOME").or_else(|| self.in_home(".local/state")),
+            Platform::MacOs => self.base("XDG_STATE_HOME").or_else(|| self.in_home("Library/Application Support")),
+            Platform::Windows => self.path("LOCALAPPDATA"),
+        };
+        directory.map(|directory| directory.join(DIRECTORY)).ok_or_else(|| ConfigError::no_home(self.platform.home()))
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.variable(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    /// The XDG base directory specification says that a relative path in these variables is to be ignored.
+    fn base(&self, name: &str) -> Option<PathBuf> {
+        self.path(name).filter(|path| path.is_absolute())
+    }
+
+    fn in_home(&self, below: &str) -> Option<PathBuf> {
+        self.path("HOME").map(|home| home.join(Path::new(below)))
+    }
+}
+
+impl Platform {
+    pub fn current() -> Self {
+        if cfg!(windows) {
+            Self::Windows
+        } else if cfg!(target_os = "macos") {
+            Self::MacOs
+        } else {
+            Self::Unix
+        }
+    }
+
+    fn home(self) -> &'static str {
+        match self {
+            Self::Unix | Self::MacOs => "HOME",
+            Self::Windows => "LOCALAPPDATA",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ConfigFile, Platform, Sources};
+
+    fn sources(platform: Platform, env: &[(&str, &str)]) -> Sources {
+        Sources { platform, ..Sources::of_environment(env.iter().copied()) }
+    }
+
+    #[track_caller]
+    fn check(platform: Platform, env: &[(&str, &str)], file: &str, state: &str) {
+        let sources = sources(platform, env);
+        assert_eq!(sources.config_file(), ConfigFile::Customary(file.into()));
+        assert_eq!(sources.state_dir().expect("a state directory"), std::path::Path::new(state));
+    }
+
+    #[test]
+    fn each_platform_keeps_its_customs() {
+        let home = ("HOME", "/h");
+        check(Platform::Unix, &[home], "/h/.config/open-think/config.toml", "/h/.local/state/open-think");
+        let xdg = [home, ("XDG_CONFIG_HOME", "/c"), ("XDG_STATE_HOME", "/s")];
+        check(Platform::Unix, &xdg, "/c/open-think/config.toml", "/s/open-think");
+        check(Platform::MacOs, &xdg, "/c/open-think/config.toml", "/s/open-think");
+        let relative = [home, ("XDG_CONFIG_HOME", "c"), ("XDG_STATE_HOME", "")];
+        check(Platform::Unix, &relative, "/h/.config/open-think/config.toml", "/h/.local/state/open-think");
+        let library = "/h/Library/Application Support/open-think";
+        check(Platform::MacOs, &[home], &format!("{library}/config.toml"), library);
+        let windows = [("APPDATA", "/roaming"), ("LOCALAPPDATA", "/local")];
+        check(Platform::Windows, &windows, "/roaming/open-think/config.toml", "/local/open-think");
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_the_environment_over_custom() {
+        let env = [("HOME", "/h"), ("OPEN_THINK_CONFIG", "/e.toml"), ("OPEN_THINK_STATE_DIR", "/e")];
+        let mut sources = sources(Platform::Unix, &env);
+        assert_eq!(sources.config_file(), ConfigFile::Named("/e.toml".into()));
+        assert_eq!(sources.state_dir().expect("a state directory"), std::path::Path::new("/e"));
+        sources.flags.config_file = Some("/f.toml".into());
+        sources.flags.state_dir = Some("/f".into());
+        assert_eq!(sources.config_file(), ConfigFile::Named("/f.toml".into()));
+        assert_eq!(sources.state_dir().expect("a state directory"), std::path::Path::new("/f"));
+    }
+
+    #[test]
+    fn without_a_home_there_is_no_file_and_the_error_says_what_to_set() {
+        let sources = sources(Platform::Unix, &[]);
+        assert_eq!(sources.config_file(), ConfigFile::Nowhere);
+        let error = sources.state_dir().expect_err("no home").to_string();
+        assert!(error.contains("HOME") && error.contains("OPEN_THINK_STATE_DIR"), "{error}");
+    }
+}

@@ -1,0 +1,91 @@
+//! The tables of the file that tune what is usually left alone: `[helm]`, `[http]`, `[limits]`, `[log]`.
+//!
+//! One row a key. Durations and sizes are whole numbers with their unit in the key.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::file::Entry;
+use super::{Config, ConfigError};
+
+pub(super) struct Row {
+    table: &'static str,
+    key: &'static str,
+    put: Put,
+}
+
+enum Put {
+    Count(RangeInclusive<u64>, fn(&mut Config, usize)),
+    Millis(RangeInclusive<u64>, fn(&mut Config, Duration)),
+    Bool(fn(&mut Config, bool)),
+    Text(fn(&mut Config, String)),
+}
+
+const SECOND: u64 = 1000;
+const HOUR: u64 = 3600 * SECOND;
+const MIB: u64 = 1024 * 1024;
+
+const ROWS: &[Row] = &[
+    row("helm", "history_tokens", Put::Count(1000..=10_000_000, |c, n| c.helm.history_tokens = count(n))),
+    row("helm", "tool_result_bytes", Put::Count(256..=16 * MIB, |c, n| c.helm.tool_result_bytes = n)),
+    row("helm", "approval_timeout_ms", Put::Millis(1..=24 * HOUR, |c, d| c.helm.approval_timeout = d)),
+    row("helm", "confirm_dangerous", Put::Bool(|c, on| c.helm.confirm_dangerous = on)),
+    row("helm", "queued_turns", Put::Count(1..=10_000, |c, n| c.helm.queued_turns = n)),
+    row("http", "connect_timeout_ms", Put::Millis(1..=HOUR, |c, d| c.http.connect_timeout = d)),
+    row("http", "response_timeout_ms", Put::Millis(1..=HOUR, |c, d| c.http.response_timeout = d)),
+    row("http", "idle_timeout_ms", Put::Millis(1..=HOUR, |c, d| c.http.idle_timeout = d)),
+    row("http", "max_retries", Put::Count(0..=10, |c, n| c.http.max_retries = count(n))),
+    row("limits", "frame_bytes", Put::Count(1024..=1024 * MIB, |c, n| c.limits.frame_bytes = n)),
+    row("limits", "header_bytes", Put::Count(64..=MIB, |c, n| c.limits.header_bytes = n)),
+    row("limits", "json_depth", Put::Count(8..=1000, |c, n| c.limits.json_depth = n)),
+    row("limits", "in_flight", Put::Count(1..=65_536, |c, n| c.limits.in_flight = n)),
+    row("limits", "outbound_frames", Put::Count(1..=65_536, |c, n| c.limits.outbound_frames = n)),
+    row("limits", "write_timeout_ms", Put::Millis(1..=HOUR, |c, d| c.limits.write_timeout = d)),
+    row("limits", "buffered_events", Put::Count(1..=1_000_000, |c, n| c.limits.buffered_events = n)),
+    row("log", "filter", Put::Text(|c, text| c.log.filter = text)),
+];
+
+const fn row(table: &'static str, key: &'static str, put: Put) -> Row {
+    Row { table, key, put }
+}
+
+/// The names of the tables.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    let first = |(index, row): (usize, &'static Row)| {
+        let seen = ROWS.iter().take(index).any(|earlier| earlier.table == row.table);
+        (!seen).then_some(row.table)
+    };
+    ROWS.iter().enumerate().filter_map(first)
+}
+
+/// Takes one whole table.
+pub(super) fn apply(config: &mut Config, table: &Entry<'_>) -> Result<(), ConfigError> {
+    for entry in table.table()? {
+        let mut rows = ROWS.iter().filter(|row| row.table == table.key);
+        match rows.clone().find(|row| row.key == entry.key) {
+            Some(row) => row.apply(config, &entry)?,
+            None => return Err(entry.unknown(rows.by_ref().map(|row| row.key))),
+        }
+    }
+    Ok(())
+}
+
+impl Row {
+    fn apply(&self, config: &mut Config, entry: &Entry<'_>) -> Result<(), ConfigError> {
+        match &self.put {
+            Put::Count(range, put) => put(config, size(entry.integer(range.clone())?)),
+            Put::Millis(range, put) => put(config, Duration::from_millis(entry.integer(range.clone())?)),
+            Put::Bool(put) => put(config, entry.boolean()?),
+            Put::Text(put) => put(config, entry.text()?),
+        }
+        Ok(())
+    }
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

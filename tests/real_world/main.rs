@@ -1,0 +1,1 @@
+//! The built program against clients and upstreams that others wrote.

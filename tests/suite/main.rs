@@ -1,0 +1,7 @@
+//! What is fast to check. What talks to other people's programs is in `tests/real_world`.
+
+mod imports;
+mod layout;
+mod licences;
+mod readme;
+mod source;
