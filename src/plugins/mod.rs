@@ -1,6 +1,7 @@
 //! Plugins: named ways to a model or a service. One file each says its settings, hosts, skills and health, and
 //! builds its provider. Whether one is enabled and whether it is configured are two facts, and both are shown.
 
+pub mod admin;
 pub mod command;
 pub mod offline;
 
