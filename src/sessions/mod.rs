@@ -4,6 +4,6 @@ mod row;
 mod sqlite;
 mod store;
 
-pub use row::{ActionRow, ActionState, MessageRow, SessionRow, TurnRow, TurnSettings, TurnState};
+pub use row::{ActionRow, ActionState, Context, MessageRow, SessionRow, TurnRow, TurnSettings, TurnState};
 pub use sqlite::Sqlite;
 pub use store::{Store, StoreError, Write};

@@ -29,6 +29,17 @@ pub struct MessageRow {
     pub created_at: u64,
 }
 
+/// All that a turn needs to know of its session, read at once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Context {
+    /// Turn by turn, in the order in which the turns began.
+    pub messages: Vec<MessageRow>,
+    /// In the order in which they began.
+    pub turns: Vec<TurnRow>,
+    /// Actions still held.
+    pub held: Vec<ActionRow>,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct TurnRow {
     pub id: String,
@@ -57,6 +68,8 @@ pub struct TurnSettings {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnState {
+    /// Its message is kept; it waits for the turns before it.
+    Queued,
     /// Also what a turn is found in whose process died.
     Running,
     /// Stopped at actions that wait for a decision.
@@ -93,6 +106,7 @@ pub enum ActionState {
 impl TurnState {
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Running => "running",
             Self::Held => "held",
             Self::Done => "done",
@@ -101,7 +115,9 @@ impl TurnState {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Running, Self::Held, Self::Done, Self::Failed].into_iter().find(|state| state.as_str() == text)
+        [Self::Queued, Self::Running, Self::Held, Self::Done, Self::Failed]
+            .into_iter()
+            .find(|state| state.as_str() == text)
     }
 }
 

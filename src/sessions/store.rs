@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{ActionRow, ActionState, MessageRow, SessionRow, TurnRow, TurnState};
+use super::{ActionRow, ActionState, Context, MessageRow, SessionRow, TurnRow, TurnState};
 use crate::model::Message;
 
 /// One change. A list of them is kept whole or not at all.
@@ -40,8 +40,11 @@ pub struct StoreError(pub String);
 
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// When this returns, all of it survives the death of the process.
-    async fn write(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+    /// When this returns, all of it survives the death of the process. Gives the ids of the messages, in order.
+    async fn write(&self, writes: Vec<Write>) -> Result<Vec<u64>, StoreError>;
+
+    /// All of it at once: what a turn reads before it calls the model.
+    async fn context(&self, session: &str) -> Result<Context, StoreError>;
 
     /// Newest first.
     async fn sessions(&self) -> Result<Vec<SessionRow>, StoreError>;
@@ -49,7 +52,7 @@ pub trait Store: Send + Sync {
     /// Whether there was one to delete.
     async fn delete(&self, name: &str) -> Result<bool, StoreError>;
 
-    /// In order. With `limit` the newest that many, still in order; `before` gives those with smaller ids only.
+    /// Turn by turn. With `limit` the newest that many, still in order; `before` gives those before that one only.
     async fn messages(
         &self,
         session: &str,

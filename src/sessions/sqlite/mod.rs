@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{ActionRow, MessageRow, SessionRow, Store, StoreError, TurnRow, Write};
+use super::{ActionRow, Context, MessageRow, SessionRow, Store, StoreError, TurnRow, Write};
 use fault::Fault;
 
 /// Callers beyond these wait for the disk to catch up.
@@ -79,8 +79,13 @@ impl Sqlite {
 
 #[async_trait]
 impl Store for Sqlite {
-    async fn write(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+    async fn write(&self, writes: Vec<Write>) -> Result<Vec<u64>, StoreError> {
         self.run(move |connection| write::all(connection, &writes)).await
+    }
+
+    async fn context(&self, session: &str) -> Result<Context, StoreError> {
+        let session = session.to_owned();
+        self.run(move |connection| read::context(connection, &session)).await
     }
 
     async fn sessions(&self) -> Result<Vec<SessionRow>, StoreError> {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::fault::Fault;
-use crate::sessions::{ActionRow, ActionState, MessageRow, SessionRow, TurnRow, TurnState};
+use crate::sessions::{ActionRow, ActionState, Context, MessageRow, SessionRow, TurnRow, TurnState};
 
 const SESSION: &str = "SELECT name, created_at, updated_at, last_seq,
     (SELECT count(*) FROM messages WHERE messages.session = sessions.name) AS message_count,
@@ -20,14 +20,26 @@ pub(super) fn session(connection: &Connection, name: &str) -> Result<Option<Sess
     first(connection, &format!("{SESSION} WHERE name = ?"), [name], session_row)
 }
 
+/// In one transaction, so that nothing comes between.
+pub(super) fn context(connection: &mut Connection, session: &str) -> Result<Context, Fault> {
+    let transaction = connection.transaction()?;
+    let messages = messages(&transaction, session, None, None)?;
+    let turns = turns(&transaction, session)?;
+    let held = held(&transaction, session)?;
+    Ok(Context { messages, turns, held })
+}
+
 pub(super) fn messages(
     connection: &Connection,
     session: &str,
     limit: Option<u32>,
     before: Option<u64>,
 ) -> Result<Vec<MessageRow>, Fault> {
+    // One that is not there comes after all that are.
     let sql = "SELECT id, turn_id, message, provider, created_at FROM messages
-               WHERE session = ? AND id < ? ORDER BY id DESC LIMIT ?";
+               WHERE session = ?1 AND (turn_number, id) <
+                   (coalesce((SELECT turn_number FROM messages WHERE id = ?2), 9223372036854775807), ?2)
+               ORDER BY turn_number DESC, id DESC LIMIT ?3";
     let before = before.map_or(i64::MAX, signed);
     // SQLite reads a negative limit as none.
     let limit = limit.map_or(-1, i64::from);
@@ -41,7 +53,7 @@ pub(super) fn turn(connection: &Connection, id: &str) -> Result<Option<TurnRow>,
 }
 
 pub(super) fn turns(connection: &Connection, session: &str) -> Result<Vec<TurnRow>, Fault> {
-    let sql = "SELECT * FROM turns WHERE session = ? ORDER BY created_at, number";
+    let sql = "SELECT * FROM turns WHERE session = ? ORDER BY number";
     rows(connection, sql, [session], turn_row)
 }
 
@@ -57,6 +69,10 @@ pub(super) fn action(connection: &Connection, id: &str) -> Result<Option<ActionR
 /// SQLite has signed numbers only.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
 }
 
 fn rows<T>(
@@ -82,21 +98,21 @@ fn first<T>(
 fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
     Ok(SessionRow {
         name: row.get("name")?,
-        created_at: unsigned(row, "created_at")?,
-        updated_at: unsigned(row, "updated_at")?,
-        message_count: unsigned(row, "message_count")?,
-        held_count: unsigned(row, "held_count")?,
-        last_seq: unsigned(row, "last_seq")?,
+        created_at: unsigned(row.get("created_at")?),
+        updated_at: unsigned(row.get("updated_at")?),
+        message_count: unsigned(row.get("message_count")?),
+        held_count: unsigned(row.get("held_count")?),
+        last_seq: unsigned(row.get("last_seq")?),
     })
 }
 
 fn message_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     Ok(MessageRow {
-        id: unsigned(row, "id")?,
+        id: unsigned(row.get("id")?),
         turn_id: row.get("turn_id")?,
         message: from_json(&row.get::<_, String>("message")?)?,
         provider: row.get("provider")?,
-        created_at: unsigned(row, "created_at")?,
+        created_at: unsigned(row.get("created_at")?),
     })
 }
 
@@ -107,7 +123,7 @@ fn turn_row(row: &Row<'_>) -> rusqlite::Result<TurnRow> {
         state: state(row, TurnState::parse)?,
         settings: from_json(&row.get::<_, String>("settings")?)?,
         iterations: row.get("iterations")?,
-        created_at: unsigned(row, "created_at")?,
+        created_at: unsigned(row.get("created_at")?),
     })
 }
 
@@ -123,13 +139,8 @@ fn action_row(row: &Row<'_>) -> rusqlite::Result<ActionRow> {
         reason: row.get("reason")?,
         dangerous: row.get("dangerous")?,
         state: state(row, ActionState::parse)?,
-        created_at: unsigned(row, "created_at")?,
+        created_at: unsigned(row.get("created_at")?),
     })
-}
-
-fn unsigned(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
-    let number: i64 = row.get(column)?;
-    Ok(u64::try_from(number).unwrap_or_default())
 }
 
 fn state<T>(row: &Row<'_>, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {

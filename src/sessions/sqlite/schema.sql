@@ -19,14 +19,17 @@ CREATE INDEX turns_of_session ON turns (session, number);
 
 CREATE TABLE messages (
     -- Autoincrement: the number of a deleted message is never given again, so `before` stays true.
-    id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    session    TEXT    NOT NULL REFERENCES sessions (name) ON DELETE CASCADE,
-    turn_id    TEXT    NOT NULL,
-    message    TEXT    NOT NULL,
-    provider   TEXT,
-    created_at INTEGER NOT NULL
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    session     TEXT    NOT NULL REFERENCES sessions (name) ON DELETE CASCADE,
+    turn_id     TEXT    NOT NULL,
+    -- The turn's own number. A queued turn keeps its first message before the turn ahead of it has ended, so the
+    -- order of a conversation is by turn and then by id.
+    turn_number INTEGER NOT NULL,
+    message     TEXT    NOT NULL,
+    provider    TEXT,
+    created_at  INTEGER NOT NULL
 );
-CREATE INDEX messages_of_session ON messages (session, id);
+CREATE INDEX messages_in_order ON messages (session, turn_number, id);
 
 CREATE TABLE actions (
     number      INTEGER PRIMARY KEY AUTOINCREMENT,

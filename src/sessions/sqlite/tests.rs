@@ -8,16 +8,15 @@ use tempfile::TempDir;
 
 use super::{Sqlite, open};
 use crate::model::{Block, Message, Opaque, Role, ToolCall, ToolResult};
-use crate::sessions::{ActionRow, ActionState, Store, StoreError, TurnRow, TurnSettings, TurnState, Write};
+use crate::sessions::{ActionRow, ActionState, Context, Store, StoreError, TurnRow, TurnSettings, TurnState, Write};
 
 fn turn(id: &str, session: &str) -> TurnRow {
     let settings = TurnSettings {
-        mode: "selective".to_owned(),
-        mode_requested: "auto".to_owned(),
         downgrade_reason: Some("asked to".to_owned()),
         candidates: vec![("anthropic".to_owned(), Some("m".to_owned())), ("offline".to_owned(), None)],
         max_iterations: 6,
         per_model_timeout_ms: Some(10),
+        ..TurnSettings::default()
     };
     let (id, session) = (id.to_owned(), session.to_owned());
     TurnRow { id, session, state: TurnState::Running, settings, iterations: 0, created_at: 7 }
@@ -111,6 +110,32 @@ async fn pages_are_the_newest_in_order() {
     assert_eq!(page(&texts(&store, None, Some(all[1].0)).await), "a");
     assert_eq!(page(&texts(&store, Some(0), None).await), "");
     assert_eq!(page(&texts(&store, Some(9), Some(u64::MAX)).await), "abcd");
+}
+
+/// A queued turn's message is kept while the turn before it still goes on.
+#[tokio::test]
+async fn messages_are_read_turn_by_turn() {
+    let store = with(&["a"]).await;
+    let queued = TurnRow { state: TurnState::Queued, ..turn("t2", "s") };
+    let ask = Write::Message {
+        session: "s".to_owned(),
+        turn_id: "t2".to_owned(),
+        message: Message::text(Role::User, "c"),
+        provider: None,
+    };
+    store.write(vec![Write::Turn(queued.clone()), ask, Write::Action(action("a1", "s"))]).await.unwrap();
+    let ids = store.write(vec![say("s", "b"), Write::Turn(turn("t1", "s"))]).await.unwrap();
+    let all = texts(&store, None, None).await;
+    assert_eq!(all.iter().map(|(_, text)| text.as_str()).collect::<String>(), "abc");
+    assert_eq!(ids, [all[1].0]);
+    assert_eq!(texts(&store, None, Some(all[2].0)).await, all[..2]);
+    assert_eq!(texts(&store, Some(1), Some(all[1].0)).await, all[..1]);
+
+    let context = store.context("s").await.unwrap();
+    assert_eq!(context.messages, store.messages("s", None, None).await.unwrap());
+    assert_eq!(context.turns, [turn("t1", "s"), queued]);
+    assert_eq!(context.held, [action("a1", "s")]);
+    assert_eq!(store.context("none").await.unwrap(), Context::default());
 }
 
 #[tokio::test]

@@ -5,18 +5,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::fault::Fault;
-use super::read::signed;
+use super::read::{signed, unsigned};
 use crate::model::Message;
 use crate::sessions::{ActionRow, TurnRow, Write};
 
-pub(super) fn all(connection: &mut Connection, writes: &[Write]) -> Result<(), Fault> {
+/// The ids of the messages, in order.
+pub(super) fn all(connection: &mut Connection, writes: &[Write]) -> Result<Vec<u64>, Fault> {
     // Immediate: a transaction that begins by reading could find, too late to wait, that another process wrote.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let now = now();
+    let mut ids = Vec::new();
     for write in writes {
-        one(&transaction, write, now)?;
+        ids.extend(one(&transaction, write, now)?);
     }
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    Ok(ids)
 }
 
 pub(super) fn delete(connection: &mut Connection, name: &str) -> Result<bool, Fault> {
@@ -26,33 +29,32 @@ pub(super) fn delete(connection: &mut Connection, name: &str) -> Result<bool, Fa
     Ok(deleted > 0)
 }
 
-fn one(transaction: &Transaction<'_>, write: &Write, now: i64) -> Result<(), Fault> {
+/// The id, where it is a message.
+fn one(transaction: &Transaction<'_>, write: &Write, now: i64) -> Result<Option<u64>, Fault> {
     match write {
-        Write::Turn(turn) => put_turn(transaction, turn, now),
+        Write::Turn(turn) => put_turn(transaction, turn, now)?,
         Write::Message { session, turn_id, message, provider } => {
             touch(transaction, session, now)?;
-            put_message(transaction, (session, turn_id), message, provider.as_deref(), now)
+            return put_message(transaction, (session, turn_id), message, provider.as_deref(), now).map(Some);
         }
         Write::TurnState { turn_id, state, iterations } => {
             let sql = "UPDATE turns SET state = ?, iterations = ? WHERE id = ?";
             transaction.prepare_cached(sql)?.execute(params![state.as_str(), iterations, turn_id])?;
-            Ok(())
         }
         Write::Action(action) => {
             touch(transaction, &action.session, now)?;
-            put_action(transaction, action)
+            put_action(transaction, action)?;
         }
         Write::ActionState { id, state } => {
             let sql = "UPDATE actions SET state = ? WHERE id = ?";
             transaction.prepare_cached(sql)?.execute(params![state.as_str(), id])?;
-            Ok(())
         }
         Write::LastSeq { session, seq } => {
             let sql = "UPDATE sessions SET last_seq = ? WHERE name = ?";
             transaction.prepare_cached(sql)?.execute(params![signed(*seq), session])?;
-            Ok(())
         }
     }
+    Ok(None)
 }
 
 fn put_turn(transaction: &Transaction<'_>, turn: &TurnRow, now: i64) -> Result<(), Fault> {
@@ -88,11 +90,12 @@ fn put_message(
     message: &Message,
     provider: Option<&str>,
     now: i64,
-) -> Result<(), Fault> {
-    let sql = "INSERT INTO messages (session, turn_id, message, provider, created_at) VALUES (?, ?, ?, ?, ?)";
+) -> Result<u64, Fault> {
+    // A message of a turn that was never kept stands last.
+    let sql = "INSERT INTO messages (session, turn_id, turn_number, message, provider, created_at) VALUES
+               (?1, ?2, coalesce((SELECT number FROM turns WHERE id = ?2), 9223372036854775807), ?3, ?4, ?5)";
     let row = params![session, turn_id, to_json(message)?, provider, now];
-    transaction.prepare_cached(sql)?.execute(row)?;
-    Ok(())
+    Ok(unsigned(transaction.prepare_cached(sql)?.insert(row)?))
 }
 
 fn put_action(transaction: &Transaction<'_>, action: &ActionRow) -> Result<(), Fault> {
