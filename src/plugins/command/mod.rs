@@ -75,7 +75,9 @@ impl Handler for CommandHandler {
             timeout: self.skill.timeout,
             output_limit: self.skill.output_limit,
         };
-        let output = program.run(input.to_string().into_bytes()).await.map_err(|error| self.not_started(&error))?;
+        // A line, for programs that read lines.
+        let input = format!("{input}\n").into_bytes();
+        let output = program.run(input).await.map_err(|error| self.not_started(&error))?;
         self.outcome(&output)
     }
 }

@@ -22,7 +22,7 @@ const STDERR_TAIL: usize = 2048;
 const CHUNK: usize = 16 * 1024;
 
 /// What the program printed is in the pipes when it exits; only one that escaped its group can hold them open longer.
-const DRAIN: Duration = Duration::from_secs(1);
+const DRAIN: Duration = Duration::from_millis(500);
 
 pub(super) struct Program<'a> {
     pub command: &'a [String],

@@ -83,6 +83,7 @@ async fn written(file: &Path) {
 async fn standard_output_is_the_result() {
     assert_eq!(answer("cat", json!({"a": [1, "ü"]})).await, json!({"a": [1, "ü"]}));
     assert_eq!(answer("echo hello; echo world", json!({})).await, json!({"text": "hello\nworld"}));
+    assert_eq!(answer("read -r line && echo \"$line\"", json!({"a": "b"})).await, json!({"a": "b"}));
     assert_eq!(answer("echo ' 42 '", json!({})).await, json!(42));
     assert_eq!(answer("true", json!({})).await, json!({"text": ""}));
     assert_eq!(answer("printf '\\377'", json!({})).await, json!({"text": "\u{fffd}"}));
@@ -144,6 +145,22 @@ async fn grandchildren_end_with_the_call() {
         std::fs::write(&pid_file, "").unwrap();
         let _ = call(CommandSkill { timeout, ..shell(&(background.clone() + rest)) }, json!({})).await;
         gone(&pid_file).await;
+    }
+}
+
+#[tokio::test]
+async fn pipes_held_open_by_one_that_escaped_do_not_hang_the_call() {
+    let dir = TempDir::new().unwrap();
+    let pid_file = dir.path().join("pid");
+    let pid = pid_file.display();
+    let escape = format!("setsid sh -c 'echo $$ > {pid}; exec sleep 600' &");
+    let script = format!("command -v setsid >&2 || exit 9; {escape} until [ -s {pid} ]; do :; done; echo done");
+    match call(shell(&script), json!({})).await {
+        Ok(result) => assert_eq!(result, json!({"text": "done"})),
+        Err(error) => assert_eq!(error.message, "probe failed with exit code 9", "only where there is no setsid"),
+    }
+    if let Ok(escaped) = std::fs::read_to_string(&pid_file).unwrap_or_default().trim().parse() {
+        kill(Pid::from_raw(escaped), nix::sys::signal::Signal::SIGKILL).unwrap();
     }
 }
 

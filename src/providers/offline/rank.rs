@@ -1,7 +1,7 @@
 //! Which skills the words of a request speak of.
 //!
-//! A word counts once, by where the skill has it: its id says most, then its tags, then its description. Verbs that
-//! half of all skills share count half. Equal scores keep a fixed order: safe before dangerous, then by id.
+//! A word counts by where the skill has it: most in its id, then in its tags, then in its description. Verbs that half
+//! of all skills share count half. Equal scores keep a fixed order: safe before dangerous, then by id.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
