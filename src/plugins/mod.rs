@@ -1,8 +1,13 @@
 //! Plugins: named ways to a model or a service. One file each says its settings, hosts, skills and health, and
 //! builds its provider. Whether one is enabled and whether it is configured are two facts, and both are shown.
 
+pub mod admin;
+pub mod command;
+pub mod offline;
+
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::model::Provider;
 use crate::policy::HostPattern;
 use crate::skills::Skill;
@@ -30,4 +35,9 @@ pub enum Readiness {
         missing: Vec<&'static str>,
         hint: String,
     },
+}
+
+/// `ENABLED_PLUGINS` to the letter when it is set; otherwise what is configured is enabled.
+pub(crate) fn is_enabled(config: &Config, id: &str, configured: bool) -> bool {
+    config.enabled_plugins.as_ref().map_or(configured, |enabled| enabled.iter().any(|name| name == id))
 }

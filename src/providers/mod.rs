@@ -1,1 +1,3 @@
 //! Wire dialects: how a conversation is said to a vendor and heard from it. One folder each.
+
+pub mod offline;

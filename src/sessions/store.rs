@@ -10,6 +10,7 @@ use crate::model::Message;
 pub enum Write {
     /// The session is made if it is new. Overwrites a turn of the same id.
     Turn(TurnRow),
+    /// As with an action, an error if the session is not there: one that was deleted stays deleted.
     Message {
         session: String,
         turn_id: String,

@@ -1,0 +1,108 @@
+//! The file: made private, opened, brought to the present format.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+use super::fault::Fault;
+
+/// What makes version n+1 of version n. A row is never changed once it was released.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+
+/// More than there are different statements.
+const STATEMENTS: usize = 32;
+
+/// How long a writer waits for other processes.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// When two processes turn a new file to WAL at once, one is refused without a wait.
+const OPEN_ATTEMPTS: u32 = 50;
+const OPEN_PAUSE: Duration = Duration::from_millis(10);
+
+const PRIVATE_FILE: u32 = 0o600;
+const PRIVATE_DIR: u32 = 0o700;
+
+pub(super) fn file(path: &Path) -> Result<Connection, Fault> {
+    make_private(path)?;
+    for _ in 1..OPEN_ATTEMPTS {
+        match connect(path) {
+            Err(Fault::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                std::thread::sleep(OPEN_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+    connect(path)
+}
+
+pub(super) fn memory() -> Result<Connection, Fault> {
+    prepare(Connection::open_in_memory()?)
+}
+
+/// SQLite gives the files beside the main one, `-wal` and `-shm`, the main one's mode.
+fn make_private(path: &Path) -> Result<(), Fault> {
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        fs::DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(dir)?;
+    }
+    // Only a file that is new is opened here: closing it would free the locks this process holds on an old one.
+    match fs::OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(path),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn tighten(path: &Path) -> Result<(), Fault> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_file() && metadata.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(PRIVATE_FILE))?;
+    }
+    Ok(())
+}
+
+fn connect(path: &Path) -> Result<Connection, Fault> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    let version = version(&connection)?;
+    // Asked before anything is written: a file of a newer version is left as it is.
+    refuse_newer(version)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    prepare(connection)
+}
+
+fn prepare(mut connection: Connection) -> Result<Connection, Fault> {
+    // Enough to outlive the process: only a power cut can take the last transactions.
+    connection.pragma_update(None, "synchronous", "normal")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    if version(&connection)? < MIGRATIONS.len() {
+        migrate(&mut connection)?;
+    }
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Fault> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been first.
+    let version = version(&transaction)?;
+    refuse_newer(version)?;
+    for migration in &MIGRATIONS[version..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    Ok(transaction.commit()?)
+}
+
+fn version(connection: &Connection) -> Result<usize, Fault> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    // A negative one was never ours.
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+fn refuse_newer(version: usize) -> Result<(), Fault> {
+    if version > MIGRATIONS.len() { Err(Fault::Newer { found: version, known: MIGRATIONS.len() }) } else { Ok(()) }
+}
