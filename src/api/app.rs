@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use tokio::sync::watch;
+
 use super::Connection;
 use crate::helm::Conductor;
 use crate::plugins::Plugin;
@@ -12,6 +14,8 @@ pub struct App {
     pub conductor: Conductor,
     pub plugins: Vec<Plugin>,
     pub facts: Facts,
+    /// The process to end with, once a client has named it.
+    parent: watch::Sender<Option<i64>>,
     connections: Mutex<BTreeMap<u64, Weak<Connection>>>,
 }
 
@@ -25,15 +29,23 @@ pub struct Facts {
     pub state_dir: PathBuf,
     pub log_file: PathBuf,
     pub allowed_hosts: Vec<String>,
-    /// Whether a client may run a dangerous skill without confirming it.
+    /// Whether a client that runs a dangerous skill must confirm it.
     pub confirm_dangerous: bool,
-    /// Whether to end with the process that a client names; only where that process started us.
-    pub watch_parent: bool,
 }
 
 impl App {
     pub fn new(conductor: Conductor, plugins: Vec<Plugin>, facts: Facts) -> Arc<Self> {
-        Arc::new(Self { conductor, plugins, facts, connections: Mutex::default() })
+        Arc::new(Self { conductor, plugins, facts, parent: watch::channel(None).0, connections: Mutex::default() })
+    }
+
+    /// A client has said which process started it, and with it us.
+    pub(super) fn parent_is(&self, pid: i64) {
+        self.parent.send_replace(Some(pid));
+    }
+
+    /// The process that a client named.
+    pub fn parent(&self) -> watch::Receiver<Option<i64>> {
+        self.parent.subscribe()
     }
 
     pub(super) fn connected(&self, connection: &Arc<Connection>) {

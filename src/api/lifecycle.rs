@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::table::Context;
-use crate::protocol::{Code, Empty, InitializeParams, InitializeResult, ServerCapabilities, ServerInfo, VERSION};
+use crate::protocol::{Code, Empty, InitializeParams, InitializeResult, ServerCapabilities, ServerInfo, VERSION, request_names};
 
 pub async fn initialize(context: Context, params: InitializeParams) -> Result<InitializeResult, ApiError> {
     let mut client = context.connection.client();
@@ -21,7 +21,7 @@ pub async fn initialize(context: Context, params: InitializeParams) -> Result<In
     }
     let capabilities = ServerCapabilities {
         protocol_version: VERSION.to_owned(),
-        methods: context.app.method_names(),
+        methods: request_names(),
         modes: ["propose", "selective", "auto"].map(str::to_owned).to_vec(),
     };
     let server_info = ServerInfo { name: "open-think".to_owned(), version: context.app.facts.version.to_owned() };

@@ -17,5 +17,5 @@ mod subscriptions;
 mod table;
 
 pub use app::{App, Facts};
-pub use connection::Connection;
+pub use connection::{Connection, Served};
 pub use table::methods;

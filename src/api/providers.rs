@@ -8,7 +8,7 @@ use crate::protocol::{Empty, ProviderRow, ProvidersListResult, ProvidersModelsPa
 
 pub async fn list(context: Context, _: Empty) -> Result<ProvidersListResult, ApiError> {
     let default = context.app.conductor.routes().default_route().map(|route| route.id.as_str());
-    let plugins = context.app.plugins.iter().filter(|plugin| plugin.completes);
+    let plugins = context.app.plugins.iter().filter(|plugin| plugin.completes());
     Ok(ProvidersListResult { providers: plugins.map(|plugin| row(plugin, default)).collect() })
 }
 

@@ -1,0 +1,92 @@
+//! All plugins of a configuration, and what may be reached for them.
+
+use super::{Plugin, admin, anthropic, cloudflare, command, is_enabled, offline, openai_compatible};
+use crate::config::Config;
+use crate::policy::{HostPattern, HostPolicy, Redactor};
+use crate::providers::http::Http;
+use crate::skills::Registry;
+
+/// In the order in which Helm prefers them; those that are not listed complete no conversation.
+const PREFERENCE: [&str; 3] = [anthropic::ID, openai_compatible::ID, offline::ID];
+
+const IDS: [&str; 6] = [anthropic::ID, openai_compatible::ID, cloudflare::ID, command::ID, admin::ID, offline::ID];
+
+pub struct Loaded {
+    /// Those that complete a conversation first, in the order in which Helm prefers them.
+    pub plugins: Vec<Plugin>,
+    pub skills: Registry,
+    pub hosts: Vec<HostPattern>,
+}
+
+/// One sentence that names the setting.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct LoadError(String);
+
+pub fn load(config: &Config) -> Result<Loaded, LoadError> {
+    check_ids(config)?;
+    let hosts = allowed_hosts(config)?;
+    let redactor = Redactor::new(config.secrets().map(|secret| secret.expose().to_owned()));
+    let http = Http::new(HostPolicy::new(hosts.clone()), config.http.clone(), redactor);
+    let mut plugins = vec![
+        anthropic::build(config, &http),
+        openai_compatible::build(config, &http),
+        cloudflare::build(config, &http),
+        command::build(config),
+    ];
+    plugins.push(admin::build(config, &plugins));
+    plugins.push(offline::build(config, &plugins));
+    for plugin in &mut plugins {
+        plugin.provider = plugin.provider.take().map(|provider| plugin.health.watch(provider));
+    }
+    let skills = registry(&plugins)?;
+    plugins.sort_by_key(Plugin::preference);
+    Ok(Loaded { plugins, skills, hosts })
+}
+
+fn check_ids(config: &Config) -> Result<(), LoadError> {
+    let unknown = config.enabled_plugins.iter().flatten().find(|id| !IDS.contains(&id.as_str()));
+    match unknown {
+        None => Ok(()),
+        Some(id) => {
+            let known = IDS.join(", ");
+            Err(LoadError(format!("ENABLED_PLUGINS names '{id}', which is no plugin. The plugins are {known}.")))
+        }
+    }
+}
+
+/// `ALLOWED_HOSTS` to the letter when it is set; otherwise where the enabled plugins' own endpoints are.
+fn allowed_hosts(config: &Config) -> Result<Vec<HostPattern>, LoadError> {
+    if let Some(hosts) = &config.allowed_hosts {
+        let parse = |host: &String| host.parse().map_err(|why| LoadError(format!("ALLOWED_HOSTS: {why}")));
+        return hosts.iter().map(parse).collect();
+    }
+    let endpoints = [
+        (anthropic::ID, anthropic::endpoint(config)),
+        (openai_compatible::ID, openai_compatible::endpoint(config)),
+        (cloudflare::ID, cloudflare::endpoint(config)),
+    ];
+    let needed = endpoints.into_iter().filter(|(id, endpoint)| is_enabled(config, id, endpoint.is_some()));
+    Ok(needed.filter_map(|(_, endpoint)| endpoint).collect())
+}
+
+fn registry(plugins: &[Plugin]) -> Result<Registry, LoadError> {
+    let mut registry = Registry::default();
+    for skill in plugins.iter().filter(|plugin| plugin.enabled).flat_map(|plugin| &plugin.skills) {
+        registry.add(skill.clone()).map_err(|id| {
+            LoadError(format!("there are two skills with the id '{id}'. Rename the [[skill]] in the configuration."))
+        })?;
+    }
+    Ok(registry)
+}
+
+impl Plugin {
+    /// Whether it can complete a conversation once it is configured.
+    pub fn completes(&self) -> bool {
+        PREFERENCE.contains(&self.id)
+    }
+
+    fn preference(&self) -> usize {
+        PREFERENCE.iter().position(|id| *id == self.id).unwrap_or(PREFERENCE.len())
+    }
+}
