@@ -1,1 +1,4 @@
 //! Wire dialects: how a conversation is said to a vendor and heard from it. One folder each.
+
+pub mod http;
+pub mod sse;
