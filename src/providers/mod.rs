@@ -1,6 +1,12 @@
 //! Wire dialects: how a conversation is said to a vendor and heard from it. One folder each.
 
+mod call;
+pub mod chat;
+mod endpoint;
+mod history;
 pub mod http;
+mod reader;
 pub mod retry;
 pub mod sse;
+mod text;
 pub mod upstream;

@@ -40,6 +40,7 @@ const BY_WORDS: [(&str, ErrorKind); 8] = [
     ("exceeded your current quota", ErrorKind::Quota),
 ];
 
+/// A status of 0 stands for none.
 pub(super) fn kind(status: u16, envelope: &Envelope) -> ErrorKind {
     if envelope.codes.iter().any(|code| retry::is_exhausted(code)) {
         return ErrorKind::Quota;
@@ -58,7 +59,7 @@ pub(super) fn kind(status: u16, envelope: &Envelope) -> ErrorKind {
     let by_code = || codes.flat_map(|code| BY_CODE.iter().filter(move |(known, _)| known == code)).next();
     by_status.or_else(|| by_code().map(|(_, kind)| *kind)).unwrap_or(match status {
         408 | 504 | 524 => ErrorKind::Timeout,
-        409 | 425 | 500.. => ErrorKind::Unavailable,
+        0 | 409 | 425 | 500.. => ErrorKind::Unavailable,
         _ => ErrorKind::InvalidRequest,
     })
 }

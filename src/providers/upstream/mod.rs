@@ -19,6 +19,8 @@ use envelope::Envelope;
 
 /// An error body is read no further.
 const MAX_ERROR_BODY: usize = 64 * 1024;
+/// Lists of models are the longest of these, and some vendors have thousands.
+const MAX_JSON_BODY: usize = 16 * 1024 * 1024;
 /// Characters of somebody else's text that stand in a sentence of ours.
 const MAX_QUOTE: usize = 300;
 
@@ -31,13 +33,6 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// For an answer whose status is not a success.
-    pub async fn refused(&self, response: Response, redactor: &Redactor) -> ProviderError {
-        let (status, headers) = (response.status, response.headers.clone());
-        let body = response.prefix(MAX_ERROR_BODY).await;
-        self.error(status, &headers, &body, redactor, SystemTime::now())
-    }
-
     pub fn error(
         &self,
         status: u16,
@@ -68,7 +63,7 @@ impl Upstream {
     pub fn broke_off(&self, error: &Value, redactor: &Redactor) -> ProviderError {
         let envelope = Envelope::from_value(error);
         let status = envelope.status();
-        let kind = classify::kind(status.unwrap_or(500), &envelope);
+        let kind = classify::kind(status.unwrap_or(0), &envelope);
         let message = envelope.message.as_deref().unwrap_or("no reason was given");
         let message = format!("{} broke off with an error: {}", self.name, redacted(message, redactor));
         let mut error = ProviderError::new(kind, message);
@@ -121,6 +116,46 @@ impl Upstream {
 
     fn url_hint(&self) -> String {
         format!("is the base URL right? See {}", self.url_setting)
+    }
+}
+
+/// An upstream and what must not be quoted of it.
+#[derive(Clone)]
+pub struct Source {
+    pub upstream: Upstream,
+    pub redactor: Redactor,
+}
+
+impl Source {
+    /// For an answer whose status is not a success.
+    pub async fn refused(&self, response: Response) -> ProviderError {
+        let (status, headers) = (response.status, response.headers.clone());
+        let body = response.prefix(MAX_ERROR_BODY).await;
+        self.upstream.error(status, &headers, &body, &self.redactor, SystemTime::now())
+    }
+
+    pub fn broke_off(&self, error: &Value) -> ProviderError {
+        self.upstream.broke_off(error, &self.redactor)
+    }
+
+    pub fn misunderstood(&self, body: &str) -> ProviderError {
+        self.upstream.misunderstood(body, &self.redactor)
+    }
+
+    /// For an answer that ended before it said that it ends.
+    pub fn truncated(&self) -> ProviderError {
+        let name = self.upstream.name;
+        ProviderError::new(ErrorKind::Truncated, format!("the answer of {name} ended in the middle"))
+    }
+
+    /// The body of a successful answer that is JSON.
+    pub async fn json(&self, response: Response) -> Result<Value, ProviderError> {
+        if !response.is_success() {
+            return Err(self.refused(response).await);
+        }
+        let body = response.bytes(MAX_JSON_BODY).await?;
+        let text = String::from_utf8_lossy(&body);
+        serde_json::from_str(&text).map_err(|_| self.misunderstood(&text))
     }
 }
 

@@ -108,5 +108,5 @@ fn errors_inside_an_answer() {
     let error = check(json!({"code": "tool_use_failed", "status_code": 400, "message": "no"}));
     assert_eq!((error.kind, error.status, error.retryable), (ErrorKind::InvalidRequest, Some(400), false));
     assert_eq!(check(json!({"code": 502, "message": "bad gateway"})).kind, ErrorKind::Unavailable);
-    assert_eq!(check(json!("Context size has been exceeded")).kind, ErrorKind::Unavailable);
+    assert_eq!(check(json!("Context size has been exceeded")).kind, ErrorKind::ContextTooLong);
 }
