@@ -1,8 +1,11 @@
 //! Wire dialects: how a conversation is said to a vendor and heard from it. One folder each.
 
+pub mod anthropic;
 mod call;
 pub mod chat;
 mod endpoint;
+#[cfg(test)]
+mod fixtures;
 mod history;
 pub mod http;
 mod reader;
