@@ -1,6 +1,12 @@
 //! Plugins: named ways to a model or a service. One file each says its settings, hosts, skills and health, and
 //! builds its provider. Whether one is enabled and whether it is configured are two facts, and both are shown.
 
+pub mod anthropic;
+mod chat_skill;
+pub mod cloudflare;
+pub mod openai_compatible;
+mod status_skill;
+
 use std::sync::Arc;
 
 use crate::model::Provider;

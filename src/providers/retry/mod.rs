@@ -33,12 +33,12 @@ pub fn is_exhausted(code: &str) -> bool {
     EXHAUSTED.contains(&code)
 }
 
-/// Whether the same request may fare better soon. What the server says of that goes before what its status means.
-pub fn is_transient(status: u16, exhausted: bool, headers: &HeaderMap) -> bool {
+/// Whether the same request may fare better soon; `hopeless` is what its body says. What the server says of that goes before what its status means.
+pub fn is_transient(status: u16, hopeless: bool, headers: &HeaderMap) -> bool {
     match headers.get("x-should-retry").map(|value| value.as_bytes()) {
         Some(b"true") => true,
         Some(b"false") => false,
-        _ => !exhausted && (matches!(status, 408 | 409 | 425 | 429) || status >= 500),
+        _ => !hopeless && (matches!(status, 408 | 409 | 425 | 429) || status >= 500),
     }
 }
 

@@ -47,13 +47,15 @@ pub(super) fn kind(status: u16, envelope: &Envelope) -> ErrorKind {
     }
     let message = envelope.message.as_deref().unwrap_or_default().to_ascii_lowercase();
     let by_words = BY_WORDS.iter().find(|(words, _)| message.contains(words));
+    // Some servers take a conversation that does not fit for a fault of their own.
+    let known_words = by_words.filter(|(_, kind)| status < 500 || *kind == ErrorKind::ContextTooLong);
     let by_status = match status {
         401 | 403 => Some(ErrorKind::Auth),
         402 => Some(ErrorKind::Quota),
         404 if message.contains("model") => Some(ErrorKind::ModelNotFound),
         413 => Some(ErrorKind::ContextTooLong),
         429 => Some(by_words.map_or(ErrorKind::RateLimited, |(_, kind)| *kind)),
-        _ => by_words.filter(|_| status < 500).map(|(_, kind)| *kind),
+        _ => known_words.map(|(_, kind)| *kind),
     };
     let codes = envelope.codes.iter().rev();
     let by_code = || codes.flat_map(|code| BY_CODE.iter().filter(move |(known, _)| known == code)).next();

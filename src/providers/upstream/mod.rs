@@ -47,14 +47,14 @@ impl Upstream {
         }
         let envelope = Envelope::read(&text);
         let kind = classify::kind(status, &envelope);
-        let exhausted = kind == ErrorKind::Quota;
+        let hopeless = matches!(kind, ErrorKind::Quota | ErrorKind::ContextTooLong);
         let said = match envelope.message.as_deref().map(str::trim) {
             Some(message) if !message.is_empty() => redacted(message, redactor),
             _ => classify::meaning(status).to_owned(),
         };
         let error = ProviderError::new(kind, format!("{} answered {status}: {said}", self.name))
             .with_status(status)
-            .retryable(retry::is_transient(status, exhausted, headers))
+            .retryable(retry::is_transient(status, hopeless, headers))
             .with_retry_after(retry::asked_delay(headers, now));
         self.hinted(error)
     }
