@@ -8,6 +8,8 @@ mod endpoint;
 mod fixtures;
 mod history;
 pub mod http;
+#[cfg(test)]
+pub(crate) mod loopback;
 mod reader;
 pub mod retry;
 pub mod sse;

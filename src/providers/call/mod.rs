@@ -1,5 +1,8 @@
 //! One call of a model over HTTP: asks, asks again while that may help, and gives the answer as it arrives.
 
+#[cfg(test)]
+mod tests;
+
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
