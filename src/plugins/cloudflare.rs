@@ -175,9 +175,9 @@ impl Api {
         if envelope.success {
             return Ok(envelope);
         }
-        let mut error = self.source.broke_off(&answer);
-        error.kind = ErrorKind::InvalidRequest;
-        Err(error.retryable(false))
+        let said = answer.pointer("/errors/0/message").and_then(Value::as_str).unwrap_or("no reason was given");
+        let message = format!("Cloudflare refused: {}", self.http.redactor().redact(said));
+        Err(ProviderError::new(ErrorKind::InvalidRequest, message))
     }
 }
 

@@ -6,6 +6,8 @@ mod chat_skill;
 pub mod cloudflare;
 pub mod openai_compatible;
 mod status_skill;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

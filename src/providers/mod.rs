@@ -3,6 +3,8 @@
 pub mod anthropic;
 mod call;
 pub mod chat;
+#[cfg(test)]
+mod conversation;
 mod endpoint;
 #[cfg(test)]
 mod fixtures;
