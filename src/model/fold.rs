@@ -16,10 +16,11 @@ impl Fold {
         match delta {
             Delta::Model(model) => self.model = Some(model.clone()),
             Delta::Start { index, block } => self.blocks.push((*index, open(block))),
-            Delta::Text { index, text: more } => match self.block(*index) {
-                Some(Block::Text { text } | Block::Reasoning { text, .. }) => text.push_str(more),
-                _ => {}
-            },
+            Delta::Text { index, text: more } => {
+                if let Some(Block::Text { text } | Block::Reasoning { text, .. }) = self.block(*index) {
+                    text.push_str(more);
+                }
+            }
             Delta::Arguments { index, partial } => {
                 if let Some(Block::ToolCall(call)) = self.block(*index) {
                     call.arguments.push_str(partial);

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::reader::{Decode, Deltas, Reader};
 use super::upstream::{Source, Upstream};
 use crate::model::{BlockStart, Delta, ProviderError};
@@ -16,17 +18,13 @@ pub(super) fn source() -> Source {
 
 /// Reads every answer of the dialect, whole, byte by byte and in awkward pieces, and compares.
 pub(super) fn check_all<D: Decode>(dialect: &str, decoder: impl Fn() -> D) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dialect);
+    let folder = folder(dialect);
     let mut files: Vec<PathBuf> =
         fs::read_dir(&folder).expect("fixtures").map(|entry| entry.expect("a file").path()).collect();
     files.retain(|file| file.is_file());
     files.sort();
     assert!(!files.is_empty());
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(folder.join("snapshots"));
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    let _guard = settings.bind_to_scope();
+    let _guard = settings(dialect).bind_to_scope();
     for file in files {
         let bytes = fs::read(&file).expect("a fixture");
         let name = file.file_stem().and_then(|name| name.to_str()).expect("a plain name");
@@ -36,6 +34,23 @@ pub(super) fn check_all<D: Decode>(dialect: &str, decoder: impl Fn() -> D) {
         }
         insta::assert_snapshot!(name, whole);
     }
+}
+
+/// What is sent, checked against `snapshots/request.snap`.
+pub(super) fn check_request(dialect: &str, body: &Value) {
+    settings(dialect).bind(|| insta::assert_json_snapshot!("request", body));
+}
+
+fn folder(dialect: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dialect)
+}
+
+fn settings(dialect: &str) -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(folder(dialect).join("snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings
 }
 
 /// One line a delta.

@@ -87,7 +87,11 @@ impl<D: Decode> Reader<D> {
         match std::mem::replace(&mut self.shape, Shape::Unknown) {
             Shape::Unknown if self.progress() == Progress::Open => Err(self.source.misunderstood("")),
             Shape::Unknown => Ok(()),
-            Shape::Whole(body) => self.decode.whole(&String::from_utf8_lossy(&body), out),
+            Shape::Whole(body) => {
+                let text = String::from_utf8(body);
+                let text = text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+                self.decode.whole(&text, out)
+            }
             Shape::Events(mut events) => {
                 if self.progress() != Progress::Ended
                     && let Some(event) = events.last_event()

@@ -19,7 +19,7 @@ fn sent(request: &Request) -> Value {
 fn a_conversation_is_said_in_full() {
     let thought = json!({ "signature": "c2ln" });
     let mut request = conversation::of_everything(super::DIALECT, &thought, &json!({ "caller": { "type": "direct" } }));
-    insta::assert_json_snapshot!("anthropic-request", sent(&request));
+    fixtures::check_request("anthropic", &sent(&request));
     // Calls of the past need their tools declared.
     request.tools.clear();
     let without = sent(&request);

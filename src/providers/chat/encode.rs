@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde_json::json;
+
 use super::DIALECT;
 use super::reasoning;
 use super::vendors::Vendor;
@@ -94,15 +96,20 @@ fn assistant<'a>(blocks: &'a [Block], model: &str, vendor: &Vendor) -> wire::Ass
 
 fn tool_call<'a>(call: &'a ToolCall, model: &str, vendor: &Vendor) -> wire::Call<'a> {
     let own = call.opaque.as_ref().filter(|opaque| opaque.belongs_to(DIALECT, model));
-    let arguments = match call.arguments.trim() {
-        "" => Cow::Borrowed("{}"),
-        _ => Cow::Borrowed(call.arguments.as_str()),
-    };
     wire::Call {
         id: wire_id(&call.id, vendor),
         r#type: "function",
-        function: wire::CallFunction { name: &call.name, arguments },
+        function: wire::CallFunction { name: &call.name, arguments: arguments(call) },
         extra_content: own.and_then(|opaque| opaque.value.get("extra_content")),
+    }
+}
+
+/// As the model wrote them where that is an object. Servers that render them into a prompt fail on anything else.
+fn arguments(call: &ToolCall) -> Cow<'_, str> {
+    match call.input() {
+        Ok(_) if call.arguments.trim_start().starts_with('{') => Cow::Borrowed(&call.arguments),
+        Ok(input) => Cow::Owned(input.to_string()),
+        Err(_) => Cow::Owned(json!({ "unreadable": call.arguments }).to_string()),
     }
 }
 

@@ -26,7 +26,7 @@ fn a_conversation_is_said_in_full() {
     let thought = json!({ "field": "reasoning", "details": [{ "type": "reasoning.encrypted", "data": "z" }] });
     let on_call = json!({ "extra_content": { "google": { "thought_signature": "s" } } });
     let request = conversation::of_everything(super::DIALECT, &thought, &on_call);
-    insta::assert_json_snapshot!("chat-request", sent(&request, "localhost"));
+    fixtures::check_request("chat", &sent(&request, "localhost"));
     let mistral = sent(&request, "api.mistral.ai");
     assert_eq!(mistral.get("stream_options"), None);
     let id = &mistral["messages"][2]["tool_calls"][0]["id"];

@@ -23,9 +23,9 @@ pub struct Response {
 /// Dropping it ends the exchange upstream.
 pub struct Body {
     chunks: BoxStream<'static, reqwest::Result<Bytes>>,
+    /// Set again only when it rings: most of the time a chunk has come since it was set.
     clock: Pin<Box<Sleep>>,
-    /// Whether the clock counts from the last chunk. Setting it costs, and most chunks are there without a wait.
-    clock_set: bool,
+    last_chunk: Instant,
     idle: Duration,
     deadline: Option<Instant>,
     host: String,
@@ -65,16 +65,17 @@ impl Response {
 
 impl Body {
     pub(super) fn new(answer: reqwest::Response, request: &HttpRequest, idle: Duration, redactor: Redactor) -> Self {
-        let clock = Box::pin(sleep_until(Instant::now() + idle));
+        let last_chunk = Instant::now();
+        let clock = Box::pin(sleep_until(ring_at(last_chunk, idle, request.deadline)));
         let host = fault::host(&request.url);
         let chunks = answer.bytes_stream().boxed();
-        Self { chunks, clock, clock_set: false, idle, deadline: request.deadline, host, redactor }
+        Self { chunks, clock, last_chunk, idle, deadline: request.deadline, host, redactor }
     }
 
     /// From here on, how long it may be silent.
     pub fn set_idle(&mut self, idle: Duration) {
         self.idle = idle;
-        self.clock_set = false;
+        self.clock.as_mut().reset(ring_at(self.last_chunk, idle, self.deadline));
     }
 
     pub fn idle(&self) -> Duration {
@@ -87,19 +88,24 @@ impl Body {
     }
 
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<ProviderError> {
-        let past_deadline = |deadline: Instant| Instant::now() >= deadline;
-        if !self.clock_set {
-            let silence = Instant::now() + self.idle;
-            let at = self.deadline.map_or(silence, |deadline| deadline.min(silence));
-            self.clock.as_mut().reset(at);
-            self.clock_set = true;
+        loop {
+            ready!(self.clock.as_mut().poll(cx));
+            let now = Instant::now();
+            if self.deadline.is_some_and(|deadline| now >= deadline) {
+                return Poll::Ready(fault::deadline_at(&self.host));
+            }
+            let next = ring_at(self.last_chunk, self.idle, self.deadline);
+            if now >= next {
+                return Poll::Ready(fault::idle(&self.host, self.idle));
+            }
+            self.clock.as_mut().reset(next);
         }
-        ready!(self.clock.as_mut().poll(cx));
-        Poll::Ready(match self.deadline.is_some_and(past_deadline) {
-            true => fault::deadline_at(&self.host),
-            false => fault::idle(&self.host, self.idle),
-        })
     }
+}
+
+fn ring_at(last_chunk: Instant, idle: Duration, deadline: Option<Instant>) -> Instant {
+    let silence = last_chunk + idle;
+    deadline.map_or(silence, |deadline| deadline.min(silence))
 }
 
 impl Stream for Body {
@@ -108,7 +114,7 @@ impl Stream for Body {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match self.chunks.poll_next_unpin(cx) {
             Poll::Ready(Some(Ok(chunk))) => {
-                self.clock_set = false;
+                self.last_chunk = Instant::now();
                 Poll::Ready(Some(Ok(chunk)))
             }
             Poll::Ready(Some(Err(error))) => {

@@ -6,7 +6,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::{memchr, memchr2};
@@ -200,10 +199,11 @@ impl Decoder {
         self.name.clear();
         let Self { buffer, joined, given, .. } = self;
         let data = match data {
-            Data::One(range) => match String::from_utf8_lossy(&buffer[range]) {
-                Cow::Borrowed(text) => text,
-                Cow::Owned(text) => {
-                    *joined = text;
+            // Not `from_utf8_lossy` at once: it goes byte by byte, and this is done for every piece of every answer.
+            Data::One(range) => match str::from_utf8(&buffer[range.clone()]) {
+                Ok(text) => text,
+                Err(_) => {
+                    *joined = String::from_utf8_lossy(&buffer[range]).into_owned();
                     joined.as_str()
                 }
             },
