@@ -73,12 +73,7 @@ struct Turn {
 }
 
 impl Turn {
-    async fn answer(
-        mut self,
-        context: &Context,
-        wait: Wait,
-        token: Option<Token>,
-    ) -> Result<MessageResult, ApiError> {
+    async fn answer(mut self, context: &Context, wait: Wait, token: Option<Token>) -> Result<MessageResult, ApiError> {
         self.handle.set_detached(self.detach);
         if wait == Wait::Accepted {
             return Ok(self.accepted(context));
@@ -150,9 +145,10 @@ impl Turn {
                     () = peer.closing().cancelled() => return,
                     batch = self.reader.next() => batch,
                 };
-                let end = batch.entries.iter().any(|entry| {
-                    entry.turn_id == self.handle.turn_id && matches!(entry.event, Event::LoopDone { .. })
-                });
+                let end = batch
+                    .entries
+                    .iter()
+                    .any(|entry| entry.turn_id == self.handle.turn_id && matches!(entry.event, Event::LoopDone { .. }));
                 let turn_id = Arc::clone(&self.handle.turn_id);
                 if streams {
                     let _ = subscriptions::send(&peer, &self.session, batch, Some(&turn_id)).await;

@@ -369,9 +369,5 @@ pub fn approval_resolved(
         helm::Decision::Approve(_) => wire::Decision::Approve,
         helm::Decision::Deny => wire::Decision::Deny,
     });
-    wire::ApprovalResolvedParams {
-        approval_id: request.id.clone(),
-        session_name: request.session.clone(),
-        decision,
-    }
+    wire::ApprovalResolvedParams { approval_id: request.id.clone(), session_name: request.session.clone(), decision }
 }

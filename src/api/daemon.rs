@@ -8,10 +8,11 @@ use crate::protocol::{Empty, RunningTurn, StatusParams, StatusResult, VERSION, o
 
 pub async fn status(context: Context, _: StatusParams) -> Result<StatusResult, ApiError> {
     let app = &context.app;
-    let running = app.conductor.all_running().into_iter().map(|running| RunningTurn {
-        session_name: running.session.clone(),
-        turn_id: running.turn_id.to_string(),
-    });
+    let running = app
+        .conductor
+        .all_running()
+        .into_iter()
+        .map(|running| RunningTurn { session_name: running.session.clone(), turn_id: running.turn_id.to_string() });
     Ok(StatusResult {
         version: app.facts.version.to_owned(),
         protocol_version: VERSION.to_owned(),
@@ -21,7 +22,12 @@ pub async fn status(context: Context, _: StatusParams) -> Result<StatusResult, A
         clients: app.connections().len() as u64,
         running_turns: running.collect(),
         default_provider: app.conductor.routes().default_route().map(|route| route.id.clone()),
-        enabled_plugins: app.plugins.iter().filter(|plugin| plugin.enabled).map(|plugin| plugin.id.to_owned()).collect(),
+        enabled_plugins: app
+            .plugins
+            .iter()
+            .filter(|plugin| plugin.enabled)
+            .map(|plugin| plugin.id.to_owned())
+            .collect(),
         skills: app.conductor.skills().specs().count() as u64,
         allowed_hosts: app.facts.allowed_hosts.clone(),
         config_file: app.facts.config_file.display().to_string(),

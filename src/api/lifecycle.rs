@@ -2,7 +2,9 @@
 
 use super::error::ApiError;
 use super::table::Context;
-use crate::protocol::{Code, Empty, InitializeParams, InitializeResult, ServerCapabilities, ServerInfo, VERSION, request_names};
+use crate::protocol::{
+    Code, Empty, InitializeParams, InitializeResult, ServerCapabilities, ServerInfo, VERSION, request_names,
+};
 
 pub async fn initialize(context: Context, params: InitializeParams) -> Result<InitializeResult, ApiError> {
     let mut client = context.connection.client();

@@ -84,7 +84,11 @@ mod tests {
     #[test]
     fn faults_name_the_parameter() {
         check::<MessageParams>("{}", "parameter 'content' is missing", &[]);
-        check::<MessageParams>(r#"{"content":"a","sesionName":"b"}"#, "there is no parameter 'sesionName'", &["sessionName"]);
+        check::<MessageParams>(
+            r#"{"content":"a","sesionName":"b"}"#,
+            "there is no parameter 'sesionName'",
+            &["sessionName"],
+        );
         check::<MessageParams>(r#"{"content":"a","mode":"atuo"}"#, "parameter 'mode' cannot be 'atuo'", &["auto"]);
         check::<MessageParams>(
             r#"{"content":"a","maxIterations":"six"}"#,

@@ -137,6 +137,13 @@ pub struct CommandSkill {
     pub tags: Vec<String>,
 }
 
+impl Config {
+    /// Every secret it holds, for those who must keep them out of what they pass on.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        [&self.anthropic.api_key, &self.openai_compatible.key, &self.cloudflare.api_token].into_iter().flatten()
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

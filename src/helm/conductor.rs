@@ -123,6 +123,16 @@ impl Conductor {
         running.is_some()
     }
 
+    /// Stops all turns and waits for their ends.
+    pub async fn stop(&self) {
+        for running in self.all_running() {
+            running.cancelled.cancel();
+            let mut outcome = running.outcome.subscribe();
+            // The sender is in `running`, so the channel is open.
+            let _ = outcome.wait_for(Option::is_some).await;
+        }
+    }
+
     pub fn running(&self, session: &str) -> Option<Arc<Running>> {
         self.shared.running().get(session).cloned()
     }

@@ -68,7 +68,9 @@ pub enum Event {
         stop_reason: StopReason,
     },
     /// The turn failed; the outcome holds the reason.
-    Error { outcome: Arc<TurnOutcome> },
+    Error {
+        outcome: Arc<TurnOutcome>,
+    },
     /// The last one of a turn, whatever became of it.
     LoopDone {
         outcome: Arc<TurnOutcome>,

@@ -2,8 +2,20 @@
 //! builds its provider. Whether one is enabled and whether it is configured are two facts, and both are shown.
 
 pub mod admin;
+pub mod anthropic;
+mod chat_skill;
+pub mod cloudflare;
 pub mod command;
+mod health;
+mod load;
 pub mod offline;
+pub mod openai_compatible;
+mod status_skill;
+#[cfg(test)]
+mod tests;
+
+pub use health::Health;
+pub use load::{LoadError, Loaded, load};
 
 use std::sync::Arc;
 
@@ -25,6 +37,8 @@ pub struct Plugin {
     pub skills: Vec<Skill>,
     /// There if it can complete a conversation and is configured.
     pub provider: Option<Arc<dyn Provider>>,
+    /// How it fared when it was last asked.
+    pub health: Health,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Plugin, Readiness, is_enabled};
+use super::{Health, Plugin, Readiness, is_enabled};
 use crate::config::Config;
 use crate::model::Provider;
 use crate::providers::offline::{Entry, Offline};
@@ -23,6 +23,7 @@ pub fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
         hosts: Vec::new(),
         skills: Vec::new(),
         provider: Some(provider),
+        health: Health::default(),
     }
 }
 

@@ -1,11 +1,14 @@
 //! Taking secrets out of text that comes from elsewhere: upstream errors, command output.
 
+use std::sync::Arc;
+
 /// Shorter values would blank ordinary words.
 const MIN_SECRET: usize = 6;
 
+/// Cloning shares the secrets.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    secrets: Vec<String>,
+    secrets: Arc<[String]>,
 }
 
 impl Redactor {
@@ -13,7 +16,7 @@ impl Redactor {
         let mut secrets: Vec<String> = secrets.into_iter().filter(|secret| secret.len() >= MIN_SECRET).collect();
         // A secret that contains another must go first.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self { secrets }
+        Self { secrets: secrets.into() }
     }
 
     pub fn redact(&self, text: &str) -> String {

@@ -37,13 +37,15 @@ pub enum PeerError {
 
 impl Peer {
     pub(super) fn new(number: u64, outbound: mpsc::Sender<String>, closed: CancellationToken) -> Self {
-        Self { shared: Arc::new(Shared {
+        Self {
+            shared: Arc::new(Shared {
                 number,
                 outbound,
                 pending: Mutex::default(),
                 closing: CancellationToken::new(),
                 closed,
-            }) }
+            }),
+        }
     }
 
     /// Distinguishes the connections of this process.

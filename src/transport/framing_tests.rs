@@ -73,7 +73,10 @@ fn header_blocks_are_strict() {
         ("Content-Type: a\r\n\r\n", "missing"),
         ("Content-Length: 2\r\nHost: a\r\n\r\n{}", "may stand"),
         ("Content-Length: 2\r\nnonsense\r\n\r\n{}", "no ':'"),
-        ("Content-Length: 2\n\n{}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "no end within"),
+        (
+            "Content-Length: 2\n\n{}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "no end within",
+        ),
     ] {
         check_fault(block.as_bytes(), fault);
     }

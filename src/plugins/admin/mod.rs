@@ -15,7 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Plugin, Readiness, is_enabled, offline};
+use super::{Health, Plugin, Readiness, is_enabled, offline};
 use crate::config::Config;
 use crate::policy::HostPattern;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
@@ -32,6 +32,7 @@ pub fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
         hosts: Vec::new(),
         skills: Vec::new(),
         provider: None,
+        health: Health::default(),
     };
     let mut facts: Vec<Fact> = plugins.iter().map(Fact::of).collect();
     // It ranks these skills, so it cannot be built before them; its face needs no catalogue.

@@ -12,7 +12,7 @@ mod tests;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Plugin, Readiness, is_enabled};
+use super::{Health, Plugin, Readiness, is_enabled};
 use crate::config::{CommandSkill, Config};
 use crate::policy::Redactor;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
@@ -36,6 +36,7 @@ pub fn build(config: &Config) -> Plugin {
         hosts: Vec::new(),
         skills: config.skills.iter().map(|skill| skill_of(skill, config)).collect(),
         provider: None,
+        health: Health::default(),
     }
 }
 
@@ -49,15 +50,11 @@ fn skill_of(skill: &CommandSkill, config: &Config) -> Skill {
         dangerous: skill.dangerous,
     };
     let environment = environment::scrubbed(std::env::vars_os(), &skill.pass_env);
-    let secrets = environment::secrets(&environment).chain(config_secrets(config));
+    // A program can print what it was never given, by reading the same files.
+    let secrets = config.secrets().map(|secret| secret.expose().to_owned());
+    let secrets = environment::secrets(&environment).chain(secrets);
     let redactor = Redactor::new(secrets);
     Skill::new(spec, CommandHandler { skill: skill.clone(), environment, redactor })
-}
-
-/// A program can print what it was never given, by reading the same files.
-fn config_secrets(config: &Config) -> impl Iterator<Item = String> {
-    let secrets = [&config.anthropic.api_key, &config.openai_compatible.key, &config.cloudflare.api_token];
-    secrets.into_iter().flatten().map(|secret| secret.expose().to_owned())
 }
 
 struct CommandHandler {

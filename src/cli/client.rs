@@ -1,0 +1,154 @@
+//! A connection to the daemon, seen from a command: requests out, events and questions in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jsonrpsee::types::{ErrorObjectOwned, Extensions, Params};
+use jsonrpsee::{Methods, RpcModule};
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::daemon::Daemon;
+use crate::protocol::{
+    ApprovalAnswer, ApprovalParams, ClientCapabilities, ClientInfo, EventParams, InitializeParams, Method,
+    Notification, names,
+};
+use crate::rpc::{self, Peer, PeerError, Reason, RpcError, Service, Verdict};
+use crate::transport::{FrameLimits, byte_stream};
+
+/// A turn may take as long as its model does; the user can always interrupt.
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+const LIMITS: rpc::Limits =
+    rpc::Limits { json_depth: 256, in_flight: 64, outbound_frames: 256, write_timeout: Duration::from_secs(30) };
+const FRAMES: FrameLimits = FrameLimits { frame_bytes: 64 * 1024 * 1024, header_bytes: 8 * 1024 };
+
+/// Events that may wait for the command.
+const EVENTS: usize = 16 * 1024;
+
+pub struct Client {
+    peer: Peer,
+    pub inbox: mpsc::Receiver<Inbound>,
+}
+
+/// What the daemon sends of its own accord.
+pub enum Inbound {
+    Event(Box<EventParams>),
+    /// Answer it, or drop the sender to leave the actions held.
+    Approval(ApprovalParams, oneshot::Sender<ApprovalAnswer>),
+}
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("{}", .0.message())]
+    Refused(ErrorObjectOwned),
+    #[error("the daemon is gone")]
+    Gone,
+    #[error("the daemon answered with something else: {0}")]
+    Unexpected(String),
+}
+
+impl Client {
+    /// Connects to a daemon in this process and introduces itself. `approvals` says whether somebody can be asked.
+    pub async fn connect(daemon: &Arc<Daemon>, approvals: bool) -> anyhow::Result<Self> {
+        let (reader, writer) = tokio::io::split(daemon.connect());
+        let transport = byte_stream(reader, writer, FRAMES);
+        let (events, inbox) = mpsc::channel(EVENTS);
+        let (connected, peer) = oneshot::channel();
+        let serve = rpc::serve(transport, LIMITS, CancellationToken::new(), move |peer: Peer| {
+            // The receiver is waiting below.
+            let _ = connected.send(peer);
+            Arc::new(Inbox::new(events))
+        });
+        tokio::spawn(serve);
+        let client = Self { peer: peer.await.context("the connection did not start")?, inbox };
+        client.introduce(approvals).await?;
+        Ok(client)
+    }
+
+    async fn introduce(&self, approvals: bool) -> anyhow::Result<()> {
+        let version = Some(env!("CARGO_PKG_VERSION").to_owned());
+        let params = InitializeParams {
+            client_info: Some(ClientInfo { name: "open-think".to_owned(), version }),
+            capabilities: ClientCapabilities { approvals },
+            ..InitializeParams::default()
+        };
+        self.call::<names::Initialize>(&params).await?;
+        self.notify(names::Initialized::NAME, "{}").await;
+        Ok(())
+    }
+
+    pub async fn call<M: Method>(&self, params: &M::Params) -> Result<M::Result, CallError> {
+        let params = to_raw_value(params).map_err(|error| CallError::Unexpected(error.to_string()))?;
+        let result = self.raw(M::NAME, params.get()).await?;
+        serde_json::from_str(result.get()).map_err(|error| CallError::Unexpected(error.to_string()))
+    }
+
+    /// `params` is the text of a JSON object.
+    pub async fn raw(&self, method: &str, params: &str) -> Result<Box<RawValue>, CallError> {
+        self.peer.request(method, params, PATIENCE).await.map_err(|error| match error {
+            PeerError::Refused(error) => CallError::Refused(error),
+            PeerError::Gone | PeerError::TimedOut => CallError::Gone,
+        })
+    }
+
+    pub async fn notify(&self, method: &str, params: &str) {
+        // A daemon that is gone fails the next request.
+        let _ = self.peer.notify(method, params).await;
+    }
+}
+
+/// Takes in what the daemon sends.
+struct Inbox {
+    methods: Methods,
+    events: mpsc::Sender<Inbound>,
+}
+
+impl Inbox {
+    fn new(events: mpsc::Sender<Inbound>) -> Self {
+        let mut module = RpcModule::new(events.clone());
+        module
+            .register_async_method(names::Approval::NAME, |params, events, _| async move {
+                approval(&params, &events).await
+            })
+            .expect("it is the only method");
+        Self { methods: module.into(), events }
+    }
+}
+
+async fn approval(params: &Params<'_>, events: &mpsc::Sender<Inbound>) -> Result<ApprovalAnswer, ErrorObjectOwned> {
+    let nobody = || ErrorObjectOwned::owned(rpc::INTERNAL_ERROR, "nobody decided", None::<()>);
+    let params: ApprovalParams = params.parse()?;
+    let (answer, decided) = oneshot::channel();
+    events.send(Inbound::Approval(params, answer)).await.map_err(|_| nobody())?;
+    decided.await.map_err(|_| nobody())
+}
+
+impl Service for Inbox {
+    fn methods(&self) -> &Methods {
+        &self.methods
+    }
+
+    fn admit(&self, _: &str) -> Result<(), RpcError> {
+        Ok(())
+    }
+
+    fn extend(&self, _: &mut Extensions) {}
+
+    fn notification(&self, method: &str, params: Option<&RawValue>) -> Verdict {
+        if method == names::ConductorEvent::NAME {
+            if let Some(Ok(event)) = params.map(|params| serde_json::from_str::<EventParams>(params.get())) {
+                // A command that does not read its events misses them; the final answer holds everything.
+                let _ = self.events.try_send(Inbound::Event(Box::new(event)));
+            }
+        }
+        Verdict::Continue
+    }
+
+    fn fault(&self, reason: Reason) -> RpcError {
+        ErrorObjectOwned::owned(reason.code(), format!("{reason:?}"), None::<()>)
+    }
+}

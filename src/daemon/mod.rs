@@ -1,0 +1,126 @@
+//! The composition root: a configuration in, a daemon that serves connections out.
+
+pub mod log;
+mod parent;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jsonrpsee::Methods;
+use tokio::io::DuplexStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, App, Connection, Facts, Served};
+use crate::config::{self, Config};
+use crate::helm::{self, Conductor, Route, Routes};
+use crate::plugins::{self, Plugin, Readiness};
+use crate::rpc::{self, End};
+use crate::sessions::Sqlite;
+use crate::transport::{self, FrameLimits, Sink, Source};
+
+/// What is kept in the state directory.
+const SESSIONS_FILE: &str = "sessions.db";
+
+/// How long cancelled turns may take to be written down when the daemon stops.
+const STOP: Duration = Duration::from_millis(300);
+
+/// Bytes under way between the daemon and a client in the same process.
+const MEMORY_PIPE: usize = 256 * 1024;
+
+pub struct Daemon {
+    app: Arc<App>,
+    methods: Methods,
+    limits: config::Limits,
+    stop: CancellationToken,
+}
+
+impl Daemon {
+    /// Reads the sessions and sets up the plugins; reaches out to nobody.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let loaded = plugins::load(config)?;
+        let database = config.state_dir.join(SESSIONS_FILE);
+        let store = Sqlite::open(&database).context("the sessions cannot be opened")?;
+        let routes = Routes::new(loaded.plugins.iter().filter(|plugin| plugin.completes()).map(route).collect());
+        let settings = helm::Settings {
+            history_tokens: config.helm.history_tokens,
+            tool_result_bytes: config.helm.tool_result_bytes,
+            approval_timeout: config.helm.approval_timeout,
+            queued_turns: config.helm.queued_turns,
+            buffered_events: config.limits.buffered_events,
+        };
+        let conductor = Conductor::open(Arc::new(store), Arc::new(loaded.skills), routes, settings).await?;
+        let facts = Facts {
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: helm::now_ms(),
+            config_file: config.file.clone(),
+            state_dir: config.state_dir.clone(),
+            log_file: log::path(config),
+            allowed_hosts: loaded.hosts.iter().map(ToString::to_string).collect(),
+            confirm_dangerous: config.helm.confirm_dangerous,
+        };
+        let app = App::new(conductor, loaded.plugins, facts);
+        let methods = api::methods(Arc::clone(&app)).into();
+        Ok(Self { app, methods, limits: config.limits.clone(), stop: CancellationToken::new() })
+    }
+
+    /// Serves one connection to its end.
+    pub async fn serve(&self, transport: (Box<dyn Source>, Box<dyn Sink>)) -> End {
+        let limits = rpc::Limits {
+            json_depth: self.limits.json_depth,
+            in_flight: self.limits.in_flight,
+            outbound_frames: self.limits.outbound_frames,
+            write_timeout: self.limits.write_timeout,
+        };
+        let open = |peer| {
+            let connection = Connection::open(Arc::clone(&self.app), self.methods.clone(), peer);
+            Arc::new(Served(connection))
+        };
+        rpc::serve(transport, limits, self.stop.clone(), open).await
+    }
+
+    /// Serves this process's standard input and output, for as long as the client and the process it names live.
+    pub async fn serve_stdio(&self) -> anyhow::Result<End> {
+        let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
+        let parent = parent::gone(self.app.parent());
+        let end = tokio::select! {
+            end = self.serve(transport) => end,
+            () = parent => {
+                tracing::info!("the process that started us is gone");
+                End::Gone
+            }
+        };
+        self.stop().await;
+        Ok(end)
+    }
+
+    /// The client's end of a connection within the process, and the work of serving it.
+    pub fn connect(self: &Arc<Self>) -> DuplexStream {
+        let (transport, client) = transport::memory(MEMORY_PIPE, self.frame_limits());
+        let daemon = Arc::clone(self);
+        tokio::spawn(async move { daemon.serve(transport).await });
+        client
+    }
+
+    /// Stops what runs, and gives it a moment to be written down.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        let stopped = self.app.conductor.stop();
+        if tokio::time::timeout(STOP, stopped).await.is_err() {
+            tracing::warn!("a turn did not stop in time");
+        }
+    }
+
+    fn frame_limits(&self) -> FrameLimits {
+        FrameLimits { frame_bytes: self.limits.frame_bytes, header_bytes: self.limits.header_bytes }
+    }
+}
+
+fn route(plugin: &Plugin) -> Route {
+    let hint = match &plugin.readiness {
+        Readiness::Configured => String::new(),
+        Readiness::Missing { hint, .. } => hint.clone(),
+    };
+    let provider = plugin.provider.clone();
+    Route { id: plugin.id.to_owned(), enabled: plugin.enabled, provider, hint, propose_only: None }
+}

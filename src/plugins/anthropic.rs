@@ -1,0 +1,62 @@
+//! `anthropic`: Anthropic's own API, without anything in between.
+
+use std::sync::Arc;
+
+use super::chat_skill::chat_skill;
+use super::status_skill::{Status, status_skill};
+use super::{Health, Plugin, Readiness, is_enabled};
+use crate::config::Config;
+use crate::model::Provider;
+use crate::policy::HostPattern;
+use crate::providers::anthropic::{Anthropic, AnthropicSettings};
+use crate::providers::http::Http;
+use crate::providers::upstream::Upstream;
+
+pub const ID: &str = "anthropic";
+const KEY: &str = "ANTHROPIC_API_KEY";
+const HINT: &str = "set ANTHROPIC_API_KEY to a key from console.anthropic.com";
+const UPSTREAM: Upstream = Upstream { name: "Anthropic", key_setting: KEY, url_setting: "ANTHROPIC_BASE_URL" };
+
+pub fn build(config: &Config, http: &Http) -> Plugin {
+    let settings = &config.anthropic;
+    let default_model = settings.default_model.clone().or_else(|| config.model_default.clone());
+    let provider = settings.api_key.clone().map(|key| {
+        let settings = AnthropicSettings {
+            id: ID,
+            upstream: UPSTREAM,
+            base_url: settings.base_url.clone(),
+            key,
+            default_model: default_model.clone(),
+        };
+        Arc::new(Anthropic::new(http.clone(), settings)) as Arc<dyn Provider>
+    });
+    let readiness = match provider {
+        Some(_) => Readiness::Configured,
+        None => Readiness::Missing { missing: vec![KEY], hint: HINT.to_owned() },
+    };
+    let status = Status {
+        plugin: ID,
+        base_url: Some(settings.base_url.clone()),
+        has_key: provider.is_some(),
+        model_default: default_model,
+        provider: provider.clone(),
+    };
+    Plugin {
+        id: ID,
+        description: "Claude models, directly from Anthropic",
+        enabled: is_enabled(config, ID, provider.is_some()),
+        readiness,
+        hosts: endpoint(config).into_iter().collect(),
+        skills: vec![
+            chat_skill(ID, "anthropic-chat", "Ask a Claude model directly", provider.clone(), HINT),
+            status_skill("anthropic-status", "Whether Anthropic is configured and reachable", status),
+        ],
+        provider,
+        health: Health::default(),
+    }
+}
+
+/// What must be reachable for it; none while it is not configured.
+pub fn endpoint(config: &Config) -> Option<HostPattern> {
+    config.anthropic.api_key.as_ref().and_then(|_| HostPattern::of(&config.anthropic.base_url))
+}

@@ -1,0 +1,190 @@
+//! Theirs to ours: events of the Messages API, or a whole message, as deltas.
+
+use serde_json::Value;
+
+use super::blocks::Blocks;
+use super::wire::{Answer, Event as WireEvent, StopDetails, Usage as WireUsage};
+use crate::model::{Delta, ProviderError, Stop, Usage};
+use crate::providers::reader::{Decode, Deltas, Progress};
+use crate::providers::sse::Event;
+use crate::providers::text::filled;
+use crate::providers::upstream::Source;
+
+pub(super) struct Decoder {
+    source: Source,
+    blocks: Blocks,
+    /// Of the message that began.
+    id: Option<String>,
+    counts: WireUsage,
+    told: Usage,
+    stop: Option<Stop>,
+    ended: bool,
+}
+
+impl Decoder {
+    /// `model` is the one that was asked for, which opaque values are bound to.
+    pub(super) fn new(source: Source, model: String) -> Self {
+        let counts = WireUsage::default();
+        Self { source, blocks: Blocks::new(model), id: None, counts, told: Usage::default(), stop: None, ended: false }
+    }
+
+    fn begin(&mut self, message: Answer, out: &mut Deltas) -> Result<(), ProviderError> {
+        match &self.id {
+            // A gateway that asks again in the middle of a stream repeats what it has already sent on.
+            Some(id) if *id == message.id => return Ok(()),
+            // Or it gets another answer, and the halves of two do not make one.
+            Some(_) if !self.blocks.is_empty() => return Err(self.source.truncated()),
+            _ => self.id = Some(message.id),
+        }
+        out.extend(message.model.map(Delta::Model));
+        for (index, block) in (0..).zip(message.content) {
+            self.blocks.start(index, block, out);
+            self.blocks.stop(index, out);
+        }
+        self.count(message.usage, out);
+        if let Some(reason) = &message.stop_reason {
+            self.stop = Some(stop_for(reason, message.stop_details));
+        }
+        Ok(())
+    }
+
+    /// Counts replace each other; what an event leaves out stays.
+    fn count(&mut self, usage: Option<WireUsage>, out: &mut Deltas) {
+        let Some(new) = usage else { return };
+        let old = self.counts;
+        self.counts = WireUsage {
+            input_tokens: new.input_tokens.or(old.input_tokens),
+            output_tokens: new.output_tokens.or(old.output_tokens),
+            cache_creation_input_tokens: new.cache_creation_input_tokens.or(old.cache_creation_input_tokens),
+            cache_read_input_tokens: new.cache_read_input_tokens.or(old.cache_read_input_tokens),
+            output_tokens_details: new.output_tokens_details.or(old.output_tokens_details),
+        };
+        let usage = usage_of(&self.counts);
+        if usage != self.told {
+            self.told = usage;
+            out.push_back(Delta::Usage(usage));
+        }
+    }
+
+    fn finish(&mut self, out: &mut Deltas) {
+        self.blocks.stop_all(out);
+        self.ended = true;
+        out.push_back(Delta::Finished(self.stop.take().unwrap_or(Stop::EndTurn)));
+    }
+
+    fn read(&mut self, text: &str, event_name: &str, out: &mut Deltas) -> Result<(), ProviderError> {
+        let Ok(event) = serde_json::from_str::<WireEvent<'_>>(text) else {
+            return Err(if event_name == "error" { self.failure(text) } else { self.source.misunderstood(text) });
+        };
+        match filled(&event.r#type).unwrap_or(event_name) {
+            "content_block_delta" => {
+                if let (Some(index), Some(piece)) = (event.index, &event.delta) {
+                    self.blocks.grow(index, piece, out);
+                }
+            }
+            "content_block_start" => {
+                let block = event.content_block.map(|raw| serde_json::from_str(raw.get()).unwrap_or_default());
+                if let (Some(index), Some(block)) = (event.index, block) {
+                    self.blocks.start(index, block, out);
+                }
+            }
+            "content_block_stop" => {
+                if let Some(index) = event.index {
+                    self.blocks.stop(index, out);
+                }
+            }
+            "message_start" => {
+                let message = event.message.and_then(|raw| serde_json::from_str(raw.get()).ok());
+                let Some(message) = message else { return Err(self.source.misunderstood(text)) };
+                self.begin(message, out)?;
+            }
+            "message_delta" => {
+                if let Some(delta) = event.delta
+                    && let Some(reason) = filled(&delta.stop_reason)
+                {
+                    self.stop = Some(stop_for(reason, delta.stop_details));
+                }
+                self.count(event.usage, out);
+            }
+            "message_stop" => self.finish(out),
+            "error" => return Err(self.failure(text)),
+            _ if event.error.is_some() => return Err(self.failure(text)),
+            // `ping`, and what is not known yet.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn failure(&self, json: &str) -> ProviderError {
+        let error = serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned()));
+        self.source.broke_off(&error)
+    }
+}
+
+impl Decode for Decoder {
+    fn event(&mut self, event: &Event<'_>, out: &mut Deltas) -> Result<(), ProviderError> {
+        match event.data.trim() {
+            // Gateways that speak several dialects end this one as they end the others.
+            "[DONE]" if self.stop.is_some() => {
+                self.finish(out);
+                Ok(())
+            }
+            "" | "[DONE]" => Ok(()),
+            text => self.read(text, event.name, out),
+        }
+    }
+
+    fn whole(&mut self, body: &str, out: &mut Deltas) -> Result<(), ProviderError> {
+        let Ok(value) = serde_json::from_str::<Value>(body) else { return Err(self.source.misunderstood(body)) };
+        if value.get("error").is_some() {
+            return Err(self.source.broke_off(&value));
+        }
+        let is_message = value.get("content").is_some_and(Value::is_array);
+        let message = serde_json::from_value(value).ok().filter(|_| is_message);
+        self.begin(message.ok_or_else(|| self.source.misunderstood(body))?, out)?;
+        self.finish(out);
+        Ok(())
+    }
+
+    fn end(&mut self, out: &mut Deltas) -> Result<(), ProviderError> {
+        if self.stop.is_none() {
+            return Err(self.source.truncated());
+        }
+        self.finish(out);
+        Ok(())
+    }
+
+    fn progress(&self) -> Progress {
+        match (self.ended, &self.stop) {
+            (true, _) => Progress::Ended,
+            (false, Some(_)) => Progress::Complete,
+            (false, None) => Progress::Open,
+        }
+    }
+}
+
+fn stop_for(reason: &str, details: Option<StopDetails>) -> Stop {
+    match reason {
+        "end_turn" => Stop::EndTurn,
+        "tool_use" => Stop::ToolUse,
+        "max_tokens" => Stop::MaxTokens,
+        "stop_sequence" => Stop::StopSequence,
+        "pause_turn" => Stop::Pause,
+        "refusal" => Stop::Refusal(details.and_then(|details| details.explanation.or(details.category))),
+        "model_context_window_exceeded" => Stop::ContextExceeded,
+        other => Stop::Other(other.to_owned()),
+    }
+}
+
+/// Their input count leaves the cached part out; ours does not.
+fn usage_of(counts: &WireUsage) -> Usage {
+    let (written, cached) = (counts.cache_creation_input_tokens, counts.cache_read_input_tokens);
+    let sum = |input: u64| input.saturating_add(written.unwrap_or(0)).saturating_add(cached.unwrap_or(0));
+    Usage {
+        input_tokens: counts.input_tokens.map(sum),
+        output_tokens: counts.output_tokens,
+        cached_tokens: cached,
+        cache_write_tokens: written,
+        reasoning_tokens: counts.output_tokens_details.and_then(|details| details.reasoning_tokens),
+    }
+}

@@ -1,0 +1,72 @@
+//! Thoughts that a server shows, and the name of the field it shows them in: they must go back under the same name,
+//! or the next turn is refused by some and loses its thread with others.
+
+use serde_json::{Map, Value, json};
+
+use super::wire::{Assistant, Piece};
+use crate::providers::text::filled;
+
+const CONTENT: &str = "reasoning_content";
+const PLAIN: &str = "reasoning";
+
+/// What has to be given back of the open thought, beside its text.
+#[derive(Debug, Default)]
+pub(super) struct Thought {
+    field: Option<&'static str>,
+    details: Vec<Value>,
+}
+
+impl Thought {
+    /// The visible part of a piece, if it has one. Proxies that rename the field send it under both names.
+    pub(super) fn text<'t>(&mut self, piece: &'t Piece<'_>) -> Option<&'t str> {
+        let named = |field, text| filled(text).map(|text| (field, text));
+        let (field, text) = named(CONTENT, &piece.reasoning_content).or_else(|| named(PLAIN, &piece.reasoning))?;
+        self.field = Some(field);
+        Some(text)
+    }
+
+    /// Details come in fragments like the text does; those of one index and type are one.
+    pub(super) fn add_details(&mut self, details: &[Value]) {
+        for new in details {
+            let same = |old: &&mut Value| ["index", "type"].iter().all(|key| old.get(key) == new.get(key));
+            let open = self.details.last_mut().filter(same);
+            match (open, new) {
+                (Some(Value::Object(old)), Value::Object(new)) if new.contains_key("index") => merge(old, new),
+                _ => self.details.push(new.clone()),
+            }
+        }
+    }
+
+    /// For the block's opaque value; nothing if the server needs nothing back.
+    pub(super) fn take(&mut self) -> Option<Value> {
+        let Self { field, details } = std::mem::take(self);
+        match (field, details.is_empty()) {
+            (None, true) => None,
+            (field, true) => Some(json!({ "field": field })),
+            (field, false) => Some(json!({ "field": field, "details": details })),
+        }
+    }
+}
+
+fn merge(old: &mut Map<String, Value>, new: &Map<String, Value>) {
+    for (key, value) in new {
+        let grows = matches!(key.as_str(), "text" | "summary" | "data");
+        match (old.get_mut(key), value) {
+            (Some(Value::String(old)), Value::String(more)) if grows => old.push_str(more),
+            (_, Value::Null) => {}
+            _ => {
+                old.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// The reverse: a thought of an earlier turn put where it came from.
+pub(super) fn give_back<'a>(text: &'a str, value: &'a Value, message: &mut Assistant<'a>) {
+    match value.get("field").and_then(Value::as_str) {
+        Some(CONTENT) => message.reasoning_content = Some(text),
+        Some(PLAIN) => message.reasoning = Some(text),
+        _ => {}
+    }
+    message.reasoning_details = value.get("details").or(message.reasoning_details);
+}

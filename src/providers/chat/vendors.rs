@@ -1,0 +1,26 @@
+//! What single vendors want otherwise than the rest. A new one is a row.
+
+/// How one vendor's reading of the dialect differs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vendor {
+    /// The end of its host's name.
+    host: &'static str,
+    /// `max_completion_tokens` instead of `max_tokens`, which its newer models refuse.
+    pub(super) completion_limit: bool,
+    /// Whether usage has to be asked for in a stream, and may be.
+    pub(super) stream_options: bool,
+    /// Call ids must be nine letters or digits.
+    pub(super) short_ids: bool,
+}
+
+const USUAL: Vendor = Vendor { host: "", completion_limit: false, stream_options: true, short_ids: false };
+
+const VENDORS: [Vendor; 3] = [
+    Vendor { host: "api.openai.com", completion_limit: true, ..USUAL },
+    Vendor { host: ".openai.azure.com", completion_limit: true, ..USUAL },
+    Vendor { host: "api.mistral.ai", stream_options: false, short_ids: true, ..USUAL },
+];
+
+pub(super) fn vendor(host: &str) -> Vendor {
+    VENDORS.into_iter().find(|vendor| host.ends_with(vendor.host)).unwrap_or(USUAL)
+}

@@ -1,0 +1,67 @@
+//! A conversation for tests that holds one of everything, as a dialect's own model left it.
+
+use serde_json::{Value, json};
+
+use crate::model::{Block, ImageSource, Message, Opaque, Request, Role, ToolCall, ToolChoice, ToolResult, ToolSpec};
+
+pub(super) const MODEL: &str = "m";
+
+fn opaque(dialect: &str, model: &str, value: Value) -> Option<Opaque> {
+    Some(Opaque { dialect: dialect.to_owned(), model: model.to_owned(), value })
+}
+
+fn call(id: &str, arguments: &str, opaque: Option<Opaque>) -> Block {
+    let (id, name, arguments) = (id.to_owned(), "read".to_owned(), arguments.to_owned());
+    Block::ToolCall(ToolCall { id, name, arguments, opaque })
+}
+
+fn result(id: &str, is_error: bool, content: &str) -> Block {
+    let (call_id, name, content) = (id.to_owned(), "read".to_owned(), content.to_owned());
+    Block::ToolResult(ToolResult { call_id, name, is_error, content })
+}
+
+/// `thought` and `on_call` are what the dialect keeps with a thought and with a call.
+pub(super) fn of_everything(dialect: &str, thought: &Value, on_call: &Value) -> Request {
+    let text = |text: &str| Block::Text { text: text.to_owned() };
+    let image = |source| Block::Image { source };
+    let picture = ImageSource::Base64 { media_type: "image/png".to_owned(), data: "AAAA".to_owned() };
+    let user =
+        vec![text("Look: "), image(picture), image(ImageSource::Url { url: "https://e.example/x.png".to_owned() })];
+    let reasoning =
+        |model: &str| Block::Reasoning { text: "Hm.".to_owned(), opaque: opaque(dialect, model, thought.clone()) };
+    let assistant = vec![
+        reasoning(MODEL),
+        reasoning("another-model"),
+        text(""),
+        text("Let me see."),
+        call("call_a", "{\"a\": 1}", opaque(dialect, MODEL, on_call.clone())),
+        call("call b:2", "", opaque(dialect, "another-model", on_call.clone())),
+        call("call_c", "{broken", None),
+        Block::Foreign { opaque: opaque("another-dialect", MODEL, json!({ "x": 1 })).expect("one") },
+    ];
+    let tool = ToolSpec {
+        name: "read".to_owned(),
+        description: "Reads".to_owned(),
+        input_schema: json!({ "type": "object", "properties": { "a": {} } }),
+    };
+    Request {
+        system: Some("Be brief.".to_owned()),
+        messages: vec![
+            Message { role: Role::User, blocks: user },
+            Message { role: Role::Assistant, blocks: assistant },
+            Message { role: Role::Tool, blocks: vec![result("call_a", false, "1"), result("gone", false, "?")] },
+            Message { role: Role::Tool, blocks: vec![result("call b:2", true, "no such file")] },
+            Message::text(Role::User, "Go on."),
+            Message::text(Role::System, "It is late."),
+            Message { role: Role::Assistant, blocks: vec![reasoning("another-model")] },
+            Message::text(Role::User, "Well?"),
+            Message::text(Role::Assistant, "I would say "),
+        ],
+        tools: vec![tool],
+        tool_choice: ToolChoice::Required,
+        max_tokens: Some(100),
+        temperature: Some(1.5),
+        stream: true,
+        ..Request::default()
+    }
+}

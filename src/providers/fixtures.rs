@@ -1,0 +1,102 @@
+//! Recorded answers and what they must be read as: `tests/fixtures/DIALECT/NAME.*` beside `snapshots/NAME.snap`.
+//! A new case is a new file; `INSTA_UPDATE=always cargo test --lib providers` writes its snapshot.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::reader::{Decode, Deltas, Reader};
+use super::upstream::{Source, Upstream};
+use crate::model::{BlockStart, Delta, ProviderError};
+use crate::policy::Redactor;
+
+pub(super) fn source() -> Source {
+    let upstream = Upstream { name: "Vendor", key_setting: "VENDOR_KEY", url_setting: "VENDOR_URL" };
+    Source { upstream, redactor: Redactor::default() }
+}
+
+/// Reads every answer of the dialect, whole, byte by byte and in awkward pieces, and compares.
+pub(super) fn check_all<D: Decode>(dialect: &str, decoder: impl Fn() -> D) {
+    let folder = folder(dialect);
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&folder).expect("fixtures").map(|entry| entry.expect("a file").path()).collect();
+    files.retain(|file| file.is_file());
+    files.sort();
+    assert!(!files.is_empty());
+    let _guard = settings(dialect).bind_to_scope();
+    for file in files {
+        let bytes = fs::read(&file).expect("a fixture");
+        let name = file.file_stem().and_then(|name| name.to_str()).expect("a plain name");
+        let whole = read(&bytes, bytes.len(), decoder());
+        for size in [1, 7, 64] {
+            assert_eq!(read(&bytes, size, decoder()), whole, "{name} in pieces of {size}");
+        }
+        insta::assert_snapshot!(name, whole);
+    }
+}
+
+/// What is sent, checked against `snapshots/request.snap`.
+pub(super) fn check_request(dialect: &str, body: &Value) {
+    settings(dialect).bind(|| insta::assert_json_snapshot!("request", body));
+}
+
+fn folder(dialect: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dialect)
+}
+
+fn settings(dialect: &str) -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(folder(dialect).join("snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings
+}
+
+/// One line a delta.
+fn read<D: Decode>(bytes: &[u8], size: usize, decoder: D) -> String {
+    let mut reader = Reader::new(decoder, source());
+    let mut deltas = Deltas::new();
+    let mut chunks = bytes.chunks(size.max(1));
+    let result = chunks.try_for_each(|chunk| reader.push(chunk, &mut deltas)).and_then(|()| reader.end(&mut deltas));
+    let mut lines: Vec<String> = deltas.iter().map(line).collect();
+    lines.extend(result.err().map(|error| fault(&error)));
+    lines.join("\n")
+}
+
+fn line(delta: &Delta) -> String {
+    match delta {
+        Delta::Model(model) => format!("model {model}"),
+        Delta::Start { index, block: BlockStart::ToolCall { id, name } } => {
+            format!("{index} start tool call {name} {}", masked(id))
+        }
+        Delta::Start { index, block: BlockStart::Foreign(opaque) } => format!("{index} start foreign {}", opaque.value),
+        Delta::Start { index, block } => format!("{index} start {block:?}"),
+        Delta::Text { index, text } => format!("{index} text {text:?}"),
+        Delta::Arguments { index, partial } => format!("{index} arguments {partial:?}"),
+        Delta::Opaque { index, opaque } => {
+            format!("{index} opaque {} {} {}", opaque.dialect, opaque.model, opaque.value)
+        }
+        Delta::Stop { index } => format!("{index} stop"),
+        Delta::Usage(usage) => {
+            let counts = [usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.cache_write_tokens];
+            let counts = counts.into_iter().chain([usage.reasoning_tokens]);
+            let counts = counts.map(|count| count.map_or("-".to_owned(), |count| count.to_string()));
+            format!("usage in out cached written reasoning: {}", counts.collect::<Vec<_>>().join(" "))
+        }
+        Delta::Finished(stop) => format!("finished {stop:?}"),
+    }
+}
+
+fn fault(error: &ProviderError) -> String {
+    let again = if error.retryable { ", retryable" } else { "" };
+    format!("error {:?}{again}: {error}", error.kind)
+}
+
+/// Made-up ids are random.
+fn masked(id: &str) -> &str {
+    match id.rsplit_once('_') {
+        Some((_, rest)) if rest.len() == 32 => "(made up)",
+        _ => id,
+    }
+}

@@ -1,0 +1,76 @@
+//! A conversation in the order in which every dialect can say it: each tool call of an assistant followed by exactly
+//! one answer, whatever was cut from the history or never ran. Dialects refuse anything else.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::model::{Block, Message, Role, ToolCall, ToolResult};
+
+/// What a model reads for a call whose result is not there.
+const NO_RESULT: &str = "no result: this call was not run";
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Step<'a> {
+    System(String),
+    User(&'a [Block]),
+    /// With one answer for each of its calls, in their order.
+    Assistant(&'a [Block], Vec<Answer<'a>>),
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) struct Answer<'a> {
+    pub(super) call: &'a ToolCall,
+    pub(super) is_error: bool,
+    pub(super) content: Cow<'a, str>,
+}
+
+/// Results are looked for by their call's id, wherever they stand; results of calls that are gone are left out.
+pub(super) fn steps<'a>(messages: &'a [Message]) -> Vec<Step<'a>> {
+    let results = messages.iter().flat_map(Message::tool_results);
+    let results: HashMap<&str, &ToolResult> = results.map(|result| (result.call_id.as_str(), result)).collect();
+    let step = |message: &'a Message| match message.role {
+        Role::System => Some(Step::System(message.plain_text())),
+        Role::User => Some(Step::User(&message.blocks)),
+        Role::Assistant => {
+            let answers = message.tool_calls().map(|call| answer(call, results.get(call.id.as_str()).copied()));
+            Some(Step::Assistant(&message.blocks, answers.collect()))
+        }
+        Role::Tool => None,
+    };
+    messages.iter().filter_map(step).collect()
+}
+
+fn answer<'a>(call: &'a ToolCall, result: Option<&'a ToolResult>) -> Answer<'a> {
+    match result {
+        Some(result) => Answer { call, is_error: result.is_error, content: Cow::Borrowed(&result.content) },
+        None => Answer { call, is_error: true, content: Cow::Borrowed(NO_RESULT) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NO_RESULT, Step, steps};
+    use crate::model::{Block, Message, Role, ToolCall, ToolResult};
+
+    fn call(id: &str) -> Block {
+        Block::ToolCall(ToolCall { id: id.to_owned(), name: "t".to_owned(), arguments: String::new(), opaque: None })
+    }
+
+    fn result(id: &str) -> Message {
+        let (call_id, content) = (id.to_owned(), format!("of {id}"));
+        let result = ToolResult { call_id, name: "t".to_owned(), is_error: false, content };
+        Message { role: Role::Tool, blocks: vec![Block::ToolResult(result)] }
+    }
+
+    #[test]
+    fn every_call_is_answered_once_and_directly() {
+        let calls = Message { role: Role::Assistant, blocks: vec![call("a"), call("b"), call("c")] };
+        let messages = [result("gone"), calls, Message::text(Role::User, "wait"), result("c"), result("a")];
+        let steps = steps(&messages);
+        let Step::Assistant(_, answers) = &steps[0] else { panic!("{steps:?}") };
+        let answers: Vec<&str> = answers.iter().map(|answer| &*answer.content).collect();
+        assert_eq!(answers, ["of a", NO_RESULT, "of c"]);
+        assert!(matches!(steps[1], Step::User(_)));
+        assert_eq!(steps.len(), 2);
+    }
+}

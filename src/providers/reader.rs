@@ -1,0 +1,116 @@
+//! An answer's bytes made into deltas: a plain value, the same for every dialect.
+//!
+//! Whether the answer is a stream or one JSON document is read off its first byte, not off what was asked for or off
+//! its content type: servers get both wrong.
+
+use std::collections::VecDeque;
+
+use super::sse::{Decoder, Event};
+use super::upstream::Source;
+use crate::model::{Delta, ErrorKind, ProviderError};
+
+/// An answer that is no stream is held whole.
+const MAX_WHOLE: usize = 32 * 1024 * 1024;
+
+pub(super) type Deltas = VecDeque<Delta>;
+
+/// How one dialect reads an answer. It emits [`Delta::Finished`] itself, in `event`, `whole` or `end`.
+pub(super) trait Decode: Send + Unpin + 'static {
+    fn event(&mut self, event: &Event<'_>, out: &mut Deltas) -> Result<(), ProviderError>;
+
+    /// The answer as one document.
+    fn whole(&mut self, body: &str, out: &mut Deltas) -> Result<(), ProviderError>;
+
+    /// No more events will come: the answer is finished here, or it was cut off.
+    fn end(&mut self, out: &mut Deltas) -> Result<(), ProviderError>;
+
+    fn progress(&self) -> Progress;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    Open,
+    /// The model is done, the server not yet: usage may follow, or nothing.
+    Complete,
+    Ended,
+}
+
+pub(super) struct Reader<D> {
+    decode: D,
+    source: Source,
+    shape: Shape,
+}
+
+enum Shape {
+    /// Nothing but blanks so far.
+    Unknown,
+    Events(Decoder),
+    Whole(Vec<u8>),
+}
+
+impl<D: Decode> Reader<D> {
+    pub(super) fn new(decode: D, source: Source) -> Self {
+        Self { decode, source, shape: Shape::Unknown }
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        self.decode.progress()
+    }
+
+    pub(super) fn push(&mut self, chunk: &[u8], out: &mut Deltas) -> Result<(), ProviderError> {
+        if matches!(self.shape, Shape::Unknown) {
+            let Some(shape) = Shape::of(chunk) else { return Ok(()) };
+            self.shape = shape;
+        }
+        match &mut self.shape {
+            Shape::Unknown => Ok(()),
+            Shape::Whole(body) if body.len() + chunk.len() > MAX_WHOLE => {
+                Err(ProviderError::new(ErrorKind::Protocol, format!("the answer is longer than {MAX_WHOLE} bytes")))
+            }
+            Shape::Whole(body) => {
+                body.extend_from_slice(chunk);
+                Ok(())
+            }
+            Shape::Events(events) => {
+                events.push(chunk);
+                while self.decode.progress() != Progress::Ended {
+                    let Some(event) = events.next_event()? else { break };
+                    self.decode.event(&event, out)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// At the end of input.
+    pub(super) fn end(&mut self, out: &mut Deltas) -> Result<(), ProviderError> {
+        match std::mem::replace(&mut self.shape, Shape::Unknown) {
+            Shape::Unknown if self.progress() == Progress::Open => Err(self.source.misunderstood("")),
+            Shape::Unknown => Ok(()),
+            Shape::Whole(body) => {
+                let text = String::from_utf8(body);
+                let text = text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+                self.decode.whole(&text, out)
+            }
+            Shape::Events(mut events) => {
+                if self.progress() != Progress::Ended
+                    && let Some(event) = events.last_event()
+                {
+                    self.decode.event(&event, out)?;
+                }
+                if self.progress() == Progress::Ended { Ok(()) } else { self.decode.end(out) }
+            }
+        }
+    }
+}
+
+impl Shape {
+    /// JSON and web pages are one document; no event begins like them.
+    fn of(chunk: &[u8]) -> Option<Self> {
+        let first = chunk.iter().find(|byte| !byte.is_ascii_whitespace())?;
+        Some(match first {
+            b'{' | b'[' | b'"' | b'<' => Self::Whole(Vec::new()),
+            _ => Self::Events(Decoder::default()),
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! Finding the message and the code in an error body, whatever it is wrapped in.
+
+use serde_json::Value;
+
+/// Deeper wrapping is nobody's habit.
+const MAX_DEPTH: usize = 6;
+
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Envelope {
+    pub(super) message: Option<String>,
+    /// Every word or number that stands where a code or a type does, outermost first.
+    pub(super) codes: Vec<String>,
+}
+
+impl Envelope {
+    /// A body that is not JSON is its own message.
+    pub(super) fn read(text: &str) -> Self {
+        match serde_json::from_str::<Value>(text) {
+            Ok(value) => Self::from_value(&value),
+            Err(_) => Self { message: Some(text.to_owned()), codes: Vec::new() },
+        }
+    }
+
+    pub(super) fn from_value(value: &Value) -> Self {
+        let mut envelope = Self::default();
+        envelope.search(value, MAX_DEPTH);
+        envelope
+    }
+
+    /// Servers that fail inside an answer put what would have been the status among the codes.
+    pub(super) fn status(&self) -> Option<u16> {
+        let codes = self.codes.iter().filter_map(|code| code.parse::<u16>().ok());
+        codes.filter(|code| (400..600).contains(code)).next_back()
+    }
+
+    fn search(&mut self, value: &Value, depth: usize) {
+        if depth == 0 {
+            return;
+        }
+        match value {
+            Value::String(text) => self.say(text),
+            Value::Array(list) => {
+                if let Some(first) = list.first() {
+                    self.search(first, depth - 1);
+                }
+            }
+            Value::Object(fields) => {
+                for name in ["code", "status_code", "error_code", "type", "status"] {
+                    self.note(fields.get(name));
+                }
+                // The inner message is the vendor's, the outer one that of a box in between.
+                for name in ["error", "errors", "detail", "details"] {
+                    if let Some(inner) = fields.get(name) {
+                        self.search(inner, depth - 1);
+                    }
+                }
+                for name in ["message", "msg", "error_description", "title"] {
+                    if let Some(Value::String(text)) = fields.get(name) {
+                        self.say(text);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        if self.message.is_none() && !text.trim().is_empty() {
+            self.message = Some(text.to_owned());
+        }
+    }
+
+    fn note(&mut self, code: Option<&Value>) {
+        match code {
+            Some(Value::String(word)) => self.codes.push(word.clone()),
+            Some(Value::Number(number)) => self.codes.push(number.to_string()),
+            _ => {}
+        }
+    }
+}
