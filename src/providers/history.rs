@@ -2,7 +2,7 @@
 //! one answer, whatever was cut from the history or never ran. Dialects refuse anything else.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use crate::model::{Block, Message, Role, ToolCall, ToolResult};
 
@@ -26,13 +26,17 @@ pub(super) struct Answer<'a> {
 
 /// Results are looked for by their call's id, wherever they stand; results of calls that are gone are left out.
 pub(super) fn steps<'a>(messages: &'a [Message]) -> Vec<Step<'a>> {
-    let results = messages.iter().flat_map(Message::tool_results);
-    let results: HashMap<&str, &ToolResult> = results.map(|result| (result.call_id.as_str(), result)).collect();
+    // Ids of hand-written conversations repeat; the first result is then the first call's.
+    let mut results: HashMap<&str, VecDeque<&ToolResult>> = HashMap::new();
+    for result in messages.iter().flat_map(Message::tool_results) {
+        results.entry(&result.call_id).or_default().push_back(result);
+    }
+    let mut result_of = |call: &ToolCall| results.get_mut(call.id.as_str()).and_then(VecDeque::pop_front);
     let step = |message: &'a Message| match message.role {
         Role::System => Some(Step::System(message.plain_text())),
         Role::User => Some(Step::User(&message.blocks)),
         Role::Assistant => {
-            let answers = message.tool_calls().map(|call| answer(call, results.get(call.id.as_str()).copied()));
+            let answers = message.tool_calls().map(|call| answer(call, result_of(call)));
             Some(Step::Assistant(&message.blocks, answers.collect()))
         }
         Role::Tool => None,

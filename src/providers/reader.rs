@@ -104,6 +104,19 @@ impl<D: Decode> Reader<D> {
     }
 }
 
+/// A recorded answer, read without a network.
+pub(super) fn replay<'a, D: Decode>(
+    decode: D,
+    source: Source,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Delta>, Result<(), ProviderError>) {
+    let mut reader = Reader::new(decode, source);
+    let mut deltas = Deltas::new();
+    let mut chunks = chunks.into_iter();
+    let result = chunks.try_for_each(|chunk| reader.push(chunk, &mut deltas)).and_then(|()| reader.end(&mut deltas));
+    (deltas.into(), result)
+}
+
 impl Shape {
     /// JSON and web pages are one document; no event begins like them.
     fn of(chunk: &[u8]) -> Option<Self> {

@@ -15,9 +15,9 @@ use url::Url;
 
 use super::http::{Http, HttpRequest};
 use super::upstream::{Source, Upstream};
-use super::{call, endpoint, retry};
+use super::{call, endpoint, reader, retry};
 use crate::config::Secret;
-use crate::model::{DeltaStream, ModelInfo, Provider, ProviderError, Request};
+use crate::model::{Delta, DeltaStream, ModelInfo, Provider, ProviderError, Request};
 use decode::Decoder;
 
 /// Opaque values of this dialect carry it.
@@ -72,6 +72,15 @@ impl Anthropic {
         let misunderstood = |_| self.source.misunderstood(&answer.to_string());
         serde_json::from_value(answer.clone()).map_err(misunderstood)
     }
+}
+
+/// Reads a recorded answer of `model`: what came of it, and how it ended.
+pub fn replay<'a>(
+    source: &Source,
+    model: &str,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Delta>, Result<(), ProviderError>) {
+    reader::replay(Decoder::new(source.clone(), model.to_owned()), source.clone(), chunks)
 }
 
 #[async_trait]

@@ -8,7 +8,9 @@ use crate::providers::fixtures;
 
 #[test]
 fn answers_are_read_as_recorded() {
-    fixtures::check_all("anthropic", || Decoder::new(fixtures::source(), "claude-x".to_owned()));
+    let decoder = || Decoder::new(fixtures::source(), "claude-x".to_owned());
+    fixtures::check_all("anthropic", decoder);
+    fixtures::check_damaged("anthropic", decoder);
 }
 
 fn sent(request: &Request) -> Value {

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::DIALECT;
 use super::calls::Calls;
 use super::reasoning::Thought;
-use super::wire::{CallPiece, Chunk, Content, Groq, Piece, Usage as WireUsage};
+use super::usage;
+use super::wire::{CallPiece, Chunk, Content, Piece};
 use crate::model::{BlockStart, Delta, ErrorKind, Opaque, ProviderError, Stop, Usage};
 use crate::providers::reader::{Decode, Deltas, Progress};
 use crate::providers::sse::Event;
@@ -81,8 +81,8 @@ impl Decoder {
                 self.stop = Some(self.stop_for(reason)?);
             }
         }
-        self.usage(chunk.x_groq, out, |raw| serde_json::from_str::<Groq>(raw).ok()?.usage);
-        self.usage(chunk.usage, out, |raw| serde_json::from_str(raw).ok());
+        self.count(chunk.x_groq.and_then(|raw| usage::read_groq(raw.get())), out);
+        self.count(chunk.usage.and_then(|raw| usage::read(raw.get())), out);
         Ok(())
     }
 
@@ -166,10 +166,9 @@ impl Decoder {
         out.push_back(Delta::Stop { index });
     }
 
-    fn usage(&mut self, raw: Option<&RawValue>, out: &mut Deltas, read: impl Fn(&str) -> Option<WireUsage>) {
-        let Some(wire) = raw.and_then(|raw| read(raw.get())) else { return };
+    fn count(&mut self, reported: Option<Usage>, out: &mut Deltas) {
         let before = self.usage;
-        self.usage.replace_with(usage(&wire));
+        self.usage.replace_with(reported.unwrap_or_default());
         // Some servers repeat it in every chunk.
         if self.usage != before {
             out.push_back(Delta::Usage(self.usage));
@@ -259,22 +258,5 @@ impl Decode for Decoder {
             (false, Some(_)) => Progress::Complete,
             (false, None) => Progress::Open,
         }
-    }
-}
-
-fn usage(wire: &WireUsage) -> Usage {
-    let prompt = wire.prompt_tokens_details.as_ref();
-    let reasoning = wire.completion_tokens_details.as_ref().and_then(|details| details.reasoning_tokens);
-    let counted = wire.prompt_tokens.zip(wire.completion_tokens).map(|(input, output)| input.saturating_add(output));
-    // xAI leaves reasoning out of the completion, but not out of the total.
-    let apart = reasoning
-        .filter(|reasoning| counted.map(|sum| sum.saturating_add(*reasoning)) == wire.total_tokens)
-        .unwrap_or(0);
-    Usage {
-        input_tokens: wire.prompt_tokens,
-        output_tokens: wire.completion_tokens.map(|output| output.saturating_add(apart)),
-        cached_tokens: prompt.and_then(|details| details.cached_tokens).or(wire.prompt_cache_hit_tokens),
-        cache_write_tokens: prompt.and_then(|details| details.cache_write_tokens),
-        reasoning_tokens: reasoning,
     }
 }

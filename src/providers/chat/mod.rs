@@ -5,6 +5,7 @@ mod decode;
 mod encode;
 mod models;
 mod reasoning;
+mod usage;
 mod vendors;
 mod wire;
 
@@ -19,12 +20,11 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
 
-use super::call;
-use super::endpoint;
 use super::http::{Http, HttpRequest};
 use super::upstream::{Source, Upstream};
+use super::{call, endpoint, reader, retry};
 use crate::config::Secret;
-use crate::model::{DeltaStream, Message, ModelInfo, Provider, ProviderError, Request};
+use crate::model::{Delta, DeltaStream, Message, ModelInfo, Provider, ProviderError, Request};
 use decode::Decoder;
 use vendors::{Vendor, vendor};
 
@@ -86,9 +86,18 @@ impl Chat {
         let request = self.authorised(HttpRequest::get(url).deadline(deadline))?;
         let retries = self.http.settings().max_retries;
         let attempt = async || self.source.json(self.http.send(request.clone()).await?).await;
-        let answer = super::retry::run(retries, deadline, attempt).await?;
+        let answer = retry::run(retries, deadline, attempt).await?;
         models::read(&answer).ok_or_else(|| self.source.misunderstood(&answer.to_string()))
     }
+}
+
+/// Reads a recorded answer of `model`: what came of it, and how it ended.
+pub fn replay<'a>(
+    source: &Source,
+    model: &str,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Delta>, Result<(), ProviderError>) {
+    reader::replay(Decoder::new(source.clone(), model.to_owned(), HashSet::new()), source.clone(), chunks)
 }
 
 #[async_trait]

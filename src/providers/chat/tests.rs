@@ -9,12 +9,14 @@ use crate::model::{Message, Request, Role};
 use crate::providers::conversation::{self, MODEL};
 use crate::providers::fixtures;
 
+fn decoder() -> Decoder {
+    Decoder::new(fixtures::source(), "m".to_owned(), HashSet::from(["call_taken".to_owned()]))
+}
+
 #[test]
 fn answers_are_read_as_recorded() {
-    fixtures::check_all("chat", || {
-        let taken = HashSet::from(["call_taken".to_owned()]);
-        Decoder::new(fixtures::source(), "m".to_owned(), taken)
-    });
+    fixtures::check_all("chat", decoder);
+    fixtures::check_damaged("chat", decoder);
 }
 
 fn sent(request: &Request, host: &str) -> Value {

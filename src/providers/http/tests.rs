@@ -102,9 +102,11 @@ async fn the_deadline_holds_before_and_during_the_answer() {
 #[tokio::test]
 async fn silence_in_an_answer_is_a_timeout_and_a_cut_a_truncation() {
     let part = Answer::raw("HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\nabc");
-    for (answer, kind) in [(part.clone().then_hold(), ErrorKind::Timeout), (part, ErrorKind::Truncated)] {
+    let long = config::Http::default().idle_timeout;
+    let cases = [(part.clone().then_hold(), SHORT, ErrorKind::Timeout), (part, long, ErrorKind::Truncated)];
+    for (answer, idle_timeout, kind) in cases {
         let server = Loopback::start(vec![answer]).await;
-        let settings = config::Http { idle_timeout: SHORT, ..config::Http::default() };
+        let settings = config::Http { idle_timeout, ..config::Http::default() };
         let response = http(&[&server], settings).send(HttpRequest::get(server.url.clone())).await.unwrap();
         assert_eq!(response.bytes(99).await.unwrap_err().kind, kind);
     }
@@ -147,4 +149,14 @@ async fn a_warm_connection_is_the_one_that_is_used() {
     client.send(with_key(HttpRequest::get(server.url.clone()))).await.unwrap();
     assert_eq!((server.asked().len(), server.connections()), (2, 1));
     assert!(server.asked()[0].starts_with("HEAD / ") && !server.asked()[0].contains("sk-secret-1"));
+}
+
+#[tokio::test]
+async fn a_secure_connection_to_a_plain_server_fails_in_words() {
+    let server = Loopback::start(vec![Answer::raw("no TLS here\r\n")]).await;
+    let mut url = server.url.clone();
+    url.set_scheme("https").unwrap();
+    let error = fault(&http(&[&server], config::Http::default()), HttpRequest::get(url)).await;
+    // Where the system has no certificates it is the set-up that is named.
+    assert!(matches!(error.kind, ErrorKind::Network | ErrorKind::Config), "{error}");
 }

@@ -29,8 +29,8 @@ impl Envelope {
 
     /// Servers that fail inside an answer put what would have been the status among the codes.
     pub(super) fn status(&self) -> Option<u16> {
-        let codes = self.codes.iter().filter_map(|code| code.parse::<u16>().ok());
-        codes.filter(|code| (400..600).contains(code)).next_back()
+        let mut codes = self.codes.iter().rev().filter_map(|code| code.parse::<u16>().ok());
+        codes.find(|code| (400..600).contains(code))
     }
 
     fn search(&mut self, value: &Value, depth: usize) {

@@ -8,7 +8,7 @@ mod tests;
 
 use std::time::SystemTime;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::http::Response;
@@ -43,7 +43,7 @@ impl Upstream {
     ) -> ProviderError {
         let text = String::from_utf8_lossy(body);
         if headers.contains_key("cf-mitigated") || is_page(&text) || text.trim_start().starts_with("error code: 1") {
-            return self.blocked(status, headers, &text);
+            return self.blocked(status, headers, &text, now);
         }
         let envelope = Envelope::read(&text);
         let kind = classify::kind(status, &envelope);
@@ -87,7 +87,7 @@ impl Upstream {
     }
 
     /// Something in front of the vendor answered in its place.
-    fn blocked(&self, status: u16, headers: &HeaderMap, text: &str) -> ProviderError {
+    fn blocked(&self, status: u16, headers: &HeaderMap, text: &str, now: SystemTime) -> ProviderError {
         let challenged = headers.contains_key("cf-mitigated") || (status == 403 && !text.trim_start().starts_with('<'));
         let (what, hint) = match challenged {
             true => {
@@ -98,7 +98,7 @@ impl Upstream {
         let message = format!("{} answered {status} with {what}", self.name);
         let passes = status >= 500 && retry::is_transient(status, false, headers);
         let kind = if passes { ErrorKind::Unavailable } else { ErrorKind::Protocol };
-        let asked = headers.contains_key(RETRY_AFTER).then(|| retry::asked_delay(headers, SystemTime::now())).flatten();
+        let asked = retry::asked_delay(headers, now);
         ProviderError::new(kind, message).with_status(status).retryable(passes).with_retry_after(asked).with_hint(hint)
     }
 
