@@ -206,6 +206,7 @@ impl Shared {
         }
         // The event first: whoever hears of the outcome may count on having all events.
         log.push(&running.turn_id, Event::LoopDone { outcome: Arc::clone(&outcome) });
+        self.logs.ended(&running.session);
         running.outcome.send_replace(Some(outcome));
     }
 
