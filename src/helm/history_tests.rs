@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::ToolCall;
+use crate::model::{ToolCall, ToolResult};
 use crate::sessions::TurnSettings;
 
 fn turn(id: &str, state: TurnState) -> TurnRow {
