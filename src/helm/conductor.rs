@@ -13,7 +13,7 @@ use super::log::{EventLog, Logs};
 use super::request::{Action, Approve, Message, TurnOutcome};
 use super::route::Routes;
 use super::{Event, HelmError, start};
-use crate::sessions::{ActionRow, ActionState, Store, StoreError};
+use crate::sessions::{ActionRow, ActionState, Store};
 use crate::skills::Registry;
 
 #[derive(Clone, Debug)]
@@ -64,20 +64,20 @@ pub struct TurnHandle {
 }
 
 impl Conductor {
-    /// Reads where each session's events left off.
+    /// Reads where each session's events left off, if the store can be read now.
     pub async fn open(
         store: Arc<dyn Store>,
         skills: Arc<Registry>,
         routes: Routes,
         settings: Settings,
-    ) -> Result<Self, StoreError> {
+    ) -> Self {
         let logs = Logs::new(settings.buffered_events);
-        for session in store.sessions().await? {
+        for session in store.sessions().await.unwrap_or_default() {
             logs.get_or_start(&session.name, session.last_seq);
         }
         let lanes = Arc::new(Lanes::new(settings.queued_turns));
         let shared = Shared { store, skills, routes, settings, logs, lanes, running: Mutex::default() };
-        Ok(Self { shared: Arc::new(shared) })
+        Self { shared: Arc::new(shared) }
     }
 
     /// Returns once the message is on disk. Its place in the session's queue is that of the first poll.
@@ -206,6 +206,7 @@ impl Shared {
         }
         // The event first: whoever hears of the outcome may count on having all events.
         log.push(&running.turn_id, Event::LoopDone { outcome: Arc::clone(&outcome) });
+        self.logs.ended(&running.session);
         running.outcome.send_replace(Some(outcome));
     }
 

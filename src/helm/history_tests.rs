@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::ToolCall;
+use crate::model::{ToolCall, ToolResult};
 use crate::sessions::TurnSettings;
 
 fn turn(id: &str, state: TurnState) -> TurnRow {
@@ -28,7 +28,6 @@ fn describe(messages: &[Message]) -> String {
     let block = |block: &Block| match block {
         Block::Text { text } => text.clone(),
         Block::ToolCall(call) => format!("call:{}", call.id),
-        Block::ToolResult(result) if result.is_error => format!("none:{}", result.call_id),
         Block::ToolResult(result) => format!("result:{}", result.call_id),
         other => format!("{other:?}"),
     };
@@ -53,15 +52,14 @@ fn conversation() -> (Vec<MessageRow>, Vec<TurnRow>) {
 }
 
 #[test]
-fn failed_questions_are_left_out_and_open_calls_get_a_result() {
+fn failed_questions_are_left_out() {
     let (rows, turns) = conversation();
-    let messages = messages(rows, &turns, "d", 1000, true);
+    let messages = messages(rows, &turns, "d", 1000);
     insta::assert_snapshot!(describe(&messages), @r"
     User first
     Assistant one
     User third
     Assistant call:1 call:2
-    Tool none:2
     Tool result:1
     User now
     ");
@@ -70,23 +68,8 @@ fn failed_questions_are_left_out_and_open_calls_get_a_result() {
 #[test]
 fn the_oldest_whole_turns_go_first() {
     let (rows, turns) = conversation();
-    let messages = messages(rows, &turns, "d", 5, true);
+    let messages = messages(rows, &turns, "d", 5);
     insta::assert_snapshot!(describe(&messages), @r"
-    User now
-    ");
-}
-
-#[test]
-fn without_tools_calls_are_told_as_text() {
-    let (rows, turns) = conversation();
-    let messages = messages(rows, &turns, "d", 1000, false);
-    insta::assert_snapshot!(describe(&messages), @r"
-    User first
-    Assistant one
-    User third
-    Assistant [called look with {}] [called look with {}]
-    User [result of look: No result of this call was kept; it may not have run.]
-    User [result of look: seen]
     User now
     ");
 }

@@ -33,6 +33,9 @@ pub struct EventLog {
     changed: Notify,
 }
 
+/// Logs that keep their events while nobody reads them; the others are cut back to their number.
+const KEPT_LOGS: usize = 64;
+
 #[derive(Default)]
 struct Ring {
     last_seq: u64,
@@ -83,6 +86,14 @@ impl EventLog {
         ring.readers += 1;
         let after = after.unwrap_or(ring.last_seq);
         Reader { log: Arc::clone(self), after }
+    }
+
+    /// Drops the events of a log that nobody reads. Its count goes on.
+    fn trim(&self) {
+        let mut ring = self.ring();
+        if ring.readers == 0 {
+            ring.entries = VecDeque::new();
+        }
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -153,34 +164,56 @@ impl Drop for Reader {
     }
 }
 
-/// The logs of all sessions that something happened in since the start.
+/// The logs of all sessions.
 pub struct Logs {
     capacity: usize,
-    by_session: Mutex<HashMap<String, Arc<EventLog>>>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    by_session: HashMap<String, Arc<EventLog>>,
+    /// Those that hold events, the one used last at the end.
+    full: VecDeque<String>,
 }
 
 impl Logs {
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), by_session: Mutex::default() }
+        Self { capacity: capacity.max(1), inner: Mutex::default() }
     }
 
-    pub fn get(&self, session: &str) -> Option<Arc<EventLog>> {
-        self.map().get(session).cloned()
-    }
-
-    /// `last_seq` is where a new log goes on counting.
+    /// `last_seq` is where a log that is new goes on counting.
     pub fn get_or_start(&self, session: &str, last_seq: u64) -> Arc<EventLog> {
-        let mut map = self.map();
-        let log = map.entry(session.to_owned()).or_insert_with(|| Arc::new(EventLog::new(self.capacity, last_seq)));
-        Arc::clone(log)
+        let mut inner = self.inner();
+        if let Some(log) = inner.by_session.get(session) {
+            return Arc::clone(log);
+        }
+        let log = Arc::new(EventLog::new(self.capacity, last_seq));
+        inner.by_session.insert(session.to_owned(), Arc::clone(&log));
+        log
+    }
+
+    /// A turn of the session has ended: its events are kept for a while, those of sessions long unused no more.
+    pub fn ended(&self, session: &str) {
+        let mut inner = self.inner();
+        inner.full.retain(|name| name != session);
+        inner.full.push_back(session.to_owned());
+        while inner.full.len() > KEPT_LOGS {
+            let Some(oldest) = inner.full.pop_front() else { break };
+            if let Some(log) = inner.by_session.get(&oldest) {
+                log.trim();
+            }
+        }
     }
 
     pub fn remove(&self, session: &str) {
-        self.map().remove(session);
+        let mut inner = self.inner();
+        inner.by_session.remove(session);
+        inner.full.retain(|name| name != session);
     }
 
-    fn map(&self) -> MutexGuard<'_, HashMap<String, Arc<EventLog>>> {
-        self.by_session.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -230,6 +263,19 @@ mod tests {
         assert_eq!(taken(&mut reader), ["lost 3"]);
         log.push(&"t".into(), text("a"));
         assert_eq!(taken(&mut reader), ["4-4:a"]);
+    }
+
+    #[test]
+    fn logs_long_unused_keep_only_their_count() {
+        let logs = Logs::new(4);
+        let turn: Arc<str> = "t".into();
+        for session in 0..=KEPT_LOGS {
+            logs.get_or_start(&session.to_string(), 0).push(&turn, text("a"));
+            logs.ended(&session.to_string());
+        }
+        let (oldest, next) = (logs.get_or_start("0", 9), logs.get_or_start("1", 9));
+        assert_eq!(taken(&mut oldest.read(Some(0))), ["lost 1"]);
+        assert_eq!(taken(&mut next.read(Some(0))), ["1-1:a"]);
     }
 
     #[tokio::test]

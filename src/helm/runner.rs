@@ -69,7 +69,7 @@ impl Runner {
         let context = self.helm.store.context(&self.row.session).await?;
         let offers_tools = self.mode != Mode::Propose;
         let budget = self.helm.settings.history_tokens;
-        let messages = history::messages(context.messages, &context.turns, &self.row.id, budget, offers_tools);
+        let messages = history::messages(context.messages, &context.turns, &self.row.id, budget);
         let skills = &self.helm.skills;
         let request = Request {
             system: Some(prompt::system(self.mode, skills.specs())),
@@ -255,18 +255,24 @@ impl Runner {
         halted: Option<Halted>,
         earlier: Vec<Action>,
     ) -> Result<TurnResult, HelmError> {
-        let answer = self.last.take().map(|answer| answer.message);
+        let answer = self.last.take().map(|answer| answer.message).filter(|answer| !answer.blocks.is_empty());
         let (suggestions, shown) =
             answer.as_ref().map(|answer| super::action_block::parse(&answer.plain_text())).unwrap_or_default();
         let suggested: Vec<Action> = suggestions.into_iter().map(|suggestion| self.suggest(suggestion)).collect();
         let mut writes: Vec<Write> =
             suggested.iter().map(|action| Write::Action(self.action_row(action, ActionState::Held))).collect();
-        if let Some(answer) = answer.clone().filter(|answer| self.last_row.is_none() && !answer.blocks.is_empty()) {
+        if let Some(answer) = answer.clone().filter(|_| self.last_row.is_none()) {
             writes.push(self.assistant(answer));
         }
         self.waiting.extend(suggested);
         self.waiting.extend(earlier);
-        let state = if self.waiting.is_empty() { TurnState::Done } else { TurnState::Held };
+        let said_something = answer.is_some() || !self.trace.is_empty();
+        let state = match () {
+            () if !self.waiting.is_empty() => TurnState::Held,
+            () if said_something => TurnState::Done,
+            // Interrupted before anything came of it: later turns need not hear the question again.
+            () => TurnState::Failed,
+        };
         writes.push(self.state(state));
         // The event of the end is the next one.
         writes.push(Write::LastSeq { session: self.row.session.clone(), seq: self.caller.events.log.last_seq() + 1 });

@@ -25,7 +25,7 @@ use fault::Fault;
 /// Callers beyond these wait for the disk to catch up.
 const QUEUE: usize = 64;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type Job = Box<dyn FnOnce(Result<&mut Connection, Fault>) + Send>;
 
 /// Dropping it closes the file once the queued jobs are done.
 pub struct Sqlite {
@@ -37,21 +37,31 @@ impl Sqlite {
     /// Makes the file and its directory if need be, private to the user. Blocks for a few milliseconds.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = open::file(path).map_err(|fault| fault.at(path))?;
-        Self::serve(connection, path)
+        Self::serve(Some(connection), path)
+    }
+
+    /// As [`Sqlite::open`], but a file that cannot be opened now is tried again with every job, so that what is mended
+    /// outside is mended here. The error, if there is one, is that of the first try.
+    pub fn open_or_retry(path: &Path) -> Result<(Self, Option<StoreError>), StoreError> {
+        match open::file(path) {
+            Ok(connection) => Ok((Self::serve(Some(connection), path)?, None)),
+            Err(fault) => Ok((Self::serve(None, path)?, Some(fault.at(path)))),
+        }
     }
 
     /// Kept nowhere, for tests and for those who want no history.
     pub fn in_memory() -> Result<Self, StoreError> {
         let path = Path::new(":memory:");
         let connection = open::memory().map_err(|fault| fault.at(path))?;
-        Self::serve(connection, path)
+        Self::serve(Some(connection), path)
     }
 
-    fn serve(mut connection: Connection, path: &Path) -> Result<Self, StoreError> {
+    fn serve(mut connection: Option<Connection>, path: &Path) -> Result<Self, StoreError> {
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+        let file = path.to_owned();
         let work = move || {
             while let Some(job) = queue.blocking_recv() {
-                job(&mut connection);
+                job(opened(&mut connection, &file));
             }
         };
         let thread = std::thread::Builder::new().name("sessions".to_owned());
@@ -67,13 +77,20 @@ impl Sqlite {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             // The caller may have gone; what was asked for is done all the same.
-            let _ = reply.send(work(connection));
+            let _ = reply.send(connection.and_then(work));
         });
         self.jobs.send(job).await.map_err(|_| Fault::Stopped.at(&self.path))?;
         match answer.await {
             Ok(outcome) => outcome.map_err(|fault| fault.at(&self.path)),
             Err(_) => Err(Fault::Stopped.at(&self.path)),
         }
+    }
+}
+
+fn opened<'a>(connection: &'a mut Option<Connection>, path: &Path) -> Result<&'a mut Connection, Fault> {
+    match connection {
+        Some(connection) => Ok(connection),
+        None => Ok(connection.insert(open::file(path)?)),
     }
 }
 

@@ -326,3 +326,16 @@ async fn a_lock_and_a_damaged_row_are_told_apart() {
     The sessions file DIR/state/sessions.db holds a row that this open-think cannot read (EOF while parsing an object at line 1 column 1). Update open-think, or delete the session.
     ");
 }
+
+#[tokio::test]
+async fn a_directory_that_is_mended_later_will_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    std::fs::write(&state, "in the way").unwrap();
+    let path = state.join("sessions.db");
+    let (store, error) = Sqlite::open_or_retry(&path).unwrap();
+    assert!(error.unwrap().to_string().contains("sessions.db cannot be opened"));
+    assert!(store.sessions().await.is_err());
+    std::fs::remove_file(&state).unwrap();
+    assert_eq!(store.sessions().await.unwrap(), []);
+}
