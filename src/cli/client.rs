@@ -156,11 +156,10 @@ impl Service for Inbox {
     fn extend(&self, _: &mut Extensions) {}
 
     fn notification(&self, method: &str, params: Option<&RawValue>) -> Verdict {
-        if method == names::ConductorEvent::NAME {
-            if let Some(Ok(event)) = params.map(|params| serde_json::from_str::<EventParams>(params.get())) {
-                // A command that does not read its events misses them; the final answer holds everything.
-                let _ = self.events.try_send(Message::Event(Box::new(event)));
-            }
+        let event = params.filter(|_| method == names::ConductorEvent::NAME);
+        if let Some(Ok(event)) = event.map(|params| serde_json::from_str::<EventParams>(params.get())) {
+            // A command that does not read its events misses them; the final answer holds everything.
+            let _ = self.events.try_send(Message::Event(Box::new(event)));
         }
         Verdict::Continue
     }

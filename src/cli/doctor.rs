@@ -16,7 +16,7 @@ use crate::cli::terminal::{Style, Terminal};
 use crate::config::{Config, Sources};
 use crate::daemon::Daemon;
 use crate::plugins::{self, Loaded, Plugin, Readiness};
-use crate::protocol::{SkillInvokeParams, names};
+use crate::protocol::{Empty, SkillInvokeParams, names};
 
 #[derive(Args)]
 pub struct DoctorArgs {
@@ -132,24 +132,33 @@ fn loaded_plugins(config: &Config, loaded: &Loaded) -> Vec<Finding> {
     };
     let mut findings: Vec<Finding> = loaded.plugins.iter().map(finding).collect();
     let hosts: Vec<String> = loaded.hosts.iter().map(ToString::to_string).collect();
-    let hosts = if hosts.is_empty() { "none: nothing is called".to_owned() } else { hosts.join(", ") };
+    let hosts = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
     findings.push(Finding::new("hosts", Level::Ok, &format!("allowed: {hosts}")));
     findings
 }
 
-/// Opens the daemon, which reads the sessions, and lets it examine itself.
+/// Opens the daemon and lets it examine its sessions and itself.
 async fn daemon(config: &Config) -> Vec<Finding> {
+    let fault = |error: anyhow::Error| vec![Finding::new("daemon", Level::Fail, &format!("{error:#}"))];
     let daemon = match Daemon::open(config).await {
         Ok(daemon) => Arc::new(daemon),
-        Err(error) => return vec![Finding::new("sessions", Level::Fail, &format!("{error:#}"))],
+        Err(error) => return fault(error),
     };
-    let mut findings = vec![Finding::new("sessions", Level::Ok, "the sessions file opens")];
-    match self_examination(&daemon).await {
-        Ok(issues) => findings.extend(issues.into_iter().filter_map(Issue::finding)),
-        Err(error) => findings.push(Finding::new("daemon", Level::Fail, &format!("{error:#}"))),
-    }
+    let findings = examined(&daemon).await.unwrap_or_else(fault);
     daemon.stop().await;
     findings
+}
+
+async fn examined(daemon: &Arc<Daemon>) -> anyhow::Result<Vec<Finding>> {
+    let (client, _inbound) = Client::connect(daemon, false).await?;
+    let sessions = match client.call::<names::SessionsList>(&Empty {}).await {
+        Ok(list) => {
+            Finding::new("sessions", Level::Ok, &format!("the file can be read; sessions: {}", list.sessions.len()))
+        }
+        Err(error) => Finding::new("sessions", Level::Fail, &error.to_string()),
+    };
+    let issues = self_examination(&client).await?;
+    Ok(std::iter::once(sessions).chain(issues.into_iter().filter_map(Issue::finding)).collect())
 }
 
 /// One of what `admin-health-check` finds.
@@ -161,8 +170,7 @@ struct Issue {
     fix: String,
 }
 
-async fn self_examination(daemon: &Arc<Daemon>) -> anyhow::Result<Vec<Issue>> {
-    let (client, _inbound) = Client::connect(daemon, false).await?;
+async fn self_examination(client: &Client) -> anyhow::Result<Vec<Issue>> {
     let skill = "admin-health-check".to_owned();
     let params = SkillInvokeParams { skill, input: None, confirm: false };
     // Where its plugin is not enabled, the daemon has nothing to say of itself.

@@ -42,7 +42,7 @@ impl Drop for Spinner {
 
 fn start() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("a template written in this file");
+    let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})").expect("a template written in this file");
     bar.set_style(style);
     bar.enable_steady_tick(TICK);
     bar

@@ -55,14 +55,14 @@ impl View {
             Event::TurnStart { provider, model, .. } => {
                 self.said.clear();
                 let model = model.as_ref().map(|model| format!(" · {model}")).unwrap_or_default();
-                self.wait(format!("{provider}{model}"))?;
+                self.wait(format!("waiting for {provider}{model}"))?;
             }
             Event::TextDelta { index, text } => self.text(*index, text)?,
             Event::TextStop { index, text } => self.text_stop(*index, text)?,
             Event::ReasoningDelta { text, .. } if self.show.reasoning => self.reasoning(text)?,
             Event::ToolUseStop { name, input, .. } => {
                 self.line(&format!("→ {name} {}", shortened(input)), Style::Dim)?;
-                self.wait(name.clone())?;
+                self.wait(format!("running {name}"))?;
             }
             Event::ToolResult { skill, ok: true, duration_ms, .. } => {
                 self.line(&format!("✓ {skill} {duration_ms} ms"), Style::Good)?;

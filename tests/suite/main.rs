@@ -1,7 +1,9 @@
 //! What is fast to check. What talks to other people's programs is in `tests/real_world`.
 
+mod cli;
 mod imports;
 mod layout;
 mod licences;
+mod program;
 mod readme;
 mod source;
