@@ -65,12 +65,7 @@ pub struct TurnHandle {
 
 impl Conductor {
     /// Reads where each session's events left off, if the store can be read now.
-    pub async fn open(
-        store: Arc<dyn Store>,
-        skills: Arc<Registry>,
-        routes: Routes,
-        settings: Settings,
-    ) -> Self {
+    pub async fn open(store: Arc<dyn Store>, skills: Arc<Registry>, routes: Routes, settings: Settings) -> Self {
         let logs = Logs::new(settings.buffered_events);
         for session in store.sessions().await.unwrap_or_default() {
             logs.get_or_start(&session.name, session.last_seq);
