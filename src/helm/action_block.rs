@@ -29,6 +29,8 @@ pub struct Filter {
     /// Text that is not decided yet: the beginning of a fence, or all of an open block.
     held: String,
     inside: bool,
+    /// A block has just been taken out; the blank lines behind it go with it.
+    after_block: bool,
 }
 
 impl Filter {
@@ -37,11 +39,17 @@ impl Filter {
         self.held.push_str(text);
         let mut shown = String::new();
         loop {
+            if self.after_block {
+                let blank = self.held.len() - self.held.trim_start_matches(['\n', '\r']).len();
+                self.held.drain(..blank);
+                self.after_block = self.held.is_empty();
+            }
             if self.inside {
                 let Some((body, length)) = body(&self.held) else { return shown };
                 self.suggestions.extend(suggestion(body));
                 self.held.drain(..length);
                 self.inside = false;
+                self.after_block = true;
             } else if let Some(start) = find_open(&self.held) {
                 shown.push_str(&self.held[..start]);
                 self.held.drain(..start);
@@ -137,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_malformed_is_dropped() {
-        check("x\n```open-think-action\nnot json\n```\ny", &[], "x\n\ny");
+        check("x\n```open-think-action\nnot json\n```\ny", &[], "x\ny");
         check("x ```open-think-action\n{\"skill\":\"\"}\n``` y", &[], "x  y");
         check("x ```open-think-action\n{\"skill\":\"a\"}", &[], "x");
     }
