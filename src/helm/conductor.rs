@@ -93,10 +93,9 @@ impl Conductor {
     /// Decides actions. A turn that is waiting for them takes the decision and goes on; otherwise their turn is taken
     /// up again.
     pub async fn approve(&self, approve: Approve) -> Result<TurnHandle, HelmError> {
-        if let Some(running) = self.running(&approve.session) {
-            if running.board.decide(&approve.action_ids, &approve.decision) {
-                return Ok(self.handle(&running));
-            }
+        let running = self.running(&approve.session);
+        if let Some(running) = running.filter(|running| running.board.decide(&approve.action_ids, &approve.decision)) {
+            return Ok(self.handle(&running));
         }
         let ticket = self.enter(&approve.session, true)?;
         let (row, actions) = start::decidable(&self.shared, &approve).await?;
