@@ -1,5 +1,6 @@
 //! What is fast to check. What talks to other people's programs is in `tests/real_world`.
 
+mod architecture;
 mod cli;
 mod imports;
 mod layout;
