@@ -50,7 +50,7 @@ pub struct Global {
     #[arg(long, value_name = "NAME=VALUE", value_parser = input::pair, global = true)]
     set: Vec<(String, String)>,
 
-    /// Colours [env: NO_COLOR]
+    /// Colours: auto, always or never [env: NO_COLOR]
     #[arg(long, value_enum, value_name = "WHEN", default_value_t, hide_possible_values = true, global = true)]
     pub color: ColorChoice,
 }

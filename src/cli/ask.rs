@@ -12,7 +12,7 @@ use crate::protocol::{Content, DEFAULT_SESSION, MessageParams, Mode, Wait, names
 
 #[derive(Args)]
 pub struct AskArgs {
-    /// What to say; `-`, or nothing, reads it from standard input. Text piped in beside it goes along as context
+    /// What to say; `-`, or nothing, reads it from standard input. Text that is piped in beside it follows it
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
 
@@ -108,19 +108,25 @@ impl Display {
     }
 }
 
+/// A text alone, standard input alone, or the one above the other.
 fn content(words: &[String], terminal: &Terminal) -> anyhow::Result<String> {
-    let said = words.join(" ");
-    let given = match said.trim() {
-        "" if !words.is_empty() => String::new(),
-        "" if terminal.input_is_terminal() => String::new(),
-        "" | "-" => input::standard_input()?,
-        text if input::is_piped(terminal) => format!("{text}\n\n{}", input::standard_input()?),
-        text => text.to_owned(),
+    let (waits, words) = match words.split_last() {
+        Some((last, words)) if last == "-" => (true, words),
+        None => (!terminal.input_is_terminal(), words),
+        Some(_) => (false, words),
     };
-    if given.trim().is_empty() {
-        return Err(
-            UsageError::new("there is nothing to say", r#"As in: open-think ask "check runtime health""#).into()
-        );
+    let said = words.join(" ");
+    let said = said.trim();
+    let piped = match waits {
+        true => Some(input::standard_input()?),
+        false if said.is_empty() => None,
+        false => input::piped_input(terminal)?,
+    };
+    let parts: Vec<&str> = [Some(said), piped.as_deref().map(str::trim)].into_iter().flatten().collect();
+    let content = parts.join("\n\n").trim().to_owned();
+    if content.is_empty() {
+        let hint = r#"As in: open-think ask "check runtime health""#;
+        return Err(UsageError::new("there is nothing to say", hint).into());
     }
-    Ok(given.trim().to_owned())
+    Ok(content)
 }

@@ -1,6 +1,8 @@
 //! What a command is given: words, standard input, `name=value` pairs and JSON.
 
 use std::io::{self, Read};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -10,10 +12,42 @@ use crate::cli::terminal::Terminal;
 /// The daemon takes no longer message, so nothing longer is read.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// How long something that may be piped in beside a text is waited for. Some programs start others with a pipe that
+/// they never write to or close.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The whole of standard input as text.
 pub fn standard_input() -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    text(bytes)
+}
+
+/// What is piped in, if anything comes at all.
+pub fn piped_input(terminal: &Terminal) -> anyhow::Result<Option<String>> {
+    if !is_piped(terminal) {
+        return Ok(None);
+    }
+    let (begun, beginning) = sync_channel(1);
+    // A read cannot be stopped; one that nobody waits for ends with the process.
+    let reader = std::thread::spawn(move || -> io::Result<Vec<u8>> {
+        let mut input = io::stdin().lock().take(MAX_BYTES + 1);
+        let mut bytes = vec![0];
+        let read = input.read(&mut bytes);
+        let _ = begun.send(());
+        bytes.truncate(read?);
+        input.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    if let Err(RecvTimeoutError::Timeout) = beginning.recv_timeout(PATIENCE) {
+        terminal.note("Nothing came on standard input; going on without it. A `-` after the text waits for it.");
+        return Ok(None);
+    }
+    let bytes = reader.join().map_err(|_| io::Error::other("standard input cannot be read"))??;
+    text(bytes).map(Some)
+}
+
+fn text(bytes: Vec<u8>) -> anyhow::Result<String> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(UsageError::new("standard input is longer than 16 MiB", "Give a part of it.").into());
     }
@@ -21,7 +55,7 @@ pub fn standard_input() -> anyhow::Result<String> {
 }
 
 /// Whether somebody pipes something in. A terminal, `/dev/null` and a socket of whatever started us do not count.
-pub fn is_piped(terminal: &Terminal) -> bool {
+fn is_piped(terminal: &Terminal) -> bool {
     use std::os::fd::AsFd;
     use std::os::unix::fs::FileTypeExt;
     if terminal.input_is_terminal() {

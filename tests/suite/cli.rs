@@ -130,11 +130,24 @@ fn what_is_piped_in_is_said() {
     for args in [&["ask"][..], &["ask", "-"], &["ask", "--mode", "auto", "-"]] {
         check(&home.run_with_input(args, order), 0, &["quince"], &["→ read-note"]);
     }
+    check(&home.run_with_input(&["ask", "and", "-"], order), 0, &["quince"], &["→ read-note"]);
     check(&home.run_with_input(&["ask", "what is this?"], order), 0, &["quince"], &["→ read-note"]);
     let said = home.run(&["rpc", "sessions.messages", r#"{"sessionName":"conductor:default"}"#]);
     let messages = json(&said)["messages"].clone();
     let user = messages.as_array().expect("messages").iter().rfind(|message| message["role"] == "user");
     assert_eq!(user.expect("a message")["content"], format!("what is this?\n\n{order}"));
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_is_not_waited_for() {
+    let home = Home::new();
+    let mut command = home.command(PROGRAM);
+    command.args(["ask", "check runtime health"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("it starts");
+    let open = process.stdin.take();
+    let run = home.ended(process.wait_with_output().expect("it ends"));
+    drop(open);
+    check(&run, 0, &["healthy"], &["Nothing came on standard input"]);
 }
 
 #[test]
