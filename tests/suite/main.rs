@@ -1,7 +1,11 @@
 //! What is fast to check. What talks to other people's programs is in `tests/real_world`.
 
+mod home;
 mod imports;
 mod layout;
 mod licences;
 mod readme;
+mod schema;
 mod source;
+mod transcript;
+mod wire;
