@@ -1,19 +1,20 @@
 //! The way in to Helm: takes requests, queues their turns by session, and hands out their outcomes.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::approval::Board;
-use super::lanes::Lanes;
+use super::approval::{Board, Decided};
+use super::lanes::{Lanes, Ticket};
 use super::log::{EventLog, Logs};
 use super::request::{Action, Approve, Message, TurnOutcome};
 use super::route::Routes;
 use super::{Event, HelmError, start};
-use crate::sessions::{ActionRow, ActionState, Store};
+use crate::sessions::{ActionRow, ActionState, Store, TurnRow, Write};
 use crate::skills::Registry;
 
 #[derive(Clone, Debug)]
@@ -52,15 +53,22 @@ pub struct Running {
     pub cancelled: CancellationToken,
     pub(super) board: Arc<Board>,
     outcome: watch::Sender<Option<Arc<TurnOutcome>>>,
+    /// Fires when its time in the lane has come.
+    begun: CancellationToken,
+    /// Taken by whoever brings it to its end: its place in the lane, or its cancellation while it waits.
+    claimed: AtomicBool,
+    /// Those who wait for its outcome.
+    handles: AtomicUsize,
+    /// Somebody wants it to end by itself.
+    detached: AtomicBool,
 }
 
-/// A turn that was accepted. Dropping it hangs up: the turn is cancelled if nobody else watches.
+/// A turn that was accepted. Dropping the last one hangs up: the turn is cancelled if nobody watches its session.
 pub struct TurnHandle {
     pub turn_id: Arc<str>,
-    pub log: Arc<EventLog>,
+    log: Arc<EventLog>,
     running: Arc<Running>,
     outcome: watch::Receiver<Option<Arc<TurnOutcome>>>,
-    hang_up: bool,
 }
 
 impl Conductor {
@@ -83,29 +91,50 @@ impl Conductor {
         let row = start::turn_row(&message, &chosen, &running);
         self.shared.store.write(start::writes(&row, &message)).await?;
         let handle = self.handle(&running);
-        let shared = Arc::clone(&self.shared);
-        ticket.run(async move {
-            shared.clone().run(running.clone(), start::message(shared, running, row, message, chosen)).await;
-        });
+        let turn = start::message(Arc::clone(&self.shared), Arc::clone(&running), row.clone(), message, chosen);
+        self.begin(ticket, running, row, turn);
         Ok(handle)
     }
 
     /// Decides actions. A turn that is waiting for them takes the decision and goes on; otherwise their turn is taken
     /// up again.
     pub async fn approve(&self, approve: Approve) -> Result<TurnHandle, HelmError> {
-        let running = self.running(&approve.session);
-        if let Some(running) = running.filter(|running| running.board.decide(&approve.action_ids, &approve.decision)) {
-            return Ok(self.handle(&running));
+        if let Some(running) = self.running(&approve.session) {
+            let Approve { action_ids: ids, decision, resume, .. } = approve.clone();
+            let handle = self.handle(&running);
+            if running.board.decide(Decided { ids, decision, resume }) {
+                return Ok(handle);
+            }
         }
         let ticket = self.enter(&approve.session, true)?;
         let (row, actions) = start::decidable(&self.shared, &approve).await?;
         let running = Running::new(&approve.session, row.id.clone());
         let handle = self.handle(&running);
+        let turn = start::approve(Arc::clone(&self.shared), Arc::clone(&running), row.clone(), actions, approve);
+        self.begin(ticket, running, row, turn);
+        Ok(handle)
+    }
+
+    /// Runs the turn when its time comes, unless it is cancelled before.
+    fn begin(
+        &self,
+        ticket: Ticket,
+        running: Arc<Running>,
+        row: TurnRow,
+        turn: impl Future<Output = TurnOutcome> + Send + 'static,
+    ) {
+        if ticket.waits {
+            tokio::spawn(Arc::clone(&self.shared).give_up_when_cancelled(Arc::clone(&running), row));
+        }
         let shared = Arc::clone(&self.shared);
         ticket.run(async move {
-            shared.clone().run(running.clone(), start::approve(shared, running, row, actions, approve)).await;
+            running.begun.cancel();
+            if running.claim() {
+                shared.run(running, turn).await;
+            } else {
+                shared.tell_late(&running).await;
+            }
         });
-        Ok(handle)
     }
 
     /// Whether there was a turn to stop.
@@ -168,7 +197,7 @@ impl Conductor {
         Ok(deleted.await.map_err(|_| HelmError::Lost)??)
     }
 
-    fn enter(&self, session: &str, queue: bool) -> Result<super::lanes::Ticket, HelmError> {
+    fn enter(&self, session: &str, queue: bool) -> Result<Ticket, HelmError> {
         let session_name = || session.to_owned();
         if !queue && self.shared.lanes.is_busy(session) {
             return Err(HelmError::Busy { session: session_name() });
@@ -177,12 +206,12 @@ impl Conductor {
     }
 
     fn handle(&self, running: &Arc<Running>) -> TurnHandle {
+        running.handles.fetch_add(1, Ordering::Relaxed);
         TurnHandle {
             turn_id: Arc::clone(&running.turn_id),
             log: self.log(&running.session),
             running: Arc::clone(running),
             outcome: running.outcome.subscribe(),
-            hang_up: true,
         }
     }
 }
@@ -192,7 +221,38 @@ impl Shared {
     async fn run(self: Arc<Self>, running: Arc<Running>, turn: impl Future<Output = TurnOutcome>) {
         self.running().insert(running.session.clone(), Arc::clone(&running));
         let _ended = Ended { shared: &self, running: &running };
-        let outcome = Arc::new(turn.await);
+        let outcome = turn.await;
+        self.tell(&running, outcome);
+    }
+
+    /// A turn that is cancelled while it waits never runs. Whoever waits for it is told at once.
+    async fn give_up_when_cancelled(self: Arc<Self>, running: Arc<Running>, row: TurnRow) {
+        tokio::select! {
+            biased;
+            () = running.begun.cancelled() => return,
+            () = running.cancelled.cancelled() => {}
+        }
+        if running.claim() {
+            let outcome = start::never_ran(Arc::clone(&self), &running, row).await;
+            running.outcome.send_replace(Some(Arc::new(outcome)));
+        }
+    }
+
+    /// Its event comes in its turn: whoever streams the one before finds no hole.
+    async fn tell_late(&self, running: &Running) {
+        let mut outcome = running.outcome.subscribe();
+        // The sender is in `running`, so the channel is open.
+        let Ok(Some(outcome)) = outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) else { return };
+        let log = self.logs.get_or_start(&running.session, 0);
+        let seq = Write::LastSeq { session: running.session.clone(), seq: log.last_seq() + 1 };
+        if let Err(error) = self.store.write(vec![seq]).await {
+            tracing::error!(%error, turn = %running.turn_id, "the end of a cancelled turn could not be written");
+        }
+        log.push(&running.turn_id, Event::LoopDone { outcome });
+    }
+
+    fn tell(&self, running: &Running, outcome: TurnOutcome) {
+        let outcome = Arc::new(outcome);
         let log = self.logs.get_or_start(&running.session, 0);
         if let Err(error) = outcome.as_ref() {
             tracing::warn!(turn = %running.turn_id, session = %running.session, %error, "a turn failed");
@@ -236,7 +296,16 @@ impl Running {
             cancelled: CancellationToken::new(),
             board: Arc::default(),
             outcome: watch::channel(None).0,
+            begun: CancellationToken::new(),
+            claimed: AtomicBool::new(false),
+            handles: AtomicUsize::new(0),
+            detached: AtomicBool::new(false),
         })
+    }
+
+    /// True for the first to ask.
+    fn claim(&self) -> bool {
+        !self.claimed.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -244,31 +313,32 @@ impl TurnHandle {
     /// The end of the turn.
     pub async fn outcome(&mut self) -> Arc<TurnOutcome> {
         let lost = || Arc::new(Err(HelmError::Lost));
-        let outcome = match self.outcome.wait_for(Option::is_some).await {
+        match self.outcome.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or_else(lost),
             Err(_) => lost(),
-        };
-        self.hang_up = false;
-        outcome
+        }
+    }
+
+    /// Returns when the turn is over.
+    pub async fn over(&self) {
+        // The sender is in `running`, so the channel is open.
+        let _ = self.outcome.clone().wait_for(Option::is_some).await;
     }
 
     pub fn cancel(&self) {
         self.running.cancelled.cancel();
     }
 
-    pub fn is_over(&self) -> bool {
-        self.outcome.borrow().is_some()
-    }
-
-    /// Whether the turn goes on when the handle is dropped.
-    pub fn set_detached(&mut self, detached: bool) {
-        self.hang_up = !detached;
+    /// The turn goes on when nobody waits for it.
+    pub fn detach(&self) {
+        self.running.detached.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for TurnHandle {
     fn drop(&mut self) {
-        if self.hang_up && self.log.readers() == 0 {
+        let last = self.running.handles.fetch_sub(1, Ordering::Relaxed) == 1;
+        if last && !self.running.detached.load(Ordering::Relaxed) && self.log.watchers() == 0 {
             self.running.cancelled.cancel();
         }
     }

@@ -22,6 +22,8 @@ type Job = BoxFuture<'static, ()>;
 /// A place in a lane. Dropping it gives the place up.
 pub struct Ticket {
     place: oneshot::Sender<Job>,
+    /// Whether others are before it.
+    pub waits: bool,
 }
 
 impl Lanes {
@@ -38,12 +40,12 @@ impl Lanes {
                 return Err(lane.len());
             }
             lane.push_back(receiver);
-            return Ok(Ticket { place });
+            return Ok(Ticket { place, waits: true });
         }
         lanes.insert(session.to_owned(), VecDeque::new());
         drop(lanes);
         tokio::spawn(Arc::clone(self).drain(session.to_owned(), receiver));
-        Ok(Ticket { place })
+        Ok(Ticket { place, waits: false })
     }
 
     pub fn is_busy(&self, session: &str) -> bool {

@@ -40,14 +40,19 @@ const KEPT_LOGS: usize = 64;
 struct Ring {
     last_seq: u64,
     entries: VecDeque<Entry>,
-    readers: usize,
+    watchers: usize,
 }
 
-/// A cursor. Dropping it ends the reading.
+/// A cursor.
 pub struct Reader {
     log: Arc<EventLog>,
     /// The last sequence number that was taken.
     after: u64,
+}
+
+/// Somebody who wants to know what happens in the session, for as long as it is held.
+pub struct Watch {
+    log: Arc<EventLog>,
 }
 
 /// Entries looked at for one batch.
@@ -75,23 +80,31 @@ impl EventLog {
         self.ring().last_seq
     }
 
-    /// How many read along now.
-    pub fn readers(&self) -> usize {
-        self.ring().readers
+    /// How many watch the session now.
+    pub fn watchers(&self) -> usize {
+        self.ring().watchers
+    }
+
+    pub fn watch(self: &Arc<Self>) -> Watch {
+        self.ring().watchers += 1;
+        Watch { log: Arc::clone(self) }
+    }
+
+    /// Lets go of the events; the numbers go on.
+    fn forget(&self) {
+        self.ring().entries.clear();
     }
 
     /// Reads what comes after a sequence number; without one what comes from now on.
     pub fn read(self: &Arc<Self>, after: Option<u64>) -> Reader {
-        let mut ring = self.ring();
-        ring.readers += 1;
-        let after = after.unwrap_or(ring.last_seq);
+        let after = after.unwrap_or_else(|| self.last_seq());
         Reader { log: Arc::clone(self), after }
     }
 
     /// Drops the events of a log that nobody reads. Its count goes on.
     fn trim(&self) {
         let mut ring = self.ring();
-        if ring.readers == 0 {
+        if ring.watchers == 0 {
             ring.entries = VecDeque::new();
         }
     }
@@ -115,6 +128,11 @@ impl Reader {
     /// The last sequence number that was taken.
     pub fn position(&self) -> u64 {
         self.after
+    }
+
+    /// The last sequence number that there is.
+    pub fn end(&self) -> u64 {
+        self.log.last_seq()
     }
 
     /// What has come since; waits until there is something.
@@ -158,9 +176,9 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for Watch {
     fn drop(&mut self) {
-        self.log.ring().readers -= 1;
+        self.log.ring().watchers -= 1;
     }
 }
 
@@ -206,10 +224,16 @@ impl Logs {
         }
     }
 
+    /// The session is gone. Those who watch it will hear of one that takes its name.
     pub fn remove(&self, session: &str) {
         let mut inner = self.inner();
-        inner.by_session.remove(session);
         inner.full.retain(|name| name != session);
+        match inner.by_session.get(session) {
+            Some(log) if log.watchers() > 0 => log.forget(),
+            _ => {
+                inner.by_session.remove(session);
+            }
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -251,9 +275,26 @@ mod tests {
         let mut late = log.read(Some(10));
         log.push(&turn, text("d"));
         assert_eq!(taken(&mut late), ["lost 11", "12-13:bc", "14-14:TextStart { index: 1 }", "15-15:d"]);
-        assert_eq!(log.readers(), 2);
-        drop(late);
-        assert_eq!(log.readers(), 1);
+        assert_eq!(log.watchers(), 0, "who reads for a while does not watch");
+        let watch = log.watch();
+        assert_eq!(log.watchers(), 1);
+        drop(watch);
+        assert_eq!(log.watchers(), 0);
+    }
+
+    #[test]
+    fn a_session_that_takes_the_name_of_a_deleted_one_goes_on_counting_for_those_who_watch() {
+        let logs = Logs::new(4);
+        let log = logs.get_or_start("s", 0);
+        let (watch, mut reader) = (log.watch(), log.read(None));
+        log.push(&"t".into(), text("a"));
+        logs.remove("s");
+        assert_eq!(taken(&mut reader), ["lost 1"]);
+        logs.get_or_start("s", 0).push(&"u".into(), text("b"));
+        assert_eq!(taken(&mut reader), ["2-2:b"]);
+        drop(watch);
+        logs.remove("s");
+        assert_eq!(logs.get_or_start("s", 0).last_seq(), 0);
     }
 
     #[test]

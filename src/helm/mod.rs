@@ -26,6 +26,6 @@ pub use approval::{ApprovalRequest, Approver, Decision};
 pub use conductor::{Conductor, Running, Settings, TurnHandle, new_id, now_ms};
 pub use error::HelmError;
 pub use event::Event;
-pub use log::{Batch, Entry, EventLog, Logs, Reader};
+pub use log::{Batch, Entry, EventLog, Logs, Reader, Watch};
 pub use request::{Action, Approve, Attempt, Halted, Message, Model, StopReason, TraceEntry, TurnOutcome, TurnResult};
 pub use route::{Route, Routes};

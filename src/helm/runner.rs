@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::approval::{ApprovalRequest, Board, Decision};
+use super::approval::{ApprovalRequest, Board, Decided, Decision};
 use super::attempts::{Called, Caller};
 use super::conductor::{Shared, action_of, new_id, now_ms};
 use super::request::{Halted, StopReason, TraceEntry, TurnResult};
@@ -51,6 +51,10 @@ impl Runner {
     pub async fn run(mut self) -> Result<TurnResult, HelmError> {
         let mut step = Step::CallModel;
         loop {
+            // Nothing more is begun once somebody said stop.
+            if self.cancelled.is_cancelled() && !matches!(step, Step::End { .. }) {
+                return self.end(StopReason::Cancelled, None, Vec::new()).await;
+            }
             step = match step {
                 Step::CallModel => match self.call_model().await? {
                     Called::Answer(answer) => self.answered(answer).await?,
@@ -75,7 +79,7 @@ impl Runner {
             system: Some(prompt::system(self.mode, skills.specs())),
             messages,
             tools: if offers_tools { tool_specs(skills.specs()) } else { Vec::new() },
-            stream: self.stream || self.caller.events.log.readers() > 0,
+            stream: self.stream || self.caller.events.log.watchers() > 0,
             ..Request::default()
         };
         let candidate = &self.caller.candidates[self.caller.current];
@@ -119,7 +123,7 @@ impl Runner {
         writes.push(self.state(TurnState::Held));
         self.write(writes).await?;
         self.waiting = held.iter().map(|held| held.action.clone()).collect();
-        let Some((ids, decision)) = self.ask().await else {
+        let Some(Decided { ids, decision, resume }) = self.ask().await else {
             let cancelled = self.cancelled.is_cancelled();
             return Ok((!cancelled).then(|| self.turn.skills_done(true)));
         };
@@ -130,6 +134,9 @@ impl Runner {
             .collect();
         if self.decide(decided, &decision).await?.is_none() {
             return Ok(None);
+        }
+        if !resume && self.waiting.is_empty() {
+            return Ok(Some(Step::End { stop: StopReason::EndTurn, halted: None }));
         }
         Ok(Some(self.turn.skills_done(!self.waiting.is_empty())))
     }
@@ -216,7 +223,7 @@ impl Runner {
     }
 
     /// Asks whoever can be asked, and hears `approve` from elsewhere meanwhile.
-    async fn ask(&self) -> Option<(Vec<String>, Decision)> {
+    async fn ask(&self) -> Option<Decided> {
         let approver = self.approver.as_ref()?;
         let ids: Vec<String> = self.waiting.iter().map(|action| action.id.clone()).collect();
         let request = ApprovalRequest {
@@ -231,10 +238,10 @@ impl Runner {
             biased;
             () = self.cancelled.cancelled() => None,
             Ok(decided) = elsewhere => Some(decided),
-            decision = approver.decide(&request) => decision.map(|decision| (ids, decision)),
+            decision = approver.decide(&request) => decision.map(|decision| Decided { ids, decision, resume: true }),
         };
         self.board.clear();
-        approver.settled(&request, decided.as_ref().map(|(_, decision)| decision)).await;
+        approver.settled(&request, decided.as_ref().map(|decided| &decided.decision)).await;
         decided
     }
 
@@ -266,12 +273,11 @@ impl Runner {
         }
         self.waiting.extend(suggested);
         self.waiting.extend(earlier);
-        let said_something = answer.is_some() || !self.trace.is_empty();
-        let state = match () {
-            () if !self.waiting.is_empty() => TurnState::Held,
-            () if said_something => TurnState::Done,
-            // Interrupted before anything came of it: later turns need not hear the question again.
-            () => TurnState::Failed,
+        let state = match stop {
+            _ if !self.waiting.is_empty() => TurnState::Held,
+            // Nothing came of it, and later prompts go without it.
+            StopReason::Cancelled if self.turn.iterations() == 0 && answer.is_none() => TurnState::Failed,
+            _ => TurnState::Done,
         };
         writes.push(self.state(state));
         // The event of the end is the next one.

@@ -178,6 +178,15 @@ pub fn action_from(row: ActionRow) -> Action {
     }
 }
 
+/// A turn that was cancelled before its time came. What waits in it goes on waiting.
+pub async fn never_ran(shared: Arc<Shared>, running: &Arc<Running>, row: TurnRow) -> TurnOutcome {
+    let chosen = shared.routes.restore(&row.settings.candidates)?;
+    let turn = Turn::new(row.settings.mode, row.settings.max_iterations, row.iterations);
+    let held = shared.store.held(&row.session).await?.into_iter();
+    let earlier = held.filter(|action| action.turn_id == row.id).map(action_from).collect();
+    runner(Arc::clone(&shared), running, row, chosen, turn).end(StopReason::Cancelled, None, earlier).await
+}
+
 fn runner(helm: Arc<Shared>, running: &Arc<Running>, row: TurnRow, chosen: Chosen, turn: Turn) -> Runner {
     let used = chosen.candidates[0].used(None);
     let events =

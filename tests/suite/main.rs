@@ -2,9 +2,13 @@
 
 mod architecture;
 mod cli;
+mod home;
 mod imports;
 mod layout;
 mod licences;
 mod program;
 mod readme;
+mod schema;
 mod source;
+mod transcript;
+mod wire;
