@@ -86,11 +86,11 @@ impl Conductor {
         let ticket = self.enter(&message.session, message.queue)?;
         let running = Running::new(&message.session, new_id("turn"));
         let row = start::turn_row(&message, &chosen, &running);
-        self.shared.store.write(start::writes(&row, &message)).await?;
+        let context = start::keep(&self.shared, &row, &message, ticket.is_next()).await?;
         let handle = self.handle(&running);
         let shared = Arc::clone(&self.shared);
         ticket.run(async move {
-            shared.clone().run(running.clone(), start::message(shared, running, row, message, chosen)).await;
+            shared.clone().run(running.clone(), start::message(shared, running, row, message, chosen, context)).await;
         });
         Ok(handle)
     }

@@ -22,6 +22,7 @@ type Job = BoxFuture<'static, ()>;
 /// A place in a lane. Dropping it gives the place up.
 pub struct Ticket {
     place: oneshot::Sender<Job>,
+    is_next: bool,
 }
 
 impl Lanes {
@@ -38,12 +39,12 @@ impl Lanes {
                 return Err(lane.len());
             }
             lane.push_back(receiver);
-            return Ok(Ticket { place });
+            return Ok(Ticket { place, is_next: false });
         }
         lanes.insert(session.to_owned(), VecDeque::new());
         drop(lanes);
         tokio::spawn(Arc::clone(self).drain(session.to_owned(), receiver));
-        Ok(Ticket { place })
+        Ok(Ticket { place, is_next: true })
     }
 
     pub fn is_busy(&self, session: &str) -> bool {
@@ -74,6 +75,11 @@ impl Lanes {
 }
 
 impl Ticket {
+    /// Whether there was nobody ahead: nothing happens in the session until this turn runs.
+    pub fn is_next(&self) -> bool {
+        self.is_next
+    }
+
     pub fn run(self, turn: impl Future<Output = ()> + Send + 'static) {
         // The lane is gone only when the runtime is.
         let _ = self.place.send(Box::pin(turn));
