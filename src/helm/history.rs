@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{Block, Message, Role, ToolResult};
-use crate::sessions::{MessageRow, TurnRow, TurnState};
+use crate::sessions::{MessageRow, TurnState};
 
 /// A rough measure that errs on the high side for prose.
 const BYTES_A_TOKEN: usize = 4;
@@ -15,18 +15,17 @@ const NOT_RUN: &str = "No result of this call was kept; it may not have run.";
 /// tools: vendors refuse tool calls in a conversation that offers none, so they are told as text then.
 pub fn messages(
     rows: Vec<MessageRow>,
-    turns: &[TurnRow],
+    states: &HashMap<String, TurnState>,
     current: &str,
     budget_tokens: u32,
     tools: bool,
 ) -> Vec<Message> {
     let groups = group(rows);
-    let states: HashMap<&str, TurnState> = turns.iter().map(|turn| (turn.id.as_str(), turn.state)).collect();
     let mut left = budget_tokens as usize * BYTES_A_TOKEN;
     let mut kept: Vec<Vec<Message>> = Vec::new();
     for (turn_id, messages) in groups.into_iter().rev() {
         let is_current = turn_id == current;
-        if !is_current && !was_answered(states.get(turn_id.as_str()), &messages) {
+        if !is_current && !was_answered(states.get(&turn_id), &messages) {
             continue;
         }
         let size: usize = messages.iter().map(size).sum();

@@ -1,11 +1,5 @@
 use super::*;
 use crate::model::ToolCall;
-use crate::sessions::TurnSettings;
-
-fn turn(id: &str, state: TurnState) -> TurnRow {
-    let settings = TurnSettings::default();
-    TurnRow { id: id.into(), session: "s".into(), state, settings, iterations: 0, created_at: 0 }
-}
 
 fn row(turn_id: &str, role: Role, blocks: Vec<Block>) -> MessageRow {
     MessageRow { id: 0, turn_id: turn_id.into(), message: Message { role, blocks }, provider: None, created_at: 0 }
@@ -38,7 +32,7 @@ fn describe(messages: &[Message]) -> String {
     messages.iter().map(message).collect::<Vec<_>>().join("\n")
 }
 
-fn conversation() -> (Vec<MessageRow>, Vec<TurnRow>) {
+fn conversation() -> (Vec<MessageRow>, HashMap<String, TurnState>) {
     let rows = vec![
         row("a", Role::User, vec![text("first")]),
         row("a", Role::Assistant, vec![text("one")]),
@@ -48,14 +42,14 @@ fn conversation() -> (Vec<MessageRow>, Vec<TurnRow>) {
         row("c", Role::Tool, vec![result("1")]),
         row("d", Role::User, vec![text("now")]),
     ];
-    let turns = [("a", TurnState::Done), ("b", TurnState::Failed), ("c", TurnState::Held), ("d", TurnState::Running)];
-    (rows, turns.map(|(id, state)| turn(id, state)).to_vec())
+    let states = [("a", TurnState::Done), ("b", TurnState::Failed), ("c", TurnState::Held), ("d", TurnState::Running)];
+    (rows, states.map(|(id, state)| (id.to_owned(), state)).into())
 }
 
 #[test]
 fn failed_questions_are_left_out_and_open_calls_get_a_result() {
-    let (rows, turns) = conversation();
-    let messages = messages(rows, &turns, "d", 1000, true);
+    let (rows, states) = conversation();
+    let messages = messages(rows, &states, "d", 1000, true);
     insta::assert_snapshot!(describe(&messages), @r"
     User first
     Assistant one
@@ -69,8 +63,8 @@ fn failed_questions_are_left_out_and_open_calls_get_a_result() {
 
 #[test]
 fn the_oldest_whole_turns_go_first() {
-    let (rows, turns) = conversation();
-    let messages = messages(rows, &turns, "d", 5, true);
+    let (rows, states) = conversation();
+    let messages = messages(rows, &states, "d", 5, true);
     insta::assert_snapshot!(describe(&messages), @r"
     User now
     ");
@@ -78,8 +72,8 @@ fn the_oldest_whole_turns_go_first() {
 
 #[test]
 fn without_tools_calls_are_told_as_text() {
-    let (rows, turns) = conversation();
-    let messages = messages(rows, &turns, "d", 1000, false);
+    let (rows, states) = conversation();
+    let messages = messages(rows, &states, "d", 1000, false);
     insta::assert_snapshot!(describe(&messages), @r"
     User first
     Assistant one

@@ -74,7 +74,7 @@ impl Runner {
         };
         let offers_tools = self.mode != Mode::Propose;
         let budget = self.helm.settings.history_tokens;
-        let messages = history::messages(context.messages, &context.turns, &self.row.id, budget, offers_tools);
+        let messages = history::messages(context.messages, &context.states, &self.row.id, budget, offers_tools);
         let skills = &self.helm.skills;
         let request = Request {
             system: Some(prompt::system(self.mode, skills.specs())),

@@ -42,7 +42,7 @@ pub(super) fn of_everything(dialect: &str, thought: &Value, on_call: &Value) -> 
     let tool = ToolSpec {
         name: "read".to_owned(),
         description: "Reads".to_owned(),
-        input_schema: json!({ "type": "object", "properties": { "a": {} } }),
+        input_schema: json!({ "type": "object", "properties": { "a": {} } }).into(),
     };
     Request {
         system: Some("Be brief.".to_owned()),

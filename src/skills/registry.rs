@@ -39,7 +39,7 @@ impl Registry {
         let tool = |spec: &Arc<SkillSpec>| ToolSpec {
             name: spec.id.clone(),
             description: spec.description.clone(),
-            input_schema: spec.input_schema.clone(),
+            input_schema: spec.input_schema.clone().into(),
         };
         Arc::clone(self.tools.get_or_init(|| self.specs().map(tool).collect()))
     }

@@ -29,8 +29,11 @@ fn catalogue() -> Vec<Entry> {
 }
 
 fn tools() -> Vec<ToolSpec> {
-    let tool =
-        |entry: Entry| ToolSpec { name: entry.id, description: entry.description, input_schema: entry.input_schema };
+    let tool = |entry: Entry| ToolSpec {
+        name: entry.id,
+        description: entry.description,
+        input_schema: entry.input_schema.into(),
+    };
     catalogue().into_iter().map(tool).collect()
 }
 
