@@ -89,9 +89,9 @@ impl Conductor {
         let ticket = self.enter(&message.session, message.queue)?;
         let running = Running::new(&message.session, new_id("turn"));
         let row = start::turn_row(&message, &chosen, &running);
-        self.shared.store.write(start::writes(&row, &message)).await?;
+        let context = start::keep(&self.shared, &row, &message, !ticket.waits).await?;
         let handle = self.handle(&running);
-        let turn = start::message(Arc::clone(&self.shared), Arc::clone(&running), row.clone(), message, chosen);
+        let turn = start::message(Arc::clone(&self.shared), Arc::clone(&running), row.clone(), message, chosen, context);
         self.begin(ticket, running, row, turn);
         Ok(handle)
     }

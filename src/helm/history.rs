@@ -4,20 +4,24 @@
 use std::collections::HashMap;
 
 use crate::model::{Block, Message, Role};
-use crate::sessions::{MessageRow, TurnRow, TurnState};
+use crate::sessions::{MessageRow, TurnState};
 
 /// A rough measure that errs on the high side for prose.
 const BYTES_A_TOKEN: usize = 4;
 
 /// `current` is the turn that the messages are for; it is always there, whole.
-pub fn messages(rows: Vec<MessageRow>, turns: &[TurnRow], current: &str, budget_tokens: u32) -> Vec<Message> {
+pub fn messages(
+    rows: Vec<MessageRow>,
+    states: &HashMap<String, TurnState>,
+    current: &str,
+    budget_tokens: u32,
+) -> Vec<Message> {
     let groups = group(rows);
-    let states: HashMap<&str, TurnState> = turns.iter().map(|turn| (turn.id.as_str(), turn.state)).collect();
     let mut left = budget_tokens as usize * BYTES_A_TOKEN;
     let mut kept: Vec<Vec<Message>> = Vec::new();
     for (turn_id, messages) in groups.into_iter().rev() {
         let is_current = turn_id == current;
-        if !is_current && !was_answered(states.get(turn_id.as_str()), &messages) {
+        if !is_current && !was_answered(states.get(&turn_id), &messages) {
             continue;
         }
         let size: usize = messages.iter().map(size).sum();

@@ -1,11 +1,5 @@
 use super::*;
 use crate::model::{ToolCall, ToolResult};
-use crate::sessions::TurnSettings;
-
-fn turn(id: &str, state: TurnState) -> TurnRow {
-    let settings = TurnSettings::default();
-    TurnRow { id: id.into(), session: "s".into(), state, settings, iterations: 0, created_at: 0 }
-}
 
 fn row(turn_id: &str, role: Role, blocks: Vec<Block>) -> MessageRow {
     MessageRow { id: 0, turn_id: turn_id.into(), message: Message { role, blocks }, provider: None, created_at: 0 }
@@ -37,7 +31,7 @@ fn describe(messages: &[Message]) -> String {
     messages.iter().map(message).collect::<Vec<_>>().join("\n")
 }
 
-fn conversation() -> (Vec<MessageRow>, Vec<TurnRow>) {
+fn conversation() -> (Vec<MessageRow>, HashMap<String, TurnState>) {
     let rows = vec![
         row("a", Role::User, vec![text("first")]),
         row("a", Role::Assistant, vec![text("one")]),
@@ -47,14 +41,14 @@ fn conversation() -> (Vec<MessageRow>, Vec<TurnRow>) {
         row("c", Role::Tool, vec![result("1")]),
         row("d", Role::User, vec![text("now")]),
     ];
-    let turns = [("a", TurnState::Done), ("b", TurnState::Failed), ("c", TurnState::Held), ("d", TurnState::Running)];
-    (rows, turns.map(|(id, state)| turn(id, state)).to_vec())
+    let states = [("a", TurnState::Done), ("b", TurnState::Failed), ("c", TurnState::Held), ("d", TurnState::Running)];
+    (rows, states.map(|(id, state)| (id.to_owned(), state)).into())
 }
 
 #[test]
 fn failed_questions_are_left_out() {
-    let (rows, turns) = conversation();
-    let messages = messages(rows, &turns, "d", 1000);
+    let (rows, states) = conversation();
+    let messages = messages(rows, &states, "d", 1000);
     insta::assert_snapshot!(describe(&messages), @r"
     User first
     Assistant one
@@ -67,8 +61,8 @@ fn failed_questions_are_left_out() {
 
 #[test]
 fn the_oldest_whole_turns_go_first() {
-    let (rows, turns) = conversation();
-    let messages = messages(rows, &turns, "d", 5);
+    let (rows, states) = conversation();
+    let messages = messages(rows, &states, "d", 5);
     insta::assert_snapshot!(describe(&messages), @r"
     User now
     ");

@@ -32,8 +32,7 @@ pub fn system<'a>(mode: Mode, skills: impl Iterator<Item = &'a Arc<SkillSpec>>) 
     prompt.push_str("\n\nSkill catalog:");
     let before = prompt.len();
     for skill in skills {
-        // Writing to a string cannot fail.
-        let _ = write!(prompt, "\n{}", line(skill));
+        line(&mut prompt, skill);
     }
     if prompt.len() == before {
         prompt.push_str("\nNo skills are currently enabled.");
@@ -41,8 +40,13 @@ pub fn system<'a>(mode: Mode, skills: impl Iterator<Item = &'a Arc<SkillSpec>>) 
     prompt
 }
 
-fn line(skill: &SkillSpec) -> String {
+fn line(prompt: &mut String, skill: &SkillSpec) {
     let danger = if skill.dangerous { " [dangerous]" } else { "" };
-    let tags = if skill.tags.is_empty() { String::new() } else { format!(", {}", skill.tags.join("/")) };
-    format!("{}{danger} — {} ({}{tags})", skill.id, skill.description, skill.plugin)
+    // Writing to a string cannot fail.
+    let _ = write!(prompt, "\n{}{danger} — {} ({}", skill.id, skill.description, skill.plugin);
+    for (index, tag) in skill.tags.iter().enumerate() {
+        prompt.push_str(if index == 0 { ", " } else { "/" });
+        prompt.push_str(tag);
+    }
+    prompt.push(')');
 }

@@ -16,8 +16,8 @@ use super::tools;
 use super::turn::{Planned, Step, Turn, Verdict, stop_reason};
 use super::{Action, Approver, Event, HelmError, Model, history, prompt};
 use crate::model::Mode;
-use crate::model::{Block, Completion, Message, Request, Role, Stop, ToolSpec, Usage};
-use crate::sessions::{ActionRow, ActionState, MessageRow, TurnRow, TurnState, Write};
+use crate::model::{Block, Completion, Message, Request, Role, Stop, Usage};
+use crate::sessions::{ActionRow, ActionState, Context, MessageRow, TurnRow, TurnState, Write};
 
 pub struct Runner {
     pub helm: Arc<Shared>,
@@ -26,6 +26,8 @@ pub struct Runner {
     pub mode_requested: Mode,
     pub turn: Turn,
     pub caller: Caller,
+    /// For the first call of the model, where it was read beforehand.
+    pub context: Option<Context>,
     pub stream: bool,
     pub approver: Option<Arc<dyn Approver>>,
     pub board: Arc<Board>,
@@ -70,15 +72,18 @@ impl Runner {
     }
 
     async fn call_model(&mut self) -> Result<Called, HelmError> {
-        let context = self.helm.store.context(&self.row.session).await?;
+        let context = match self.context.take() {
+            Some(context) => context,
+            None => self.helm.store.context(&self.row.session).await?,
+        };
         let offers_tools = self.mode != Mode::Propose;
         let budget = self.helm.settings.history_tokens;
-        let messages = history::messages(context.messages, &context.turns, &self.row.id, budget);
+        let messages = history::messages(context.messages, &context.states, &self.row.id, budget);
         let skills = &self.helm.skills;
         let request = Request {
             system: Some(prompt::system(self.mode, skills.specs())),
             messages,
-            tools: if offers_tools { tool_specs(skills.specs()) } else { Vec::new() },
+            tools: if offers_tools { skills.tools() } else { Arc::default() },
             stream: self.stream || self.caller.events.log.watchers() > 0,
             ..Request::default()
         };
@@ -366,15 +371,6 @@ impl Runner {
             created_at: now_ms(),
         }
     }
-}
-
-fn tool_specs<'a>(skills: impl Iterator<Item = &'a Arc<crate::skills::SkillSpec>>) -> Vec<ToolSpec> {
-    let spec = |skill: &Arc<crate::skills::SkillSpec>| ToolSpec {
-        name: skill.id.clone(),
-        description: skill.description.clone(),
-        input_schema: skill.input_schema.clone(),
-    };
-    skills.map(spec).collect()
 }
 
 pub fn millis(duration: Duration) -> u64 {

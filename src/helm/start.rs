@@ -14,7 +14,7 @@ use super::turn::{Planned, Turn, Verdict};
 use super::{Decision, HelmError};
 use crate::model::Mode;
 use crate::model::{self, Block, Role, ToolCall, Usage};
-use crate::sessions::{ActionRow, ActionState, TurnRow, TurnSettings, TurnState, Write};
+use crate::sessions::{ActionRow, ActionState, Context, TurnRow, TurnSettings, TurnState, Write};
 
 pub fn turn_row(message: &Message, chosen: &Chosen, running: &Running) -> TurnRow {
     let forced = chosen.propose_only.is_some() && message.mode != Mode::Propose;
@@ -38,28 +38,48 @@ pub fn turn_row(message: &Message, chosen: &Chosen, running: &Running) -> TurnRo
     }
 }
 
-/// What must be on disk before the message is acknowledged.
-pub fn writes(row: &TurnRow, message: &Message) -> Vec<Write> {
+/// Writes down what must be on disk before the message is acknowledged. A turn that is next in its session begins with
+/// the same stroke, and gets what it has to know: each trip to the disk costs as much as all else that is done here.
+pub async fn keep(
+    shared: &Shared,
+    row: &TurnRow,
+    message: &Message,
+    is_next: bool,
+) -> Result<Option<Context>, HelmError> {
     let said = model::Message { role: Role::User, blocks: message.content.clone() };
     let (session, turn_id) = (row.session.clone(), row.id.clone());
-    vec![Write::Turn(row.clone()), Write::Message { session, turn_id, message: said, provider: None }]
+    let mut writes = vec![Write::Turn(row.clone()), Write::Message { session, turn_id, message: said, provider: None }];
+    if !is_next {
+        shared.store.write(writes).await?;
+        return Ok(None);
+    }
+    writes.extend(begin(row));
+    Ok(Some(shared.store.write_and_read(writes, &row.session).await?))
 }
 
+fn begin(row: &TurnRow) -> [Write; 2] {
+    [
+        Write::Supersede { session: row.session.clone() },
+        Write::TurnState { turn_id: row.id.clone(), state: TurnState::Running, iterations: 0 },
+    ]
+}
+
+/// The context is there if the turn has begun on disk.
 pub async fn message(
     shared: Arc<Shared>,
     running: Arc<Running>,
     row: TurnRow,
     message: Message,
     chosen: Chosen,
+    context: Option<Context>,
 ) -> TurnOutcome {
-    let mut writes: Vec<Write> = Vec::new();
-    for action in shared.store.held(&row.session).await? {
-        writes.push(Write::ActionState { id: action.id, state: ActionState::Superseded });
-    }
-    writes.push(Write::TurnState { turn_id: row.id.clone(), state: TurnState::Running, iterations: 0 });
-    shared.store.write(writes).await?;
+    let context = match context {
+        Some(context) => context,
+        None => shared.store.write_and_read(begin(&row).into(), &row.session).await?,
+    };
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, 0);
     let mut runner = runner(Arc::clone(&shared), &running, row.clone(), chosen, turn);
+    runner.context = Some(context);
     runner.stream = message.stream;
     runner.approver = message.approver;
     failed_is_noted(&shared, &row, runner.run().await).await
@@ -206,6 +226,7 @@ fn runner(helm: Arc<Shared>, running: &Arc<Running>, row: TurnRow, chosen: Chose
         row,
         turn,
         caller,
+        context: None,
         stream: false,
         approver: None,
         board: Arc::clone(&running.board),

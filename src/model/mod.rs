@@ -10,6 +10,7 @@ mod fold;
 mod message;
 mod mode;
 mod provider;
+mod schema;
 mod tool;
 mod usage;
 
@@ -20,5 +21,6 @@ pub use fold::Fold;
 pub use message::{Block, ImageSource, Message, Opaque, Role};
 pub use mode::Mode;
 pub use provider::{DeltaStream, ModelInfo, Provider, Request};
+pub use schema::Schema;
 pub use tool::{ToolCall, ToolChoice, ToolResult, ToolSpec};
 pub use usage::Usage;

@@ -1,5 +1,6 @@
 //! The port behind which every path to a model stands.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +17,8 @@ pub struct Request {
     pub model: Option<String>,
     pub system: Option<String>,
     pub messages: Vec<Message>,
-    pub tools: Vec<ToolSpec>,
+    /// Shared, for they are many and the same in every call.
+    pub tools: Arc<[ToolSpec]>,
     pub tool_choice: ToolChoice,
     pub max_tokens: Option<u32>,
     pub temperature: Option<f64>,

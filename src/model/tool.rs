@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Opaque;
+use super::{Opaque, Schema};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolSpec {
     pub name: String,
     pub description: String,
     /// A JSON Schema of type `object`.
-    pub input_schema: Value,
+    pub input_schema: Schema,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

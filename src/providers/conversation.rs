@@ -42,7 +42,7 @@ pub(super) fn of_everything(dialect: &str, thought: &Value, on_call: &Value) -> 
     let tool = ToolSpec {
         name: "read".to_owned(),
         description: "Reads".to_owned(),
-        input_schema: json!({ "type": "object", "properties": { "a": {} } }),
+        input_schema: json!({ "type": "object", "properties": { "a": {} } }).into(),
     };
     Request {
         system: Some("Be brief.".to_owned()),
@@ -57,7 +57,7 @@ pub(super) fn of_everything(dialect: &str, thought: &Value, on_call: &Value) -> 
             Message::text(Role::User, "Well?"),
             Message::text(Role::Assistant, "I would say "),
         ],
-        tools: vec![tool],
+        tools: [tool].into(),
         tool_choice: ToolChoice::Required,
         max_tokens: Some(100),
         temperature: Some(1.5),

@@ -1,6 +1,8 @@
 //! What is kept of a session: its messages, its turns, and the actions that wait for a decision.
 //! Times are Unix milliseconds.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -34,8 +36,8 @@ pub struct MessageRow {
 pub struct Context {
     /// Turn by turn, in the order in which the turns began.
     pub messages: Vec<MessageRow>,
-    /// In the order in which they began.
-    pub turns: Vec<TurnRow>,
+    /// What became of its turns, by their ids.
+    pub states: HashMap<String, TurnState>,
     /// Actions still held.
     pub held: Vec<ActionRow>,
 }

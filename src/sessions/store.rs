@@ -27,6 +27,10 @@ pub enum Write {
         id: String,
         state: ActionState,
     },
+    /// The conversation goes on without a decision on what is held.
+    Supersede {
+        session: String,
+    },
     LastSeq {
         session: String,
         seq: u64,
@@ -42,6 +46,9 @@ pub struct StoreError(pub String);
 pub trait Store: Send + Sync {
     /// When this returns, all of it survives the death of the process. Gives the ids of the messages, in order.
     async fn write(&self, writes: Vec<Write>) -> Result<Vec<u64>, StoreError>;
+
+    /// [`Store::write`], and what [`Store::context`] gives after it, for the price of one.
+    async fn write_and_read(&self, writes: Vec<Write>, session: &str) -> Result<Context, StoreError>;
 
     /// All of it at once: what a turn reads before it calls the model.
     async fn context(&self, session: &str) -> Result<Context, StoreError>;

@@ -1,14 +1,16 @@
 //! The skills that are on offer, in the order of their plugins.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{Skill, SkillSpec};
+use crate::model::ToolSpec;
 
 #[derive(Clone, Default)]
 pub struct Registry {
     skills: Vec<Skill>,
     by_id: HashMap<String, usize>,
+    tools: OnceLock<Arc<[ToolSpec]>>,
 }
 
 impl Registry {
@@ -20,6 +22,7 @@ impl Registry {
         }
         self.by_id.insert(id, self.skills.len());
         self.skills.push(skill);
+        self.tools.take();
         Ok(())
     }
 
@@ -29,6 +32,16 @@ impl Registry {
 
     pub fn specs(&self) -> impl Iterator<Item = &Arc<SkillSpec>> {
         self.skills.iter().map(Skill::spec)
+    }
+
+    /// All of them as a model is told of them.
+    pub fn tools(&self) -> Arc<[ToolSpec]> {
+        let tool = |spec: &Arc<SkillSpec>| ToolSpec {
+            name: spec.id.clone(),
+            description: spec.description.clone(),
+            input_schema: spec.input_schema.clone().into(),
+        };
+        Arc::clone(self.tools.get_or_init(|| self.specs().map(tool).collect()))
     }
 
     pub fn ids(&self) -> Vec<String> {

@@ -95,7 +95,7 @@ impl Input {
         let tools = self.tools.into_iter().map(|tool| ToolSpec {
             name: tool.name,
             description: tool.description,
-            input_schema: tool.input_schema,
+            input_schema: tool.input_schema.into(),
         });
         Request {
             model: self.model,

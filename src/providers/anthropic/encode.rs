@@ -137,7 +137,7 @@ fn tools(request: &Request) -> (Vec<wire::Tool<'_>>, Option<wire::Choice>) {
         let mut tools: Vec<wire::Tool<'_>> = Vec::new();
         for call in request.messages.iter().flat_map(Message::tool_calls) {
             if !tools.iter().any(|tool| tool.name == call.name) {
-                let input_schema = Cow::Owned(json!({ "type": "object" }));
+                let input_schema = Cow::Owned(json!({ "type": "object" }).into());
                 tools.push(wire::Tool { name: &call.name, description: "not available now", input_schema });
             }
         }

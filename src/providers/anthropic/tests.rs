@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::decode::Decoder;
@@ -23,7 +25,7 @@ fn a_conversation_is_said_in_full() {
     let mut request = conversation::of_everything(super::DIALECT, &thought, &json!({ "caller": { "type": "direct" } }));
     fixtures::check_request("anthropic", &sent(&request));
     // Calls of the past need their tools declared.
-    request.tools.clear();
+    request.tools = Arc::default();
     let without = sent(&request);
     assert_eq!(without["tool_choice"], json!({ "type": "none" }));
     assert_eq!(without["tools"][0]["name"], "read");

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::model::Schema;
 use crate::providers::text::Text;
 
 /// Any event of a stream; which fields are there depends on its type.
@@ -160,7 +161,7 @@ pub(super) enum Image<'a> {
 pub(super) struct Tool<'a> {
     pub(super) name: &'a str,
     pub(super) description: &'a str,
-    pub(super) input_schema: Cow<'a, Value>,
+    pub(super) input_schema: Cow<'a, Schema>,
 }
 
 #[derive(Debug, Serialize)]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::model::Schema;
 use crate::providers::text::Text;
 
 /// A chunk of a stream, or a whole answer: they differ in `delta` and `message` only.
@@ -230,5 +231,5 @@ pub(super) struct Tool<'a> {
 pub(super) struct ToolFunction<'a> {
     pub(super) name: &'a str,
     pub(super) description: &'a str,
-    pub(super) parameters: &'a Value,
+    pub(super) parameters: &'a Schema,
 }

@@ -97,7 +97,7 @@ impl Offline {
                 id: tool.name.clone(),
                 description: tool.description.clone(),
                 tags: known.map(|entry| entry.tags.clone()).unwrap_or_default(),
-                input_schema: tool.input_schema.clone(),
+                input_schema: Value::clone(&tool.input_schema),
                 dangerous: known.is_none_or(|entry| entry.dangerous),
             }
         };

@@ -29,8 +29,11 @@ fn catalogue() -> Vec<Entry> {
 }
 
 fn tools() -> Vec<ToolSpec> {
-    let tool =
-        |entry: Entry| ToolSpec { name: entry.id, description: entry.description, input_schema: entry.input_schema };
+    let tool = |entry: Entry| ToolSpec {
+        name: entry.id,
+        description: entry.description,
+        input_schema: entry.input_schema.into(),
+    };
     catalogue().into_iter().map(tool).collect()
 }
 
@@ -70,7 +73,7 @@ fn folded(deltas: &[Delta]) -> Completion {
 }
 
 async fn answer(messages: Vec<Message>, tools: Vec<ToolSpec>) -> String {
-    let completion = complete(Request { messages, tools, ..Request::default() }).await;
+    let completion = complete(Request { messages, tools: tools.into(), ..Request::default() }).await;
     let calls = completion.message.tool_calls().map(|call| format!("{} {} {}", call.id, call.name, call.arguments));
     let calls: Vec<_> = calls.collect();
     assert_eq!(completion.stop == Stop::ToolUse, !calls.is_empty());
@@ -205,7 +208,7 @@ async fn what_fits_nothing_is_said_plainly() {
 async fn a_forbidden_tool_is_not_called() {
     let request = Request {
         messages: vec![user("check runtime health")],
-        tools: tools(),
+        tools: tools().into(),
         tool_choice: ToolChoice::None,
         ..Request::default()
     };

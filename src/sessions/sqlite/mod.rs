@@ -100,6 +100,11 @@ impl Store for Sqlite {
         self.run(move |connection| write::all(connection, &writes)).await
     }
 
+    async fn write_and_read(&self, writes: Vec<Write>, session: &str) -> Result<Context, StoreError> {
+        let session = session.to_owned();
+        self.run(move |connection| write::all_and_read(connection, &writes, &session)).await
+    }
+
     async fn context(&self, session: &str) -> Result<Context, StoreError> {
         let session = session.to_owned();
         self.run(move |connection| read::context(connection, &session)).await

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::fault::Fault;
@@ -78,6 +79,8 @@ fn prepare(mut connection: Connection) -> Result<Connection, Fault> {
     // Enough to outlive the process: only a power cut can take the last transactions.
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // Or statements are planned anew whenever a parameter changes, which takes longer than running them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     if version(&connection)? < MIGRATIONS.len() {
         migrate(&mut connection)?;

@@ -1,5 +1,7 @@
 //! Questions, and rows made of the answers.
 
+use std::collections::HashMap;
+
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::de::DeserializeOwned;
@@ -22,11 +24,21 @@ pub(super) fn session(connection: &Connection, name: &str) -> Result<Option<Sess
 
 /// In one transaction, so that nothing comes between.
 pub(super) fn context(connection: &mut Connection, session: &str) -> Result<Context, Fault> {
-    let transaction = connection.transaction()?;
-    let messages = messages(&transaction, session, None, None)?;
-    let turns = turns(&transaction, session)?;
-    let held = held(&transaction, session)?;
-    Ok(Context { messages, turns, held })
+    all_of(&*connection.transaction()?, session)
+}
+
+/// Within a transaction.
+pub(super) fn all_of(connection: &Connection, session: &str) -> Result<Context, Fault> {
+    let messages = messages(connection, session, None, None)?;
+    let states = states(connection, session)?;
+    let held = held(connection, session)?;
+    Ok(Context { messages, states, held })
+}
+
+fn states(connection: &Connection, session: &str) -> Result<HashMap<String, TurnState>, Fault> {
+    let sql = "SELECT id, state FROM turns WHERE session = ?";
+    let states = rows(connection, sql, [session], |row| Ok((row.get("id")?, state(row, TurnState::parse)?)))?;
+    Ok(states.into_iter().collect())
 }
 
 pub(super) fn messages(
@@ -107,12 +119,13 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
 }
 
 fn message_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+    // By number and borrowed: every turn reads all messages of its session.
     Ok(MessageRow {
-        id: unsigned(row.get("id")?),
-        turn_id: row.get("turn_id")?,
-        message: from_json(&row.get::<_, String>("message")?)?,
-        provider: row.get("provider")?,
-        created_at: unsigned(row.get("created_at")?),
+        id: unsigned(row.get(0)?),
+        turn_id: row.get(1)?,
+        message: from_json(row.get_ref(2)?.as_str()?)?,
+        provider: row.get(3)?,
+        created_at: unsigned(row.get(4)?),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The store through its one door, the trait; files through `open`.
 
+use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -133,7 +134,10 @@ async fn messages_are_read_turn_by_turn() {
 
     let context = store.context("s").await.unwrap();
     assert_eq!(context.messages, store.messages("s", None, None).await.unwrap());
-    assert_eq!(context.turns, [turn("t1", "s"), queued]);
+    assert_eq!(
+        context.states,
+        HashMap::from([("t1".to_owned(), turn("t1", "s").state), ("t2".to_owned(), queued.state)])
+    );
     assert_eq!(context.held, [action("a1", "s")]);
     assert_eq!(store.context("none").await.unwrap(), Context::default());
 }

@@ -1,0 +1,106 @@
+//! The real program on two pipes, and a client that does as little as it can.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::upstream::Upstream;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_open-think");
+
+pub struct Daemon {
+    process: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    line: Vec<u8>,
+    last_id: u64,
+}
+
+/// A frame from the daemon.
+pub enum Frame<'a> {
+    Answer { id: u64 },
+    Notification(&'a [u8]),
+}
+
+/// A directory for sessions and logs that goes with the benchmark.
+pub fn home() -> TempDir {
+    TempDir::new().expect("a temporary directory")
+}
+
+impl Daemon {
+    /// An environment of its own: nothing is configured but the upstream.
+    pub fn spawn(home: &Path, upstream: Option<&Upstream>) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--stdio", "--no-daemon"]).env_clear().env("HOME", home);
+        command.env("XDG_STATE_HOME", home.join("state")).env("XDG_CONFIG_HOME", home.join("config"));
+        if let Some(upstream) = upstream {
+            command.env("OPENAI_COMPATIBLE_URL", upstream.base_url()).env("MODEL_DEFAULT", "gpt-4o-mini");
+        }
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the daemon starts");
+        let stdin = process.stdin.take().expect("its input is piped");
+        let stdout = BufReader::with_capacity(256 * 1024, process.stdout.take().expect("its output is piped"));
+        Self { process, stdin, stdout, line: Vec::new(), last_id: 0 }
+    }
+
+    pub fn start(home: &Path, upstream: Option<&Upstream>) -> Self {
+        let mut daemon = Self::spawn(home, upstream);
+        daemon.initialize();
+        daemon
+    }
+
+    pub fn initialize(&mut self) {
+        self.ask("initialize", r#"{"clientInfo":{"name":"figures"},"capabilities":{}}"#);
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// How long the round trip takes. What is notified meanwhile is passed over.
+    pub fn ask(&mut self, method: &str, params: &str) -> Duration {
+        let start = Instant::now();
+        let asked = self.send(method, params);
+        loop {
+            if let Frame::Answer { id } = self.next()
+                && id == asked
+            {
+                return start.elapsed();
+            }
+        }
+    }
+
+    /// The id of the request.
+    pub fn send(&mut self, method: &str, params: &str) -> u64 {
+        self.last_id += 1;
+        let id = self.last_id;
+        let frame = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{params}}}\n");
+        self.stdin.write_all(frame.as_bytes()).expect("the daemon listens");
+        id
+    }
+
+    /// The next frame, looked at no closer than needed.
+    ///
+    /// # Panics
+    /// If it is an error.
+    pub fn next(&mut self) -> Frame<'_> {
+        const ANSWER: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":";
+        self.line.clear();
+        let length = self.stdout.read_until(b'\n', &mut self.line).expect("the daemon answers");
+        assert!(length > 0, "the daemon is gone");
+        let Some(rest) = self.line.strip_prefix(ANSWER) else { return Frame::Notification(&self.line) };
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        assert!(rest[digits..].starts_with(b",\"result\""), "{}", String::from_utf8_lossy(&self.line));
+        let id = rest[..digits].iter().fold(0, |id, digit| id * 10 + u64::from(digit - b'0'));
+        Frame::Answer { id }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
