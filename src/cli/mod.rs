@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod doctor;
 mod exit;
+mod flow;
 mod input;
 mod invoke;
 mod outcome;

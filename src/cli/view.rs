@@ -1,12 +1,10 @@
 //! A turn as it is seen while it runs: its text on standard output, everything else on standard error.
-//!
-//! Events may be missing. The stop of a block and the turn's result hold the whole text, so what was missed is shown
-//! then.
 
 use std::io;
 
 use serde_json::Value;
 
+use crate::cli::flow::{Flow, Piece};
 use crate::cli::spinner::Spinner;
 use crate::cli::terminal::{Style, Terminal};
 use crate::protocol::{Event, TurnResult};
@@ -25,12 +23,7 @@ pub struct View {
     terminal: Terminal,
     show: Show,
     spinner: Spinner,
-    /// The block whose text is being written, and what of it was.
-    open: Option<(u32, String)>,
-    /// Blocks that ended while another was being written.
-    waiting: Vec<String>,
-    /// Everything since the last call of a model.
-    said: String,
+    flow: Flow,
     /// Whether the output's last line is unfinished, and the error's.
     output_midway: bool,
     error_midway: bool,
@@ -42,9 +35,7 @@ impl View {
             terminal: *terminal,
             show,
             spinner: Spinner::new(terminal),
-            open: None,
-            waiting: Vec::new(),
-            said: String::new(),
+            flow: Flow::default(),
             output_midway: false,
             error_midway: false,
         }
@@ -53,12 +44,18 @@ impl View {
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::TurnStart { provider, model, .. } => {
-                self.said.clear();
+                self.flow.restart();
                 let model = model.as_ref().map(|model| format!(" · {model}")).unwrap_or_default();
                 self.wait(format!("waiting for {provider}{model}"))?;
             }
-            Event::TextDelta { index, text } => self.text(*index, text)?,
-            Event::TextStop { index, text } => self.text_stop(*index, text)?,
+            Event::TextDelta { index, text } => {
+                let piece = self.flow.delta(*index, text);
+                self.write(piece)?;
+            }
+            Event::TextStop { index, text } => {
+                let pieces = self.flow.stop(*index, text);
+                self.write(pieces)?;
+            }
             Event::ReasoningDelta { text, .. } if self.show.reasoning => self.reasoning(text)?,
             Event::ToolUseStop { name, input, .. } => {
                 self.line(&format!("→ {name} {}", shortened(input)), Style::Dim)?;
@@ -88,50 +85,26 @@ impl View {
     /// Shows of the result what no event has shown.
     pub fn finish(&mut self, result: &TurnResult) -> io::Result<()> {
         self.pause()?;
-        let Some(message) = result.assistant_message.as_ref().filter(|_| self.show.turn) else { return Ok(()) };
-        // Blank lines around what was taken out of the text may differ.
-        let squeezed = |text: &str| text.split_whitespace().collect::<String>();
-        if !squeezed(&self.said).contains(&squeezed(&message.content)) {
-            self.write(&message.content)?;
-        }
+        let missing = result.assistant_message.as_ref().and_then(|message| self.flow.finish(&message.content));
+        self.write(missing)?;
         self.end_lines()
     }
 
-    fn text(&mut self, index: u32, text: &str) -> io::Result<()> {
-        let (open, mut shown) = self.open.take().unwrap_or((index, String::new()));
-        let is_next = open == index;
-        if is_next {
-            shown.push_str(text);
-        }
-        self.open = Some((open, shown));
-        if is_next { self.write(text) } else { Ok(()) }
-    }
-
-    fn text_stop(&mut self, index: u32, whole: &str) -> io::Result<()> {
-        match self.open.take() {
-            Some((open, shown)) if open == index => match whole.strip_prefix(&shown) {
-                Some(rest) => self.write(rest)?,
-                None => {
+    fn write(&mut self, pieces: impl IntoIterator<Item = Piece>) -> io::Result<()> {
+        for piece in pieces {
+            match piece {
+                Piece::More(text) => self.print(&text)?,
+                Piece::Anew(text) => {
                     self.end_lines()?;
-                    self.write(whole)?;
+                    self.print(&text)?;
                 }
-            },
-            Some(other) => {
-                self.open = Some(other);
-                self.waiting.push(whole.to_owned());
-                return Ok(());
+                Piece::End => self.end_lines()?,
             }
-            None => self.write(whole)?,
         }
-        for text in std::mem::take(&mut self.waiting) {
-            self.end_lines()?;
-            self.write(&text)?;
-        }
-        self.end_lines()
+        Ok(())
     }
 
-    fn write(&mut self, text: &str) -> io::Result<()> {
-        self.said.push_str(text);
+    fn print(&mut self, text: &str) -> io::Result<()> {
         if !self.show.turn || text.is_empty() {
             return Ok(());
         }

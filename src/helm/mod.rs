@@ -1,7 +1,7 @@
 //! Helm, the agent: says something to a model, runs the skills it asks for as far as the mode allows, and goes on
 //! until the model is done.
 //!
-//! [`Conductor`] is the way in. A turn's decisions are the plain value [`turn::Turn`]; the runner beside it does what
+//! [`Conductor`] is the way in. A turn's decisions are the plain value `turn::Turn`; the runner beside it does what
 //! they ask for.
 
 mod action_block;
