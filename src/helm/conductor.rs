@@ -91,7 +91,8 @@ impl Conductor {
         let row = start::turn_row(&message, &chosen, &running);
         let context = start::keep(&self.shared, &row, &message, !ticket.waits).await?;
         let handle = self.handle(&running);
-        let turn = start::message(Arc::clone(&self.shared), Arc::clone(&running), row.clone(), message, chosen, context);
+        let turn =
+            start::message(Arc::clone(&self.shared), Arc::clone(&running), row.clone(), message, chosen, context);
         self.begin(ticket, running, row, turn);
         Ok(handle)
     }

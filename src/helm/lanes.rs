@@ -76,7 +76,6 @@ impl Lanes {
 }
 
 impl Ticket {
-
     pub fn run(self, turn: impl Future<Output = ()> + Send + 'static) {
         // The lane is gone only when the runtime is.
         let _ = self.place.send(Box::pin(turn));
