@@ -1,13 +1,18 @@
 //! What is fast to check. What talks to other people's programs is in `tests/real_world`.
 
+mod bytes;
 mod clients;
+mod durability;
+mod fuzz;
 mod home;
 mod imports;
 mod layout;
 mod licences;
 mod limits;
+mod process;
 mod readme;
 mod schema;
 mod source;
 mod transcript;
+mod upstream;
 mod wire;
