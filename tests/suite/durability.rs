@@ -131,7 +131,6 @@ async fn a_state_directory_that_is_a_file_is_said() {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "a test that did not run says so")]
 async fn a_state_directory_that_is_read_only_is_said() {
     let directory = tempfile::tempdir().expect("a directory");
     let state = directory.path().join("state");
@@ -140,18 +139,16 @@ async fn a_state_directory_that_is_read_only_is_said() {
     permissions(0o555).expect("permissions");
     // Root writes where nobody may, but not onto a disk that is mounted read-only.
     let mount = std::fs::write(state.join("probe"), "").is_ok().then(|| Mount::new(&state, "ro,size=64k"));
-    match mount {
-        Some(None) => return println!("skipped: this user may write anywhere and may mount nothing"),
-        _ => {
-            check_refusal(&Home::new().set("OPEN_THINK_STATE_DIR", &state.display().to_string()), "not writable").await
-        }
+    if matches!(mount, Some(None)) {
+        return println!("skipped: this user may write anywhere and may mount nothing");
     }
+    let home = Home::new().set("OPEN_THINK_STATE_DIR", &state.display().to_string());
+    check_refusal(&home, "not writable").await;
     drop(mount);
     permissions(0o755).expect("permissions");
 }
 
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "a test that did not run says so")]
 async fn a_full_disk_is_said_and_nothing_acknowledged_is_lost() {
     let directory = tempfile::tempdir().expect("a directory");
     let Some(_mount) = Mount::new(directory.path(), "size=512k") else {

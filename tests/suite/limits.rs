@@ -212,7 +212,7 @@ async fn a_client_that_takes_no_byte_is_cut_off() {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         () = flood => {}

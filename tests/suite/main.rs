@@ -2,6 +2,7 @@
 
 mod bytes;
 mod clients;
+mod discover;
 mod durability;
 mod fuzz;
 mod home;

@@ -195,10 +195,6 @@ impl Wire {
         frames
     }
 
-    pub fn pid(&self) -> u32 {
-        self.process.as_ref().and_then(Child::id).expect("a process that runs")
-    }
-
     /// How the process ended, and what it said on standard error.
     pub async fn exit(mut self) -> (ExitStatus, String) {
         self.rest().await;
