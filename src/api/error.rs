@@ -51,6 +51,7 @@ impl ApiError {
         self
     }
 
+    #[cfg(test)]
     pub fn data(&self) -> &ErrorData {
         &self.0
     }
