@@ -36,7 +36,7 @@ pub fn messages(
         left = left.saturating_sub(size);
         kept.push(messages);
     }
-    let mut messages = complete(kept.into_iter().rev().flatten().collect());
+    let mut messages: Vec<Message> = kept.into_iter().rev().flat_map(complete).collect();
     if !tools {
         messages = messages.into_iter().map(without_tools).collect();
     }
@@ -61,11 +61,21 @@ fn was_answered(state: Option<&TurnState>, messages: &[Message]) -> bool {
     finished || messages.iter().any(|message| message.role == Role::Assistant)
 }
 
-/// Gives every call a result, and drops results without a call.
+/// Gives every call of a turn a result, and drops results without a call. Some vendors give the same ids again and
+/// again: results count, in order, for the calls that came before the others.
 fn complete(messages: Vec<Message>) -> Vec<Message> {
     let calls: HashSet<String> = messages.iter().flat_map(Message::tool_calls).map(|call| call.id.clone()).collect();
-    let answered: HashSet<String> =
-        messages.iter().flat_map(Message::tool_results).map(|result| result.call_id.clone()).collect();
+    let mut results: HashMap<String, usize> = HashMap::new();
+    for result in messages.iter().flat_map(Message::tool_results) {
+        *results.entry(result.call_id.clone()).or_default() += 1;
+    }
+    let mut is_answered = |id: &str| match results.get_mut(id) {
+        Some(left) if *left > 0 => {
+            *left -= 1;
+            true
+        }
+        _ => false,
+    };
     let mut complete = Vec::with_capacity(messages.len());
     for mut message in messages {
         if message.role == Role::Tool {
@@ -78,7 +88,7 @@ fn complete(messages: Vec<Message>) -> Vec<Message> {
         }
         let missing: Vec<Block> = message
             .tool_calls()
-            .filter(|call| !answered.contains(&call.id))
+            .filter(|call| !is_answered(&call.id))
             .map(|call| {
                 Block::ToolResult(ToolResult {
                     call_id: call.id.clone(),

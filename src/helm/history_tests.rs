@@ -68,6 +68,33 @@ fn failed_questions_are_left_out_and_open_calls_get_a_result() {
 }
 
 #[test]
+fn ids_that_a_vendor_gives_again_are_told_apart() {
+    let rows = vec![
+        row("a", Role::User, vec![text("first")]),
+        row("a", Role::Assistant, vec![call("1")]),
+        row("a", Role::Tool, vec![result("1")]),
+        row("b", Role::User, vec![text("second")]),
+        row("b", Role::Assistant, vec![call("1")]),
+        row("b", Role::Tool, vec![result("1")]),
+        row("b", Role::Assistant, vec![call("1")]),
+        row("c", Role::User, vec![text("now")]),
+    ];
+    let turns = [("a", TurnState::Done), ("b", TurnState::Done), ("c", TurnState::Running)];
+    let turns = turns.map(|(id, state)| turn(id, state));
+    insta::assert_snapshot!(describe(&messages(rows, &turns, "c", 1000, true)), @r"
+    User first
+    Assistant call:1
+    Tool result:1
+    User second
+    Assistant call:1
+    Tool result:1
+    Assistant call:1
+    Tool none:1
+    User now
+    ");
+}
+
+#[test]
 fn the_oldest_whole_turns_go_first() {
     let (rows, turns) = conversation();
     let messages = messages(rows, &turns, "d", 5, true);
