@@ -122,7 +122,7 @@ mod tests {
         );
         check::<MessageParams>(
             r#"{"content":[{"type":"text","text":"a"},{"type":"sound"}]}"#,
-            "parameter 'content[1]' cannot be 'sound'",
+            "parameter 'content[1].type' cannot be 'sound'",
             &[],
         );
     }

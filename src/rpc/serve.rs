@@ -223,13 +223,14 @@ impl<S: Service> Connection<S> {
         self.tasks.spawn(async move {
             let outcome = tokio::select! {
                 biased;
-                response = &mut work => Outcome::of(response, &method),
+                // First: what the handler says once it is cancelled is not its answer.
                 () = cancel.cancelled() => {
                     if timeout(CANCEL, &mut work).await.is_err() {
                         tracing::warn!(%method, "a cancelled request did not come to an end in time");
                     }
                     Outcome::Cancelled
                 }
+                response = &mut work => Outcome::of(response, &method),
                 // The loop bounds how long this may take.
                 () = closing.cancelled() => {
                     let _ = work.await;

@@ -46,10 +46,6 @@ impl Home {
         self.directory.path()
     }
 
-    pub fn state_dir(&self) -> PathBuf {
-        self.path().join("open-think")
-    }
-
     /// What `write-note` was given, so far.
     pub fn notes(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.written()).unwrap_or_default();

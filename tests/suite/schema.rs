@@ -32,7 +32,7 @@ fn the_schema_files_are_those_of_the_code() {
 
 #[test]
 fn the_schema_is_one() {
-    jsonschema::meta::validate(&*SCHEMA).expect("a JSON Schema");
+    jsonschema::meta::validate(&SCHEMA).expect("a JSON Schema");
     for name in SCHEMA["$defs"].as_object().expect("definitions").keys() {
         validator(&json!({"$ref": format!("#/$defs/{name}")}));
     }

@@ -178,22 +178,21 @@ impl Wire {
     }
 
     /// Ends the input, without waiting for what may still come.
-    pub fn end_input(&mut self) {
-        self.writer = None;
+    pub async fn end_input(&mut self) {
+        if let Some(mut writer) = self.writer.take() {
+            // A daemon that is gone has ended it already.
+            let _ = writer.shutdown().await;
+        }
     }
 
     /// All that comes until the end.
     pub async fn rest(&mut self) -> Vec<Value> {
-        self.end_input();
+        self.end_input().await;
         let mut frames = std::mem::take(&mut self.seen);
         while let Some(frame) = self.read().await {
             frames.push(frame);
         }
         frames
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.process.as_ref().and_then(Child::id).expect("a process that runs")
     }
 
     /// How the process ended, and what it said on standard error.
