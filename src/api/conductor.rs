@@ -16,14 +16,8 @@ pub async fn message(context: Context, params: MessageParams) -> Result<MessageR
     message.approver = Some(Approvals::for_turn(&context));
     let reader = context.app.conductor.log(&message.session).read(None);
     let handle = context.app.conductor.message(message).await?;
-    if params.detach {
-        handle.detach();
-    }
     let turn = Turn { context, reader, handle, session: params.session_name, stream: params.stream };
-    match params.wait {
-        Wait::Accepted => Ok(turn.accepted()),
-        Wait::End => turn.ended(params.work_done_token, params.include_raw).await,
-    }
+    turn.answer(params.wait, params.detach, params.work_done_token, params.include_raw).await
 }
 
 pub async fn approve(context: Context, params: ApproveParams) -> Result<MessageResult, ApiError> {
@@ -31,14 +25,8 @@ pub async fn approve(context: Context, params: ApproveParams) -> Result<MessageR
     approve.approver = Some(Approvals::for_turn(&context));
     let reader = context.app.conductor.log(&approve.session).read(None);
     let handle = context.app.conductor.approve(approve).await?;
-    if params.detach {
-        handle.detach();
-    }
     let turn = Turn { context, reader, handle, session: params.session_name, stream: params.stream };
-    match params.wait {
-        Wait::Accepted => Ok(turn.accepted()),
-        Wait::End => turn.ended(params.work_done_token, params.include_raw).await,
-    }
+    turn.answer(params.wait, params.detach, params.work_done_token, params.include_raw).await
 }
 
 pub async fn interrupt(context: Context, params: InterruptParams) -> Result<InterruptResult, ApiError> {
@@ -58,7 +46,7 @@ pub async fn unsubscribe(context: Context, params: UnsubscribeParams) -> Result<
     Ok(Empty {})
 }
 
-/// A turn that this request waits for.
+/// A turn that this request started or took up again.
 struct Turn {
     context: Context,
     reader: Reader,
@@ -68,6 +56,22 @@ struct Turn {
 }
 
 impl Turn {
+    async fn answer(
+        self,
+        wait: Wait,
+        detach: bool,
+        token: Option<Token>,
+        include_raw: bool,
+    ) -> Result<MessageResult, ApiError> {
+        if detach {
+            self.handle.detach();
+        }
+        match wait {
+            Wait::Accepted => Ok(self.accepted()),
+            Wait::End => self.ended(token, include_raw).await,
+        }
+    }
+
     async fn ended(mut self, token: Option<Token>, include_raw: bool) -> Result<MessageResult, ApiError> {
         let progress = Progress::begin(&self.context.call.peer, token).await;
         let ended = self.watch(&progress).await;
