@@ -3,27 +3,24 @@
 //! The order of writing is what survives a crash: an answer with calls is on disk before the first of them runs, an
 //! approval before what it allows, and everything before the client hears of the end.
 
+use futures_util::StreamExt;
 use std::sync::Arc;
-use std::time::Duration;
-
 use tokio_util::sync::CancellationToken;
 
 use super::approval::{ApprovalRequest, Board, Decided, Decision};
 use super::attempts::{Called, Caller};
-use super::conductor::{Shared, action_of, new_id, now_ms};
+use super::conductor::{Shared, action_of};
+use super::id::{millis, new_id, now_ms};
 use super::request::{Halted, StopReason, TraceEntry, TurnResult};
 use super::tools;
 use super::turn::{Planned, Step, Turn, Verdict, stop_reason};
 use super::{Action, Approver, Event, HelmError, Model, history, prompt};
-use crate::model::Mode;
-use crate::model::{Block, Completion, Message, Request, Role, Stop, Usage};
+use crate::model::{Block, Completion, Message, Mode, Request, Role, Stop, Usage};
 use crate::sessions::{ActionRow, ActionState, Context, MessageRow, TurnRow, TurnState, Write};
 
 pub struct Runner {
     pub helm: Arc<Shared>,
     pub row: TurnRow,
-    pub mode: Mode,
-    pub mode_requested: Mode,
     pub turn: Turn,
     pub caller: Caller,
     /// For the first call of the model, where it was read beforehand.
@@ -34,8 +31,10 @@ pub struct Runner {
     pub cancelled: CancellationToken,
     pub trace: Vec<TraceEntry>,
     pub usage: Usage,
-    /// Actions of this turn that wait.
+    /// Calls of this turn that wait for a decision.
     pub waiting: Vec<Action>,
+    /// Actions that wait from before, and that the turn does not wait for.
+    pub earlier: Vec<Action>,
     /// The model's last answer, and its row once it is written.
     pub last: Option<Completion>,
     pub last_row: Option<u64>,
@@ -55,7 +54,7 @@ impl Runner {
         loop {
             // Nothing more is begun once somebody said stop.
             if self.cancelled.is_cancelled() && !matches!(step, Step::End { .. }) {
-                return self.end(StopReason::Cancelled, None, Vec::new()).await;
+                return self.end(StopReason::Cancelled, None).await;
             }
             step = match step {
                 Step::CallModel => match self.call_model().await? {
@@ -64,9 +63,9 @@ impl Runner {
                 },
                 Step::Skills(planned) => match self.skills(planned).await? {
                     Some(step) => step,
-                    None => return self.end(StopReason::Cancelled, None, Vec::new()).await,
+                    None => return self.end(StopReason::Cancelled, None).await,
                 },
-                Step::End { stop, halted } => return self.end(stop, halted, Vec::new()).await,
+                Step::End { stop, halted } => return self.end(stop, halted).await,
             };
         }
     }
@@ -76,12 +75,13 @@ impl Runner {
             Some(context) => context,
             None => self.helm.store.context(&self.row.session).await?,
         };
-        let offers_tools = self.mode != Mode::Propose;
+        let mode = self.row.settings.mode;
+        let offers_tools = mode != Mode::Propose;
         let budget = self.helm.settings.history_tokens;
         let messages = history::messages(context.messages, &context.states, &self.row.id, budget);
         let skills = &self.helm.skills;
         let request = Request {
-            system: Some(prompt::system(self.mode, skills.specs())),
+            system: Some(prompt::system(mode, skills.specs())),
             messages,
             tools: if offers_tools { skills.tools() } else { Arc::default() },
             stream: self.stream || self.caller.events.log.watchers() > 0,
@@ -137,7 +137,7 @@ impl Runner {
             .filter(|held| ids.contains(&held.action.id))
             .map(|held| (held.action.id, held.planned))
             .collect();
-        if self.decide(decided, &decision).await?.is_none() {
+        if self.decide(decided, &decision, Vec::new()).await?.is_none() {
             return Ok(None);
         }
         if !resume && self.waiting.is_empty() {
@@ -147,17 +147,20 @@ impl Runner {
     }
 
     /// Carries out a decision on actions; none if the turn was interrupted meanwhile.
+    ///
+    /// # Errors
+    /// When one of them has been decided elsewhere meanwhile; nothing has run then.
     pub async fn decide(
         &mut self,
         decided: Vec<(String, Planned)>,
         decision: &Decision,
+        mut writes: Vec<Write>,
     ) -> Result<Option<()>, HelmError> {
         let state = match decision {
             Decision::Approve(_) => ActionState::Approved,
             Decision::Deny => ActionState::Denied,
         };
-        let mut writes: Vec<Write> =
-            decided.iter().map(|(id, _)| Write::ActionState { id: id.clone(), state }).collect();
+        writes.extend(decided.iter().map(|(id, _)| Write::Decide { id: id.clone(), state }));
         writes.push(self.state(TurnState::Running));
         self.write(writes).await?;
         self.waiting.retain(|action| !decided.iter().any(|(id, _)| *id == action.id));
@@ -193,18 +196,41 @@ impl Runner {
         planned
     }
 
+    /// Runs what may run, and keeps each result as it comes: what a skill has done stays done, and the model must hear
+    /// of it whatever happens next.
     async fn run_and_write(&mut self, planned: &[Planned]) -> Result<Option<()>, HelmError> {
-        let done = |entry: &TraceEntry| self.result_event(entry);
-        let run = tools::run(planned, &self.helm.skills, &done);
-        // Dropping the run stops the skills that are at work.
-        let entries = tokio::select! {
-            biased;
-            entries = run => entries,
-            () = self.cancelled.cancelled() => return Ok(None),
-        };
-        self.write_results(&entries).await?;
-        self.trace.extend(entries);
+        let skills = Arc::clone(&self.helm.skills);
+        let mut entries: Vec<TraceEntry> = Vec::new();
+        for group in tools::groups(planned) {
+            let mut calls = tools::start(&group, &skills);
+            loop {
+                // Dropping the calls stops the skills that are at work.
+                let entry = tokio::select! {
+                    biased;
+                    entry = calls.next() => entry,
+                    () = self.cancelled.cancelled() => {
+                        drop(calls);
+                        entries.extend(self.stopped(planned, &entries).await?);
+                        self.trace.extend(tools::in_order(entries, planned));
+                        return Ok(None);
+                    }
+                };
+                let Some(entry) = entry else { break };
+                self.result_event(&entry);
+                self.write_results(std::slice::from_ref(&entry)).await?;
+                entries.push(entry);
+            }
+        }
+        self.trace.extend(tools::in_order(entries, planned));
         Ok(Some(()))
+    }
+
+    /// What is kept of calls that an interruption left without a result.
+    async fn stopped(&self, planned: &[Planned], done: &[TraceEntry]) -> Result<Vec<TraceEntry>, HelmError> {
+        let entries = tools::stopped(planned, done);
+        entries.iter().for_each(|entry| self.result_event(entry));
+        self.write_results(&entries).await?;
+        Ok(entries)
     }
 
     fn hold(&self, planned: Planned) -> Option<Held> {
@@ -257,16 +283,11 @@ impl Runner {
         let message = Message { role: Role::Assistant, blocks };
         self.last = Some(Completion { message, usage: partial.usage, stop: Stop::EndTurn, model: partial.model });
         self.last_row = None;
-        self.end(StopReason::Cancelled, None, Vec::new()).await
+        self.end(StopReason::Cancelled, None).await
     }
 
-    /// Ends the turn without another model call; `earlier` are actions that wait from before.
-    pub async fn end(
-        mut self,
-        stop: StopReason,
-        halted: Option<Halted>,
-        earlier: Vec<Action>,
-    ) -> Result<TurnResult, HelmError> {
+    /// Ends the turn without another model call.
+    pub async fn end(mut self, stop: StopReason, halted: Option<Halted>) -> Result<TurnResult, HelmError> {
         let answer = self.last.take().map(|answer| answer.message).filter(|answer| !answer.blocks.is_empty());
         let (suggestions, shown) =
             answer.as_ref().map(|answer| super::action_block::parse(&answer.plain_text())).unwrap_or_default();
@@ -277,7 +298,7 @@ impl Runner {
             writes.push(self.assistant(answer));
         }
         self.waiting.extend(suggested);
-        self.waiting.extend(earlier);
+        self.waiting.append(&mut self.earlier);
         let state = match stop {
             _ if !self.waiting.is_empty() => TurnState::Held,
             // Nothing came of it, and later prompts go without it.
@@ -293,8 +314,8 @@ impl Runner {
         Ok(TurnResult {
             session: self.row.session,
             turn_id: self.row.id,
-            mode: self.mode,
-            mode_requested: self.mode_requested,
+            mode: self.row.settings.mode,
+            mode_requested: self.row.settings.mode_requested,
             downgrade_reason: self.row.settings.downgrade_reason,
             assistant_message,
             suggested_actions: self.waiting,
@@ -371,8 +392,4 @@ impl Runner {
             created_at: now_ms(),
         }
     }
-}
-
-pub fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

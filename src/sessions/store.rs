@@ -23,7 +23,8 @@ pub enum Write {
         iterations: u32,
     },
     Action(ActionRow),
-    ActionState {
+    /// Decides a held action. One that is not held any more fails the whole list, with [`StoreError::Decided`].
+    Decide {
         id: String,
         state: ActionState,
     },
@@ -37,10 +38,15 @@ pub enum Write {
     },
 }
 
-/// One sentence for the user, with the way out in it: which file, what is wrong with it.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct StoreError(pub String);
+pub enum StoreError {
+    /// One sentence for the user, with the way out in it: which file, what is wrong with it.
+    #[error("{0}")]
+    Failed(String),
+    /// Somebody else was first, perhaps in another process.
+    #[error("action '{0}' has been decided elsewhere")]
+    Decided(String),
+}
 
 #[async_trait]
 pub trait Store: Send + Sync {

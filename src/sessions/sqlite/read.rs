@@ -11,7 +11,8 @@ use crate::sessions::{ActionRow, ActionState, Context, MessageRow, SessionRow, T
 
 const SESSION: &str = "SELECT name, created_at, updated_at, last_seq,
     (SELECT count(*) FROM messages WHERE messages.session = sessions.name) AS message_count,
-    (SELECT count(*) FROM actions WHERE actions.session = sessions.name AND state = 'held') AS held_count
+    (SELECT count(*) FROM actions WHERE actions.session = sessions.name AND state = 'held') AS held_count,
+    EXISTS (SELECT 1 FROM turns WHERE turns.session = sessions.name AND state = 'running') AS interrupted
     FROM sessions";
 
 pub(super) fn sessions(connection: &Connection) -> Result<Vec<SessionRow>, Fault> {
@@ -115,6 +116,7 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         message_count: unsigned(row.get("message_count")?),
         held_count: unsigned(row.get("held_count")?),
         last_seq: unsigned(row.get("last_seq")?),
+        interrupted: row.get("interrupted")?,
     })
 }
 

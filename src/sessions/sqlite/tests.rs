@@ -172,7 +172,7 @@ async fn actions_wait_until_they_are_decided() {
     store.write(vec![Write::Action(action("a1", "s")), Write::Action(suggested.clone())]).await.unwrap();
     assert_eq!(store.held("s").await.unwrap(), [action("a1", "s"), suggested.clone()]);
     assert_eq!(store.session("s").await.unwrap().unwrap().held_count, 2);
-    let decided = Write::ActionState { id: "a1".to_owned(), state: ActionState::Approved };
+    let decided = Write::Decide { id: "a1".to_owned(), state: ActionState::Approved };
     store.write(vec![decided]).await.unwrap();
     assert_eq!(store.held("s").await.unwrap(), [suggested]);
     let approved = ActionRow { state: ActionState::Approved, ..action("a1", "s") };

@@ -58,9 +58,11 @@ fn one(transaction: &Transaction<'_>, write: &Write, now: i64) -> Result<Option<
             touch(transaction, &action.session, now)?;
             put_action(transaction, action)?;
         }
-        Write::ActionState { id, state } => {
-            let sql = "UPDATE actions SET state = ? WHERE id = ?";
-            transaction.prepare_cached(sql)?.execute(params![state.as_str(), id])?;
+        Write::Decide { id, state } => {
+            let sql = "UPDATE actions SET state = ? WHERE id = ? AND state = 'held'";
+            if transaction.prepare_cached(sql)?.execute(params![state.as_str(), id])? == 0 {
+                return Err(Fault::Decided(id.clone()));
+            }
         }
         Write::Supersede { session } => {
             let sql = "UPDATE actions SET state = 'superseded' WHERE session = ? AND state = 'held'";
