@@ -3,7 +3,7 @@
 use jsonrpsee::types::ErrorObjectOwned;
 
 use super::convert;
-use super::params::nearest;
+use super::params::{nearest, shown};
 use crate::helm::{HelmError, new_id};
 use crate::model::{ErrorKind, ProviderError};
 use crate::protocol::{Attempt, Code, ErrorData, TurnError};
@@ -155,7 +155,7 @@ pub fn of_reason<'a>(reason: Reason, methods: impl Iterator<Item = &'a str>) -> 
         }
         Reason::InvalidRequest(why) => ApiError::new(Code::InvalidRequest, why),
         Reason::BadParams(why) => ApiError::new(Code::BadRequest, why),
-        Reason::UnknownMethod(name) => ApiError::new(Code::NotFound, format!("there is no method '{name}'"))
+        Reason::UnknownMethod(name) => ApiError::new(Code::NotFound, format!("there is no method '{}'", shown(&name)))
             .with_hint("rpc.discover lists the methods.")
             .did_you_mean(nearest(&name, methods)),
         Reason::Overloaded { limit } => {

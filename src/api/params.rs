@@ -55,14 +55,14 @@ fn fault(path: Option<&str>, reason: &str) -> ApiError {
         let near = nearest(name, known.iter().copied());
         // The unknown field itself is the end of the path.
         let place = path.filter(|path| *path == name || path.ends_with(&format!(".{name}"))).unwrap_or(name);
-        return ApiError::new(Code::BadRequest, format!("there is no parameter '{place}'"))
+        return ApiError::new(Code::BadRequest, format!("there is no parameter '{}'", shown(place)))
             .with_hint(format!("The parameters are {}.", known.join(", ")))
             .did_you_mean(near);
     }
     if let Some(name) = quoted(reason, "unknown variant `") {
         let known: Vec<&str> = reason.split('`').skip(3).step_by(2).collect();
         let place = path.unwrap_or("params");
-        return ApiError::new(Code::BadRequest, format!("parameter '{place}' cannot be '{name}'"))
+        return ApiError::new(Code::BadRequest, format!("parameter '{place}' cannot be '{}'", shown(name)))
             .with_hint(format!("It is one of {}.", known.join(", ")))
             .did_you_mean(nearest(name, known.iter().copied()));
     }
@@ -74,9 +74,23 @@ fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {
     text.strip_prefix(before)?.split('`').next()
 }
 
+/// A name as a message repeats it: not all of one that has no end.
+pub fn shown(name: &str) -> String {
+    const LONGEST: usize = 100;
+    match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
 /// Names that may have been meant, the closest first.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
     const CLOSE_ENOUGH: f64 = 0.75;
+    // Nobody mistypes a name that long, and comparing takes the square of it.
+    const LONGEST: usize = 64;
+    if name.len() > LONGEST {
+        return Vec::new();
+    }
     let lower = name.to_lowercase();
     let mut scored: Vec<(f64, &str)> =
         known.map(|known| (strsim::jaro_winkler(&lower, &known.to_lowercase()), known)).collect();

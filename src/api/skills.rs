@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::convert;
 use super::error::ApiError;
-use super::params::nearest;
+use super::params::{nearest, shown};
 use super::table::Context;
 use crate::protocol::{Code, Empty, SkillInvokeParams, SkillInvokeResult, SkillsListResult};
 use crate::skills::Permit;
@@ -19,7 +19,7 @@ pub async fn invoke(context: Context, params: SkillInvokeParams) -> Result<Skill
     let Some(skill) = registry.get(&params.skill) else {
         let ids = registry.ids();
         let near = nearest(&params.skill, ids.iter().map(String::as_str));
-        let error = ApiError::new(Code::SkillUnavailable, format!("skill '{}' is not available", params.skill));
+        let error = ApiError::new(Code::SkillUnavailable, format!("skill '{}' is not available", shown(&params.skill)));
         return Err(error.did_you_mean(near).with_skills(ids));
     };
     let confirmed = params.confirm || !context.app.facts.confirm_dangerous;

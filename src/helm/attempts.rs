@@ -73,6 +73,7 @@ impl Caller {
         request.model.clone_from(&candidate.model);
         request.timeout = self.timeout;
         let cancelled = self.cancelled.clone();
+        let streamed = request.stream;
         let mut answer = self.events.answer();
         let work = async {
             let mut deltas = candidate.provider.stream(request).await?;
@@ -94,7 +95,7 @@ impl Caller {
             () = cancelled.cancelled() => None,
             () = deadline => Some(Err(late(candidate, self.timeout))),
         };
-        let shown = !answer.fold.is_empty();
+        let shown = streamed && !answer.fold.is_empty();
         match result {
             None => {
                 let (completion, _) = answer.finish(&mut self.events);

@@ -54,6 +54,10 @@ impl Runner {
         loop {
             // Nothing more is begun once somebody said stop.
             if self.cancelled.is_cancelled() && !matches!(step, Step::End { .. }) {
+                if let Step::Skills(planned) = &step {
+                    let stopped = self.stopped(planned, &[]).await?;
+                    self.trace.extend(stopped);
+                }
                 return self.end(StopReason::Cancelled, None).await;
             }
             step = match step {

@@ -54,7 +54,11 @@ pub fn in_order(mut entries: Vec<TraceEntry>, planned: &[Planned]) -> Vec<TraceE
 pub fn stopped(planned: &[Planned], done: &[TraceEntry]) -> Vec<TraceEntry> {
     let is_open =
         |planned: &&Planned| !planned.is_held() && !done.iter().any(|entry| entry.tool_use_id == planned.call.id);
-    planned.iter().filter(is_open).map(|planned| refused(planned, "interrupted; it may have run in part")).collect()
+    planned
+        .iter()
+        .filter(is_open)
+        .map(|planned| refused(planned, "interrupted before it gave a result; it may have run in part"))
+        .collect()
 }
 
 async fn run_one(planned: &Planned, skills: &Registry) -> TraceEntry {
@@ -75,7 +79,7 @@ async fn run_one(planned: &Planned, skills: &Registry) -> TraceEntry {
 
 fn describe(error: SkillError) -> String {
     match error.hint {
-        Some(hint) => format!("{} {hint}", error.message),
+        Some(hint) => format!("{}. {hint}", error.message.trim_end_matches('.')),
         None => error.message,
     }
 }

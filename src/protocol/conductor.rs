@@ -45,7 +45,7 @@ pub struct MessageParams {
     /// Whether the result has the provider's own last answer in `raw`.
     #[serde(default)]
     pub include_raw: bool,
-    /// Whether the turn goes on when this client hangs up.
+    /// Whether the turn goes on when this client hangs up. A daemon that serves on standard input ends with its client.
     #[serde(default)]
     pub detach: bool,
     /// Whether to wait behind a running turn of the session; without it a busy session is an error.

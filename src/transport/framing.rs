@@ -97,6 +97,7 @@ impl Decoder {
             return None;
         }
         let rest = self.buffer.split();
+        self.scanned = 0;
         (!rest.trim_ascii().is_empty()).then(|| frame(&rest))
     }
 
@@ -191,7 +192,12 @@ impl Decoder {
         const END: &[u8] = b"\r\n\r\n";
         let from = self.scanned.saturating_sub(END.len());
         let found = self.buffer[from..].windows(END.len()).position(|window| window == END);
-        let Some(end) = found.map(|offset| from + offset) else {
+        let found = found.map(|offset| from + offset);
+        // Waiting for the end of a block that ends its lines otherwise would be waiting for ever.
+        if has_bare_line_feed(&self.buffer[from..found.unwrap_or(self.buffer.len())]) {
+            return Err(Fault::Header("its lines must end in CR LF".to_owned()));
+        }
+        let Some(end) = found else {
             self.scanned = self.buffer.len();
             if self.buffer.len() > self.limits.header_bytes {
                 let limit = self.limits.header_bytes;
@@ -206,6 +212,10 @@ impl Decoder {
         self.scanned = 0;
         content_length(&block[..end]).map(Some)
     }
+}
+
+fn has_bare_line_feed(block: &[u8]) -> bool {
+    block.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
 }
 
 fn content_length(block: &[u8]) -> Result<usize, Fault> {

@@ -75,7 +75,10 @@ impl Offline {
         if let Some(calls) = order::read(&text, &entries).into_iter().nth(rounds) {
             return if offered { Answer::Call(calls) } else { Answer::Say(reply::as_ordered(&calls)) };
         }
-        let results: Vec<_> = since.iter().flat_map(Message::tool_results).collect();
+        let mut results: Vec<_> = since.iter().flat_map(Message::tool_results).collect();
+        // As they were called, whichever ended first.
+        let calls: Vec<&str> = since.iter().flat_map(Message::tool_calls).map(|call| call.id.as_str()).collect();
+        results.sort_by_key(|result| calls.iter().position(|id| *id == result.call_id));
         if !results.is_empty() {
             return Answer::Say(reply::found(&results));
         }

@@ -24,8 +24,8 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) fn at(self, path: &Path) -> StoreError {
-        let path = path.display();
+    pub(super) fn at(self, at: &Path) -> StoreError {
+        let path = at.display();
         StoreError::Failed(match self {
             Self::Decided(id) => return StoreError::Decided(id),
             Self::Newer { found, known } => format!(
@@ -39,6 +39,13 @@ impl Fault {
                 "The sessions file {path} is closed after a fault inside open-think. Restart the daemon; its log says more."
             ),
             Self::Io(error) => format!("The sessions file {path} cannot be opened: {}", io_reason(&error)),
+            Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
+                // SQLite does not say why; the system does.
+                match std::fs::OpenOptions::new().append(true).open(at) {
+                    Err(error) => format!("The sessions file {path} cannot be opened: {}", io_reason(&error)),
+                    Ok(_) => sqlite_sentence(&path.to_string(), &error),
+                }
+            }
             Self::Sqlite(error) => sqlite_sentence(&path.to_string(), &error),
         })
     }
@@ -62,7 +69,7 @@ fn io_reason(error: &io::Error) -> String {
             "the disk is full. Free some space, or set another state directory.".to_owned()
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "its directory is not writable for this user. Change that, or set another state directory.".to_owned()
+            "it or its directory is not writable for this user. Change that, or set another state directory.".to_owned()
         }
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
             "a part of its path is a file, not a directory. Check the state directory.".to_owned()
