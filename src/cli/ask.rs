@@ -102,9 +102,9 @@ impl Display {
         View::new(terminal, Show { turn: !self.json, reasoning: self.reasoning && !self.json })
     }
 
-    pub fn report(self, terminal: &Terminal, ended: Option<turn::Ended>) -> anyhow::Result<Exit> {
+    pub fn report(self, terminal: &Terminal, ended: Result<turn::Ended, Exit>) -> anyhow::Result<Exit> {
         let report = Report { json: self.json, verbose: self.verbose };
-        ended.map_or(Ok(Exit::Interrupted), |ended| outcome::report(terminal, report, &ended))
+        ended.map_or_else(Ok, |ended| outcome::report(terminal, report, &ended))
     }
 }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
+use tokio::signal::unix::SignalKind;
+
 use crate::cli::client::CallError;
 use crate::cli::terminal::{Style, Terminal};
 use crate::config::ConfigError;
@@ -20,6 +22,10 @@ pub enum Exit {
     Held,
     /// Ctrl-C.
     Interrupted,
+    /// SIGTERM.
+    Terminated,
+    /// SIGHUP: the terminal is gone.
+    HungUp,
 }
 
 impl From<Exit> for ExitCode {
@@ -29,8 +35,20 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Held => 3,
+            Exit::HungUp => 129,
             Exit::Interrupted => 130,
+            Exit::Terminated => 143,
         })
+    }
+}
+
+impl Exit {
+    pub fn of_signal(signal: SignalKind) -> Self {
+        match signal {
+            signal if signal == SignalKind::terminate() => Self::Terminated,
+            signal if signal == SignalKind::hangup() => Self::HungUp,
+            _ => Self::Interrupted,
+        }
     }
 }
 

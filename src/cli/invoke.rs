@@ -8,6 +8,7 @@ use crate::cli::exit::{Exit, UsageError};
 use crate::cli::spinner::Spinner;
 use crate::cli::terminal::Terminal;
 use crate::cli::{input, question, skills};
+use crate::daemon::Signals;
 use crate::protocol::{Code, SkillInvokeParams, SkillInvokeResult, names};
 
 #[derive(Args)]
@@ -30,12 +31,23 @@ pub struct InvokeArgs {
 }
 
 pub async fn run(args: &InvokeArgs, terminal: &Terminal, client: &Client) -> anyhow::Result<Exit> {
+    // Before the signals are taken: nobody listens while this waits for its end.
+    let json = input::json(args.json.as_deref())?;
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        exit = invoked(args, json, terminal, client) => exit,
+        // The program of a skill that runs ends with the daemon.
+        signal = signals.next() => Ok(Exit::of_signal(signal)),
+    }
+}
+
+async fn invoked(args: &InvokeArgs, json: Option<Value>, terminal: &Terminal, client: &Client) -> anyhow::Result<Exit> {
     let skill = skills::find(client, &args.skill).await?;
-    let input = input::merged(input::json(args.json.as_deref())?, &args.input, &skill.input_schema)?;
+    let input = input::merged(json, &args.input, &skill.input_schema)?;
     let mut params = SkillInvokeParams { skill: skill.id, input: Some(input), confirm: args.confirm };
     let mut answer = invoke(client, terminal, &params).await;
     if needs_word(&answer) {
-        params.confirm = agreed(terminal, &params)?;
+        params.confirm = agreed(*terminal, &params).await?;
         if !params.confirm {
             return Ok(Exit::Failed);
         }
@@ -59,13 +71,15 @@ fn needs_word(answer: &Result<SkillInvokeResult, CallError>) -> bool {
     answer.as_ref().is_err_and(|error| error.code() == Some(Code::ApprovalRequired.number()))
 }
 
-fn agreed(terminal: &Terminal, params: &SkillInvokeParams) -> Result<bool, UsageError> {
+async fn agreed(terminal: Terminal, params: &SkillInvokeParams) -> anyhow::Result<bool> {
     let skill = &params.skill;
     if !terminal.can_ask() {
         let message = format!("the skill {skill} is dangerous and nobody can be asked");
-        return Err(UsageError::new(message, "Add --confirm to run it all the same."));
+        return Err(UsageError::new(message, "Add --confirm to run it all the same.").into());
     }
     let input = params.input.as_ref().map(Value::to_string).unwrap_or_default();
     let question = format!("{skill} is dangerous. Run it with {input}?");
-    Ok(question::confirm(terminal, &terminal.error.foreign(&question)))
+    let question = terminal.error.foreign(&question).into_owned();
+    // On a thread of its own, so that Ctrl-C is heard meanwhile.
+    Ok(tokio::task::spawn_blocking(move || question::confirm(&terminal, &question)).await?)
 }

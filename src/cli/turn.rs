@@ -1,12 +1,14 @@
 //! Runs one turn from a command: shows its events, puts its questions, and lets Ctrl-C stop it.
 
 use anyhow::bail;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 use crate::cli::client::{CallError, Client, Inbound, Message};
+use crate::cli::exit::Exit;
 use crate::cli::question;
 use crate::cli::terminal::Terminal;
 use crate::cli::view::View;
+use crate::daemon::Signals;
 use crate::protocol::{InterruptParams, MessageResult, Method, TurnResult, names};
 
 pub struct Ended {
@@ -14,26 +16,26 @@ pub struct Ended {
     pub interrupted: bool,
 }
 
-/// None when Ctrl-C came twice. Events and the answer are awaited side by side: the answer may wait for a question.
+/// The exit code where there is no result to show: Ctrl-C came twice, or another signal asked for the end. Events and the answer are awaited side by side: the answer may wait for a question.
 pub async fn run<M: Method<Result = MessageResult>>(
     client: &Client,
     inbound: &mut Inbound,
     terminal: &Terminal,
     view: &mut View,
     (session, params): (&str, &M::Params),
-) -> anyhow::Result<Option<Ended>> {
-    let mut signals = signal(SignalKind::interrupt())?;
+) -> anyhow::Result<Result<Ended, Exit>> {
+    let mut signals = Signals::listen()?;
     let mut interrupted = false;
     let call = client.call::<M>(params);
     tokio::pin!(call);
     let answer = loop {
-        // What has happened is shown before what comes of it, and Ctrl-C before either.
+        // What has happened is shown before what comes of it, and signals before either.
         tokio::select! {
             biased;
-            _ = signals.recv() => {
-                if interrupted {
+            signal = signals.next() => {
+                if interrupted || signal != SignalKind::interrupt() {
                     view.pause()?;
-                    return Ok(None);
+                    return Ok(Err(Exit::of_signal(signal)));
                 }
                 interrupted = true;
                 interrupt(client, session);
@@ -50,7 +52,7 @@ pub async fn run<M: Method<Result = MessageResult>>(
         Ok(result) => view.finish(result)?,
         Err(_) => view.pause()?,
     }
-    Ok(Some(Ended { result: result?, interrupted }))
+    Ok(Ok(Ended { result: result?, interrupted }))
 }
 
 fn show(message: Message, terminal: &Terminal, view: &mut View) -> std::io::Result<()> {

@@ -2,6 +2,9 @@
 
 pub mod log;
 mod parent;
+mod signals;
+
+pub use signals::Signals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +27,10 @@ const SESSIONS_FILE: &str = "sessions.db";
 
 /// How long cancelled turns may take to be written down when the daemon stops.
 const STOP: Duration = Duration::from_millis(300);
+
+/// How long a connection may take to end once the daemon is asked to stop: a little more than the loop takes that owns
+/// it, unless that loop waits for a client that reads nothing.
+const CLOSE: Duration = Duration::from_millis(2500);
 
 /// Bytes under way between the daemon and a client in the same process.
 const MEMORY_PIPE: usize = 256 * 1024;
@@ -83,15 +90,29 @@ impl Daemon {
         rpc::serve(transport, limits, self.stop.clone(), open).await
     }
 
-    /// Serves this process's standard input and output, for as long as the client and the process it names live.
+    /// Serves this process's standard input and output, for as long as the client and the process it names live, or
+    /// until a signal asks for the end. Either way what is open is answered.
     pub async fn serve_stdio(&self) -> anyhow::Result<End> {
+        let mut signals = Signals::listen().context("signals cannot be listened for")?;
         let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
-        let parent = parent::gone(self.app.parent());
-        let end = tokio::select! {
-            end = self.serve(transport) => end,
-            () = parent => {
+        let serve = self.serve(transport);
+        tokio::pin!(serve);
+        let served = tokio::select! {
+            end = &mut serve => Some(end),
+            () = parent::gone(self.app.parent()) => {
                 tracing::info!("the process that started us is gone");
-                End::Gone
+                None
+            }
+            signal = signals.next() => {
+                tracing::info!(signal = signal.as_raw_value(), "asked to end");
+                None
+            }
+        };
+        let end = match served {
+            Some(end) => end,
+            None => {
+                self.stop.cancel();
+                tokio::time::timeout(CLOSE, serve).await.unwrap_or(End::Stopped)
             }
         };
         self.stop().await;

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
@@ -9,6 +10,14 @@ use crate::home::{Home, PROGRAM};
 use crate::wire::{Framing, Wire};
 
 const FRAMINGS: [Framing; 2] = [Framing::Lines, Framing::Headers];
+
+#[track_caller]
+fn check_dead(home: &Home) {
+    for pid in home.naps() {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "a skill outlived the program: {stat}");
+    }
+}
 
 async fn code(wire: Wire) -> Option<i32> {
     let (status, said) = wire.exit().await;
@@ -54,9 +63,27 @@ async fn the_end_of_input_ends_well_with_all_answers_given() {
     assert_eq!(of(2)["result"]["data"], json!({"name": "quince"}));
     assert!(of(3)["result"]["sessions"].is_array());
     assert_eq!(code(wire).await, Some(0));
-    for pid in home.naps() {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        assert!(stat.is_empty() || stat.contains(") Z "), "a skill outlived the program: {stat}");
+    check_dead(&home);
+}
+
+#[tokio::test]
+async fn a_signal_ends_it_well_with_all_answers_given_and_all_skills_dead() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        let home = Home::new();
+        let mut wire = home.spawn(Framing::Lines);
+        let turn = wire.send("conductor.message", json!({"mode": "auto", "content": "call take-a-nap {}"})).await;
+        let skill = wire.send("skills.invoke", json!({"skill": "take-a-nap"})).await;
+        while home.naps().len() < 2 {
+            wire.ask("daemon.status", json!({})).await.expect("a status");
+        }
+        wire.signal(signal);
+        for id in [turn, skill] {
+            assert_eq!(wire.answer(id).await.expect_err("it ends")["code"], -32802, "{signal}");
+        }
+        // Its input stays open meanwhile.
+        assert_eq!(wire.read().await, None);
+        assert_eq!(code(wire).await, Some(0), "{signal}");
+        check_dead(&home);
     }
 }
 

@@ -4,6 +4,8 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use open_think::daemon::Daemon;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -202,6 +204,11 @@ impl Wire {
         let output = timeout(PATIENCE, process.wait_with_output()).await.expect("it ends in time");
         let output = output.expect("it can be waited for");
         (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = self.process.as_ref().and_then(Child::id).expect("a process");
+        kill(Pid::from_raw(i32::try_from(pid).expect("a process id")), signal).expect("it lives");
     }
 
     /// No chance to write anything: SIGKILL.
