@@ -99,12 +99,13 @@ impl Routes {
     }
 
     fn none(&self) -> HelmError {
-        let hints: Vec<&str> =
-            self.routes.iter().map(|route| route.hint.as_str()).filter(|hint| !hint.is_empty()).collect();
-        HelmError::NoProvider {
-            message: "no provider is both enabled and configured".to_owned(),
-            hint: hints.join(" "),
+        let message = "no provider is both enabled and configured".to_owned();
+        // One that only has to be allowed is the shortest way.
+        if let Some(route) = self.routes.iter().find(|route| route.provider.is_some()) {
+            return HelmError::NoProvider { message, hint: format!("Add {} to ENABLED_PLUGINS.", route.id) };
         }
+        let hints = self.routes.iter().map(|route| route.hint.as_str()).filter(|hint| !hint.is_empty());
+        HelmError::NoProvider { message, hint: hints.collect::<Vec<_>>().join(" ") }
     }
 }
 
