@@ -86,12 +86,22 @@ impl Conductor {
         let ticket = self.enter(&message.session, message.queue)?;
         let running = Running::new(&message.session, new_id("turn"));
         let row = start::turn_row(&message, &chosen, &running);
-        let context = start::keep(&self.shared, &row, &message, ticket.is_next()).await?;
+        let beginning = if ticket.is_next() {
+            Some(start::keep_and_begin(&self.shared, &row, &message).await?)
+        } else {
+            start::keep(&self.shared, &row, &message).await?;
+            None
+        };
+        let kept = beginning.as_ref().map(start::Beginning::kept);
         let handle = self.handle(&running);
+        let turn = start::message(Arc::clone(&self.shared), Arc::clone(&running), row, message, chosen, beginning);
         let shared = Arc::clone(&self.shared);
-        ticket.run(async move {
-            shared.clone().run(running.clone(), start::message(shared, running, row, message, chosen, context)).await;
-        });
+        let runs = Arc::clone(&running);
+        ticket.run(async move { shared.run(runs, turn).await });
+        if let Some(Err(error)) = futures_util::future::OptionFuture::from(kept).await {
+            running.cancelled.cancel();
+            return Err(error.into());
+        }
         Ok(handle)
     }
 

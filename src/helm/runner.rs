@@ -17,7 +17,7 @@ use super::turn::{Planned, Step, Turn, Verdict, stop_reason};
 use super::{Action, Approver, Event, HelmError, Model, history, prompt};
 use crate::model::Mode;
 use crate::model::{Block, Completion, Message, Request, Role, Stop, Usage};
-use crate::sessions::{ActionRow, ActionState, Context, MessageRow, TurnRow, TurnState, Write};
+use crate::sessions::{ActionRow, ActionState, Context, Kept, MessageRow, TurnRow, TurnState, Write};
 
 pub struct Runner {
     pub helm: Arc<Shared>,
@@ -28,6 +28,8 @@ pub struct Runner {
     pub caller: Caller,
     /// For the first call of the model, where it was read beforehand.
     pub context: Option<Context>,
+    /// The beginning of the turn, on its way to the disk.
+    pub kept: Option<Kept>,
     pub stream: bool,
     pub approver: Option<Arc<dyn Approver>>,
     pub board: Arc<Board>,
@@ -330,6 +332,10 @@ impl Runner {
     }
 
     async fn write(&self, writes: Vec<Write>) -> Result<Vec<u64>, HelmError> {
+        // What follows on a beginning that was lost must not be kept.
+        if let Some(kept) = &self.kept {
+            kept.clone().await?;
+        }
         Ok(self.helm.store.write(writes).await?)
     }
 

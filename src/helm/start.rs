@@ -14,7 +14,7 @@ use super::turn::{Planned, Turn, Verdict};
 use super::{Decision, HelmError};
 use crate::model::Mode;
 use crate::model::{self, Block, Role, ToolCall, Usage};
-use crate::sessions::{ActionRow, ActionState, Context, TurnRow, TurnSettings, TurnState, Write};
+use crate::sessions::{ActionRow, ActionState, Context, Kept, MessageRow, TurnRow, TurnSettings, TurnState, Write};
 
 pub fn turn_row(message: &Message, chosen: &Chosen, running: &Running) -> TurnRow {
     let forced = chosen.propose_only.is_some() && message.mode != Mode::Propose;
@@ -38,48 +38,75 @@ pub fn turn_row(message: &Message, chosen: &Chosen, running: &Running) -> TurnRo
     }
 }
 
-/// Writes down what must be on disk before the message is acknowledged. A turn that is next in its session begins with
-/// the same stroke, and gets what it has to know: each trip to the disk costs as much as all else that is done here.
-pub async fn keep(
-    shared: &Shared,
-    row: &TurnRow,
-    message: &Message,
-    is_next: bool,
-) -> Result<Option<Context>, HelmError> {
-    let said = model::Message { role: Role::User, blocks: message.content.clone() };
-    let (session, turn_id) = (row.session.clone(), row.id.clone());
-    let mut writes = vec![Write::Turn(row.clone()), Write::Message { session, turn_id, message: said, provider: None }];
-    if !is_next {
-        shared.store.write(writes).await?;
-        return Ok(None);
-    }
-    writes.extend(begin(row));
-    Ok(Some(shared.store.write_and_read(writes, &row.session).await?))
+/// What a turn begins with.
+pub struct Beginning {
+    context: Context,
+    /// Nothing that comes of the turn is told, kept or acted on before.
+    kept: Kept,
 }
 
-fn begin(row: &TurnRow) -> [Write; 2] {
-    [
+impl Beginning {
+    /// When this resolves, the message may be acknowledged.
+    pub fn kept(&self) -> Kept {
+        self.kept.clone()
+    }
+}
+
+/// Writes down a message whose turn is next in its session, and gives the turn what it needs to call the model
+/// meanwhile: the disk takes as long as all else that is done before the call.
+pub async fn keep_and_begin(shared: &Shared, row: &TurnRow, message: &Message) -> Result<Beginning, HelmError> {
+    let supersede = Write::Supersede { session: row.session.clone() };
+    let running = TurnRow { state: TurnState::Running, ..row.clone() };
+    let writes = vec![Write::Turn(running), said(row, message), supersede];
+    let (mut context, kept) = shared.store.read_and_write(&row.session, writes).await?;
+    context.messages.push(MessageRow {
+        id: 0,
+        turn_id: row.id.clone(),
+        message: model::Message { role: Role::User, blocks: message.content.clone() },
+        provider: None,
+        created_at: row.created_at,
+    });
+    Ok(Beginning { context, kept })
+}
+
+/// Writes down a message whose turn has to wait.
+pub async fn keep(shared: &Shared, row: &TurnRow, message: &Message) -> Result<(), HelmError> {
+    shared.store.write(vec![Write::Turn(row.clone()), said(row, message)]).await?;
+    Ok(())
+}
+
+/// The turn of a message that was kept before is next now.
+async fn begin(shared: &Shared, row: &TurnRow) -> Result<Beginning, HelmError> {
+    let writes = vec![
         Write::Supersede { session: row.session.clone() },
         Write::TurnState { turn_id: row.id.clone(), state: TurnState::Running, iterations: 0 },
-    ]
+    ];
+    let (context, kept) = shared.store.read_and_write(&row.session, writes).await?;
+    Ok(Beginning { context, kept })
 }
 
-/// The context is there if the turn has begun on disk.
+fn said(row: &TurnRow, message: &Message) -> Write {
+    let said = model::Message { role: Role::User, blocks: message.content.clone() };
+    Write::Message { session: row.session.clone(), turn_id: row.id.clone(), message: said, provider: None }
+}
+
+/// A turn that had to wait has no beginning yet.
 pub async fn message(
     shared: Arc<Shared>,
     running: Arc<Running>,
     row: TurnRow,
     message: Message,
     chosen: Chosen,
-    context: Option<Context>,
+    beginning: Option<Beginning>,
 ) -> TurnOutcome {
-    let context = match context {
-        Some(context) => context,
-        None => shared.store.write_and_read(begin(&row).into(), &row.session).await?,
+    let beginning = match beginning {
+        Some(beginning) => beginning,
+        None => begin(&shared, &row).await?,
     };
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, 0);
     let mut runner = runner(Arc::clone(&shared), &running, row.clone(), chosen, turn);
-    runner.context = Some(context);
+    runner.context = Some(beginning.context);
+    runner.kept = Some(beginning.kept);
     runner.stream = message.stream;
     runner.approver = message.approver;
     failed_is_noted(&shared, &row, runner.run().await).await
@@ -218,6 +245,7 @@ fn runner(helm: Arc<Shared>, running: &Arc<Running>, row: TurnRow, chosen: Chose
         turn,
         caller,
         context: None,
+        kept: None,
         stream: false,
         approver: None,
         board: Arc::clone(&running.board),

@@ -1,6 +1,7 @@
 //! The port to the disk.
 
 use async_trait::async_trait;
+use futures_util::future::{BoxFuture, Shared};
 
 use super::{ActionRow, ActionState, Context, MessageRow, SessionRow, TurnRow, TurnState};
 use crate::model::Message;
@@ -42,13 +43,16 @@ pub enum Write {
 #[error("{0}")]
 pub struct StoreError(pub String);
 
+/// Resolves once what was written survives the death of the process.
+pub type Kept = Shared<BoxFuture<'static, Result<(), StoreError>>>;
+
 #[async_trait]
 pub trait Store: Send + Sync {
     /// When this returns, all of it survives the death of the process. Gives the ids of the messages, in order.
     async fn write(&self, writes: Vec<Write>) -> Result<Vec<u64>, StoreError>;
 
-    /// [`Store::write`], and what [`Store::context`] gives after it, for the price of one.
-    async fn write_and_read(&self, writes: Vec<Write>, session: &str) -> Result<Context, StoreError>;
+    /// What [`Store::context`] gives now, and then [`Store::write`]: the reader need not wait for the disk.
+    async fn read_and_write(&self, session: &str, writes: Vec<Write>) -> Result<(Context, Kept), StoreError>;
 
     /// All of it at once: what a turn reads before it calls the model.
     async fn context(&self, session: &str) -> Result<Context, StoreError>;

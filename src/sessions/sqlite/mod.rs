@@ -16,10 +16,11 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{ActionRow, Context, MessageRow, SessionRow, Store, StoreError, TurnRow, Write};
+use super::{ActionRow, Context, Kept, MessageRow, SessionRow, Store, StoreError, TurnRow, Write};
 use fault::Fault;
 
 /// Callers beyond these wait for the disk to catch up.
@@ -69,6 +70,10 @@ impl Sqlite {
             // The caller may have gone; what was asked for is done all the same.
             let _ = reply.send(work(connection));
         });
+        self.ask(job, answer).await
+    }
+
+    async fn ask<T>(&self, job: Job, answer: oneshot::Receiver<Result<T, Fault>>) -> Result<T, StoreError> {
         self.jobs.send(job).await.map_err(|_| Fault::Stopped.at(&self.path))?;
         match answer.await {
             Ok(outcome) => outcome.map_err(|fault| fault.at(&self.path)),
@@ -83,9 +88,22 @@ impl Store for Sqlite {
         self.run(move |connection| write::all(connection, &writes)).await
     }
 
-    async fn write_and_read(&self, writes: Vec<Write>, session: &str) -> Result<Context, StoreError> {
+    async fn read_and_write(&self, session: &str, writes: Vec<Write>) -> Result<(Context, Kept), StoreError> {
         let session = session.to_owned();
-        self.run(move |connection| write::all_and_read(connection, &writes, &session)).await
+        let path = self.path.clone();
+        let (written, kept) = oneshot::channel();
+        let kept = async move {
+            let outcome = kept.await.unwrap_or(Err(Fault::Stopped));
+            outcome.map(|_: Vec<u64>| ()).map_err(|fault| fault.at(&path))
+        };
+        let kept = kept.boxed().shared();
+        // Told apart: whoever reads goes on while this writes.
+        let (reply, context) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let _ = reply.send(read::context(connection, &session));
+            let _ = written.send(write::all(connection, &writes));
+        });
+        Ok((self.ask(job, context).await?, kept))
     }
 
     async fn context(&self, session: &str) -> Result<Context, StoreError> {

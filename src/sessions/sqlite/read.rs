@@ -24,14 +24,10 @@ pub(super) fn session(connection: &Connection, name: &str) -> Result<Option<Sess
 
 /// In one transaction, so that nothing comes between.
 pub(super) fn context(connection: &mut Connection, session: &str) -> Result<Context, Fault> {
-    all_of(&*connection.transaction()?, session)
-}
-
-/// Within a transaction.
-pub(super) fn all_of(connection: &Connection, session: &str) -> Result<Context, Fault> {
-    let messages = messages(connection, session, None, None)?;
-    let states = states(connection, session)?;
-    let held = held(connection, session)?;
+    let transaction = connection.transaction()?;
+    let messages = messages(&transaction, session, None, None)?;
+    let states = states(&transaction, session)?;
+    let held = held(&transaction, session)?;
     Ok(Context { messages, states, held })
 }
 

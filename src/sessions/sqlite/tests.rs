@@ -113,6 +113,22 @@ async fn pages_are_the_newest_in_order() {
     assert_eq!(page(&texts(&store, Some(9), Some(u64::MAX)).await), "abcd");
 }
 
+/// What is read is what was there before; the writes are kept all the same, even if nobody waits for them.
+#[tokio::test]
+async fn a_reader_does_not_wait_for_the_writes_behind_it() {
+    let store = with(&["a"]).await;
+    store.write(vec![Write::Action(action("a1", "s"))]).await.unwrap();
+    let supersede = Write::Supersede { session: "s".to_owned() };
+    let (context, kept) = store.read_and_write("s", vec![say("s", "b"), supersede]).await.unwrap();
+    assert_eq!((context.messages.len(), context.held.len()), (1, 1));
+    kept.await.unwrap();
+    let context = store.context("s").await.unwrap();
+    assert_eq!((context.messages.len(), context.held.len()), (2, 0));
+
+    let (_, kept) = store.read_and_write("s", vec![say("gone", "c")]).await.unwrap();
+    assert!(kept.await.unwrap_err().to_string().contains("'gone'"));
+}
+
 /// A queued turn's message is kept while the turn before it still goes on.
 #[tokio::test]
 async fn messages_are_read_turn_by_turn() {

@@ -5,25 +5,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::fault::Fault;
-use super::read::{self, signed, unsigned};
+use super::read::{signed, unsigned};
 use crate::model::Message;
-use crate::sessions::{ActionRow, Context, TurnRow, Write};
+use crate::sessions::{ActionRow, TurnRow, Write};
 
 /// The ids of the messages, in order.
 pub(super) fn all(connection: &mut Connection, writes: &[Write]) -> Result<Vec<u64>, Fault> {
     // Immediate: a transaction that begins by reading could find, too late to wait, that another process wrote.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let ids = each(&transaction, writes)?;
+    let now = now();
+    let mut ids = Vec::new();
+    for write in writes {
+        ids.extend(one(&transaction, write, now)?);
+    }
     transaction.commit()?;
     Ok(ids)
-}
-
-pub(super) fn all_and_read(connection: &mut Connection, writes: &[Write], session: &str) -> Result<Context, Fault> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    each(&transaction, writes)?;
-    let context = read::all_of(&transaction, session)?;
-    transaction.commit()?;
-    Ok(context)
 }
 
 pub(super) fn delete(connection: &mut Connection, name: &str) -> Result<bool, Fault> {
@@ -31,15 +27,6 @@ pub(super) fn delete(connection: &mut Connection, name: &str) -> Result<bool, Fa
     let deleted = transaction.prepare_cached("DELETE FROM sessions WHERE name = ?")?.execute([name])?;
     transaction.commit()?;
     Ok(deleted > 0)
-}
-
-fn each(transaction: &Transaction<'_>, writes: &[Write]) -> Result<Vec<u64>, Fault> {
-    let now = now();
-    let mut ids = Vec::new();
-    for write in writes {
-        ids.extend(one(transaction, write, now)?);
-    }
-    Ok(ids)
 }
 
 /// The id, where it is a message.
