@@ -1,13 +1,11 @@
 //! `conductor.*`: turns, decisions, and watching them.
 
-use std::sync::Arc;
-
 use super::approvals::Approvals;
 use super::error::ApiError;
 use super::progress::Progress;
 use super::table::Context;
 use super::{convert, subscriptions};
-use crate::helm::{Event, Reader, TurnHandle};
+use crate::helm::{Entry, Event, Reader, TurnHandle};
 use crate::protocol::{
     ApproveParams, Code, Empty, InterruptParams, InterruptResult, MessageParams, MessageResult, SubscribeParams,
     SubscribeResult, Token, UnsubscribeParams, Wait,
@@ -18,15 +16,8 @@ pub async fn message(context: Context, params: MessageParams) -> Result<MessageR
     message.approver = Some(Approvals::for_turn(&context));
     let reader = context.app.conductor.log(&message.session).read(None);
     let handle = context.app.conductor.message(message).await?;
-    let turn = Turn {
-        reader,
-        handle,
-        session: params.session_name,
-        stream: params.stream,
-        include_raw: params.include_raw,
-        detach: params.detach,
-    };
-    turn.answer(&context, params.wait, params.work_done_token).await
+    let turn = Turn { context, reader, handle, session: params.session_name, stream: params.stream };
+    turn.answer(params.wait, params.detach, params.work_done_token, params.include_raw).await
 }
 
 pub async fn approve(context: Context, params: ApproveParams) -> Result<MessageResult, ApiError> {
@@ -34,15 +25,8 @@ pub async fn approve(context: Context, params: ApproveParams) -> Result<MessageR
     approve.approver = Some(Approvals::for_turn(&context));
     let reader = context.app.conductor.log(&approve.session).read(None);
     let handle = context.app.conductor.approve(approve).await?;
-    let turn = Turn {
-        reader,
-        handle,
-        session: params.session_name,
-        stream: params.stream,
-        include_raw: params.include_raw,
-        detach: params.detach,
-    };
-    turn.answer(&context, params.wait, params.work_done_token).await
+    let turn = Turn { context, reader, handle, session: params.session_name, stream: params.stream };
+    turn.answer(params.wait, params.detach, params.work_done_token, params.include_raw).await
 }
 
 pub async fn interrupt(context: Context, params: InterruptParams) -> Result<InterruptResult, ApiError> {
@@ -52,7 +36,8 @@ pub async fn interrupt(context: Context, params: InterruptParams) -> Result<Inte
 pub async fn subscribe(context: Context, params: SubscribeParams) -> Result<SubscribeResult, ApiError> {
     convert::session_name(&params.session_name)?;
     let log = context.app.conductor.log(&params.session_name);
-    let seq = context.connection.subscriptions.subscribe(&params.session_name, &log, params.after_seq);
+    let (subscriptions, answered) = (&context.connection.subscriptions, context.call.answered.clone());
+    let seq = subscriptions.subscribe(&params.session_name, &log, params.after_seq, answered);
     Ok(SubscribeResult { seq })
 }
 
@@ -61,104 +46,117 @@ pub async fn unsubscribe(context: Context, params: UnsubscribeParams) -> Result<
     Ok(Empty {})
 }
 
-/// A turn that this request waits for.
+/// A turn that this request started or took up again.
 struct Turn {
-    // Before the handle, which on being dropped asks whether anybody still reads along.
+    context: Context,
     reader: Reader,
     handle: TurnHandle,
     session: String,
     stream: bool,
-    include_raw: bool,
-    detach: bool,
 }
 
 impl Turn {
-    async fn answer(mut self, context: &Context, wait: Wait, token: Option<Token>) -> Result<MessageResult, ApiError> {
-        self.handle.set_detached(self.detach);
-        if wait == Wait::Accepted {
-            return Ok(self.accepted(context));
+    async fn answer(
+        self,
+        wait: Wait,
+        detach: bool,
+        token: Option<Token>,
+        include_raw: bool,
+    ) -> Result<MessageResult, ApiError> {
+        if detach {
+            self.handle.detach();
         }
-        let progress = Progress::begin(&context.call.peer, token).await;
-        let followed = tokio::select! {
-            biased;
-            followed = self.follow(context, &progress) => Some(followed),
-            () = context.call.peer.closing().cancelled() => None,
-        };
+        match wait {
+            Wait::Accepted => Ok(self.accepted()),
+            Wait::End => self.ended(token, include_raw).await,
+        }
+    }
+
+    async fn ended(mut self, token: Option<Token>, include_raw: bool) -> Result<MessageResult, ApiError> {
+        let progress = Progress::begin(&self.context.call.peer, token).await;
+        let ended = self.watch(&progress).await;
         progress.end().await;
-        if followed.is_none() {
+        if !ended {
             return Err(ApiError::new(Code::ShuttingDown, "the connection ends before the turn does"));
         }
         let outcome = self.handle.outcome().await;
-        Ok(MessageResult::Ended(Box::new(convert::turn_result(&outcome, self.include_raw)?)))
-    }
-
-    /// Sends the turn's events as they come, until its last.
-    async fn follow(&mut self, context: &Context, progress: &Progress) {
-        let connection = &context.connection;
-        let peer = &context.call.peer;
-        let cancelled = &context.call.cancelled;
-        let turn_id = Arc::clone(&self.handle.turn_id);
-        loop {
-            let batch = tokio::select! {
-                biased;
-                batch = self.reader.next() => batch,
-                () = cancelled.cancelled(), if !cancelled.is_cancelled() => {
-                    self.handle.cancel();
-                    continue;
-                }
-            };
-            if cancelled.is_cancelled() {
-                self.handle.cancel();
-            }
-            let ours = |entry: &&crate::helm::Entry| entry.turn_id == turn_id;
-            progress.report(batch.entries.iter().filter(ours)).await;
-            let end = batch
-                .entries
-                .iter()
-                .filter(ours)
-                .find(|entry| matches!(entry.event, Event::LoopDone { .. }))
-                .map(|entry| entry.seq);
-            if connection.subscriptions.has(&self.session) {
-                // The subscription sends it all; the answer must not overtake it.
-                if let Some(seq) = end {
-                    connection.subscriptions.caught_up(&self.session, seq).await;
-                }
-            } else if self.stream {
-                // A client that is gone is noticed elsewhere.
-                let _ = subscriptions::send(peer, &self.session, batch, Some(&turn_id)).await;
-            }
-            if end.is_some() || self.handle.is_over() {
-                return;
-            }
-        }
+        Ok(MessageResult::Ended(Box::new(convert::turn_result(&outcome, include_raw)?)))
     }
 
     /// Answers at once, and goes on sending events where that was asked for.
-    fn accepted(mut self, context: &Context) -> MessageResult {
+    fn accepted(mut self) -> MessageResult {
         let turn_id = self.handle.turn_id.to_string();
-        let peer = context.call.peer.clone();
-        let streams = self.stream && !context.connection.subscriptions.has(&self.session);
         tokio::spawn(async move {
-            loop {
-                let batch = tokio::select! {
-                    biased;
-                    () = peer.closing().cancelled() => return,
-                    batch = self.reader.next() => batch,
-                };
-                let end = batch
-                    .entries
-                    .iter()
-                    .any(|entry| entry.turn_id == self.handle.turn_id && matches!(entry.event, Event::LoopDone { .. }));
-                let turn_id = Arc::clone(&self.handle.turn_id);
-                if streams {
-                    let _ = subscriptions::send(&peer, &self.session, batch, Some(&turn_id)).await;
-                }
-                if end || self.handle.is_over() {
-                    self.handle.set_detached(true);
-                    return;
-                }
+            let call = self.context.call.clone();
+            tokio::select! {
+                () = call.answered.cancelled() => {}
+                () = call.peer.closing().cancelled() => {}
             }
+            self.watch(&Progress::none()).await
         });
         MessageResult::Accepted { turn_id }
+    }
+
+    /// Sends the turn's events as they come; true once the last is sent, false if the connection ends before.
+    async fn watch(&mut self, progress: &Progress) -> bool {
+        let Self { context, reader, handle, session, stream } = self;
+        let (cancelled, closing) = (&context.call.cancelled, context.call.peer.closing());
+        let mut told = false;
+        let follow = follow(context, reader, handle, session, *stream, progress);
+        tokio::pin!(follow);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut follow => return true,
+                () = cancelled.cancelled(), if !told => {
+                    told = true;
+                    handle.cancel();
+                }
+                () = closing.cancelled() => {
+                    // Before the handle is dropped, which on being dropped asks whether anybody watches.
+                    context.connection.subscriptions.close();
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+async fn follow(
+    context: &Context,
+    reader: &mut Reader,
+    handle: &TurnHandle,
+    session: &str,
+    stream: bool,
+    progress: &Progress,
+) {
+    let subscriptions = &context.connection.subscriptions;
+    // Where to stop, once the turn is over. Usually its last event comes first.
+    let mut stop = None;
+    while stop.is_none_or(|stop| reader.position() < stop) {
+        let batch = tokio::select! {
+            biased;
+            batch = reader.next() => batch,
+            () = handle.over(), if stop.is_none() => {
+                stop = Some(reader.end());
+                continue;
+            }
+        };
+        let ours = |entry: &&Entry| entry.turn_id == handle.turn_id;
+        progress.report(batch.entries.iter().filter(ours)).await;
+        let is_end = |entry: &&Entry| matches!(entry.event, Event::LoopDone { .. });
+        let end = batch.entries.iter().filter(ours).find(is_end).map(|entry| entry.seq);
+        if subscriptions.has(session) {
+            // The subscription sends it all; the answer must not overtake it.
+            if let Some(seq) = end {
+                subscriptions.caught_up(session, seq).await;
+            }
+        } else if stream {
+            // A client that is gone is noticed elsewhere.
+            let _ = subscriptions::send(&context.call.peer, session, batch, Some(&handle.turn_id)).await;
+        }
+        if end.is_some() {
+            return;
+        }
     }
 }

@@ -66,9 +66,16 @@ pub fn approve(params: &wire::ApproveParams) -> Result<helm::Approve, ApiError> 
         return Err(ApiError::new(Code::BadRequest, "parameter 'input' goes with a single action"));
     }
     session_name(&params.session_name)?;
+    let mut action_ids: Vec<String> = Vec::with_capacity(params.action_ids.len());
+    for id in &params.action_ids {
+        // One that is named twice is run once.
+        if !action_ids.contains(id) {
+            action_ids.push(id.clone());
+        }
+    }
     Ok(helm::Approve {
         session: params.session_name.clone(),
-        action_ids: params.action_ids.clone(),
+        action_ids,
         decision: decision(params.decision, params.input.clone()),
         resume: params.resume,
         stream: params.stream,

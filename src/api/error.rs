@@ -51,6 +51,7 @@ impl ApiError {
         self
     }
 
+    #[cfg(test)]
     pub fn data(&self) -> &ErrorData {
         &self.0
     }
@@ -140,6 +141,10 @@ pub fn of_reason<'a>(reason: Reason, methods: impl Iterator<Item = &'a str>) -> 
     let mebibytes = |bytes: usize| bytes / (1024 * 1024);
     match reason {
         Reason::NotJson(why) => ApiError::new(Code::Parse, format!("this is not JSON: {why}")),
+        Reason::BrokenHeader(why) => {
+            ApiError::new(Code::Parse, format!("a header block is broken: {why}; the connection ends"))
+                .with_hint("Send 'Content-Length: N', an empty line and N bytes, each line ended by CR and LF.")
+        }
         Reason::NotUtf8 => ApiError::new(Code::Parse, "this is not UTF-8"),
         Reason::TooLong { limit } => {
             let message = format!("the message is longer than {limit} bytes ({} MiB)", mebibytes(limit));

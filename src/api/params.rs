@@ -1,6 +1,7 @@
 //! Parameters read with a fault that says where and what, and which name may have been meant.
 
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use crate::protocol::Code;
@@ -9,20 +10,36 @@ use crate::protocol::Code;
 pub fn parse<T: DeserializeOwned>(text: Option<&str>) -> Result<T, ApiError> {
     let text = text.unwrap_or("{}");
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let path = if path == "." { None } else { Some(path) };
-        fault(path.as_deref(), &reason(error.inner()))
+    serde_path_to_error::deserialize(&mut deserializer).or_else(|error| match without_nulls(text) {
+        Some(params) => serde_path_to_error::deserialize(params).map_err(|error| located(&error)),
+        None => Err(located(&error)),
     })
+}
+
+/// Some clients say `null` for what others leave out.
+fn without_nulls(text: &str) -> Option<Value> {
+    let mut params: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let before = params.len();
+    params.retain(|_, value| !value.is_null());
+    (params.len() < before).then(|| params.into())
+}
+
+fn located(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+    let path = error.path().to_string();
+    let path = if path == "." { None } else { Some(path) };
+    fault(path.as_deref(), &reason(error.inner()))
 }
 
 /// The sentence without the place in the text, which nobody can look up.
 fn reason(error: &serde_json::Error) -> String {
+    const TYPES: [(&str, &str); 3] = [
+        ("expected u32", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected a sequence", "expected an array"),
+    ];
     let text = error.to_string();
-    match text.rsplit_once(" at line ") {
-        Some((reason, _)) => reason.to_owned(),
-        None => text,
-    }
+    let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
+    TYPES.iter().fold(reason.to_owned(), |reason, (ours, theirs)| reason.replace(ours, theirs))
 }
 
 fn fault(path: Option<&str>, reason: &str) -> ApiError {
@@ -92,10 +109,21 @@ mod tests {
         check::<MessageParams>(r#"{"content":"a","mode":"atuo"}"#, "parameter 'mode' cannot be 'atuo'", &["auto"]);
         check::<MessageParams>(
             r#"{"content":"a","maxIterations":"six"}"#,
-            "parameter 'maxIterations': invalid type: string \"six\", expected u32",
+            "parameter 'maxIterations': invalid type: string \"six\", expected a whole number",
             &[],
         );
         check::<ApproveParams>(r#"{"actionIds":[],"decision":"yes"}"#, "parameter 'decision' cannot be 'yes'", &[]);
         check::<ApproveParams>(r#"{"decision":"deny"}"#, "parameter 'actionIds' is missing", &[]);
+        check::<ApproveParams>(r#"{"actionIds":null,"decision":"deny"}"#, "parameter 'actionIds' is missing", &[]);
+        check::<MessageParams>(
+            r#"{"content":7,"mode":null}"#,
+            "parameter 'content': invalid type: integer `7`, expected a string or an array of blocks",
+            &[],
+        );
+        check::<MessageParams>(
+            r#"{"content":[{"type":"text","text":"a"},{"type":"sound"}]}"#,
+            "parameter 'content[1].type' cannot be 'sound'",
+            &[],
+        );
     }
 }

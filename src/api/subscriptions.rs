@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::convert;
-use crate::helm::{Batch, EventLog, Reader};
+use crate::helm::{Batch, EventLog, Reader, Watch};
 use crate::protocol::{Notification, names};
 use crate::rpc::{Peer, PeerError};
 
@@ -21,6 +22,7 @@ struct Subscription {
     task: AbortHandle,
     /// The last sequence number that was sent.
     sent: watch::Receiver<u64>,
+    _watch: Watch,
 }
 
 impl Subscriptions {
@@ -28,16 +30,28 @@ impl Subscriptions {
         Self { peer, by_session: Mutex::default() }
     }
 
-    /// A second subscription to a session takes the place of the first. Gives the log's last sequence number.
-    pub fn subscribe(&self, session: &str, log: &Arc<EventLog>, after: Option<u64>) -> u64 {
+    /// Sends from when `begin` fires. A second subscription to a session takes the place of the first. Gives the log's
+    /// last sequence number.
+    pub fn subscribe(&self, session: &str, log: &Arc<EventLog>, after: Option<u64>, begin: CancellationToken) -> u64 {
         let seq = log.last_seq();
         let reader = log.read(after.or(Some(seq)));
         let (sending, sent) = watch::channel(reader.position());
-        let task = tokio::spawn(forward(self.peer.clone(), session.to_owned(), reader, sending)).abort_handle();
-        if let Some(before) = self.map().insert(session.to_owned(), Subscription { task, sent }) {
+        let forward = forward(self.peer.clone(), session.to_owned(), reader, sending);
+        let task = tokio::spawn(async move {
+            begin.cancelled().await;
+            forward.await;
+        });
+        let task = task.abort_handle();
+        let subscription = Subscription { task, sent, _watch: log.watch() };
+        if let Some(before) = self.map().insert(session.to_owned(), subscription) {
             before.task.abort();
         }
         seq
+    }
+
+    /// The client is leaving: it no longer counts among those who watch.
+    pub fn close(&self) {
+        self.map().drain().for_each(|(_, subscription)| subscription.task.abort());
     }
 
     pub fn unsubscribe(&self, session: &str) {
@@ -66,7 +80,7 @@ impl Subscriptions {
 
 impl Drop for Subscriptions {
     fn drop(&mut self) {
-        self.map().values().for_each(|subscription| subscription.task.abort());
+        self.close();
     }
 }
 

@@ -1,20 +1,22 @@
-//! What the command line may say.
+//! What the command line may say, and how its help reads.
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::cli::terminal::ColorChoice;
+use crate::cli::{approve, ask, completions, config, doctor, input, invoke, providers, rpc, schema, sessions, skills};
 use crate::config::Overrides;
 
-/// A warm daemon between editors, agents and language models, spoken to in JSON-RPC.
+/// A warm daemon between editors, agents and language models, spoken to in JSON-RPC
 #[derive(Parser)]
-#[command(name = "open-think", version, arg_required_else_help = true)]
+#[command(name = "open-think", version, arg_required_else_help = true, after_help = AFTER, max_term_width = 100)]
 pub struct Args {
     /// Serve one client on standard input and output (what an editor starts)
     #[arg(long)]
     pub stdio: bool,
 
-    /// Serve in this process instead of a shared daemon
+    /// Serve in this process instead of a shared daemon (as it always is for now)
     #[arg(long)]
     pub no_daemon: bool,
 
@@ -22,27 +24,174 @@ pub struct Args {
     #[arg(long = "clientProcessId", value_name = "PID", hide = true)]
     pub client_process_id: Option<i64>,
 
-    /// Configuration file
-    #[arg(long, value_name = "FILE", global = true)]
-    pub config: Option<PathBuf>,
-
-    /// Directory for sessions and logs
-    #[arg(long, value_name = "DIR", global = true)]
-    pub state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub global: Global,
 
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
+#[derive(clap::Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// Configuration file [env: OPEN_THINK_CONFIG]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+
+    /// Directory for sessions and logs [env: OPEN_THINK_STATE_DIR]
+    #[arg(long, value_name = "DIR", global = true)]
+    state_dir: Option<PathBuf>,
+
+    /// What to log to the file: a level, or target=level pairs [env: OPEN_THINK_LOG]
+    #[arg(long, value_name = "FILTER", global = true)]
+    log: Option<String>,
+
+    /// Any setting by its environment name; not for keys, which other users could see
+    #[arg(long, value_name = "NAME=VALUE", value_parser = input::pair, global = true)]
+    set: Vec<(String, String)>,
+
+    /// Colours: auto, always or never [env: NO_COLOR]
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, hide_possible_values = true, global = true)]
+    pub color: ColorChoice,
+}
+
 #[derive(Subcommand)]
 pub enum Command {
+    /// Say something to Helm, the agent, and see what comes of it
+    #[command(after_help = ASK)]
+    Ask(ask::AskArgs),
+    /// Decide actions that `ask` suggested or held
+    Approve(approve::ApproveArgs),
+    /// List the conversations, show one, or delete one
+    Sessions(sessions::SessionsArgs),
+    /// List the skills, or show one with its input
+    Skills(skills::SkillsArgs),
+    /// Run one skill, without a model
+    #[command(after_help = INVOKE)]
+    Invoke(invoke::InvokeArgs),
+    /// List the ways to a model and how to set them up
+    Providers(providers::ProvidersArgs),
+    /// Find out what is wrong and what mends it; needs no network
+    Doctor(doctor::DoctorArgs),
+    /// Show the configuration, check it, or say where it is
+    Config(config::ConfigArgs),
+    /// Tell of the daemon: version, plugins, paths (the one in this process, for now)
+    Status(providers::StatusArgs),
+    /// Call any method of the protocol
+    #[command(after_help = RPC)]
+    Rpc(rpc::RpcArgs),
+    /// Print what this program speaks, as JSON Schema or OpenRPC
+    Schema(schema::SchemaArgs),
+    /// Print the completions for a shell
+    #[command(after_help = COMPLETIONS)]
+    Completions(completions::CompletionsArgs),
     /// Serve one client on standard input and output
     #[command(hide = true)]
     Stdio,
 }
 
-impl Args {
+/// The commands by use, for the help. Every visible one stands in one group.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Talk", &["ask", "approve", "sessions"]),
+    ("Skills", &["skills", "invoke"]),
+    ("Set up", &["providers", "doctor", "config", "status", "completions"]),
+    ("Protocol", &["rpc", "schema"]),
+];
+
+const AFTER: &str = "\
+Examples:
+  open-think ask \"check runtime health\"
+  git diff | open-think ask \"write a commit message\"
+  open-think ask --mode propose \"what could you do here?\"
+  open-think doctor
+  open-think --stdio
+
+Exit codes:
+  0    done
+  1    failed
+  2    the command line, the configuration or the input is at fault, or the other side is no client
+  3    actions are held and wait for `open-think approve`
+  130  interrupted";
+
+const ASK: &str = "\
+Examples:
+  open-think ask \"check runtime health\"
+  open-think ask --mode propose \"check runtime health\"
+  open-think ask --json \"check runtime health\" | jq .assistantMessage.content
+  cat notes.md | open-think ask \"what is missing here?\"
+
+Ctrl-C stops the turn and keeps what came; twice, it ends at once. Where nobody can be asked, dangerous
+skills stay held, the exit code is 3, and `open-think approve` goes on with the turn.";
+
+const INVOKE: &str = "\
+Examples:
+  open-think invoke admin-health-check
+  open-think invoke admin-suggest-plugins --input goal=\"answer questions about my zones\"
+  open-think invoke admin-suggest-plugins '{\"goal\":\"dns\"}'";
+
+const RPC: &str = "\
+Examples:
+  open-think rpc skills.list
+  open-think rpc sessions.messages '{\"sessionName\":\"conductor:default\",\"limit\":5}'";
+
+const COMPLETIONS: &str = "\
+Example:
+  open-think completions bash > ~/.local/share/bash-completion/completions/open-think";
+
+/// The whole command line, with its commands grouped in the help.
+pub fn command() -> clap::Command {
+    let command = Args::command();
+    let groups: String = GROUPS.iter().map(|group| shown(group, &command)).collect();
+    let template = format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{groups}{}\n{{options}}{{after-help}}",
+        heading("Options")
+    );
+    command.help_template(template)
+}
+
+fn shown((title, names): &(&str, &[&str]), command: &clap::Command) -> String {
+    let row = |name: &&str| {
+        let about = command.find_subcommand(name).and_then(clap::Command::get_about);
+        format!("  {name:<13}{}\n", about.map(ToString::to_string).unwrap_or_default())
+    };
+    format!("{}\n{}\n", heading(title), names.iter().map(row).collect::<String>())
+}
+
+/// As clap draws its own; it takes the colours out where they are not wanted.
+fn heading(title: &str) -> String {
+    format!("\x1b[1m\x1b[4m{title}:\x1b[0m")
+}
+
+impl Global {
     pub fn overrides(&self) -> Overrides {
-        Overrides { config_file: self.config.clone(), state_dir: self.state_dir.clone(), settings: Vec::new() }
+        let mut overrides =
+            Overrides { config_file: self.config.clone(), state_dir: self.state_dir.clone(), settings: Vec::new() };
+        for (name, value) in &self.set {
+            // These two say where the rest is, so they are no settings among the others.
+            match name.to_ascii_uppercase().as_str() {
+                "OPEN_THINK_CONFIG" => drop(overrides.config_file.get_or_insert_with(|| value.into())),
+                "OPEN_THINK_STATE_DIR" => drop(overrides.state_dir.get_or_insert_with(|| value.into())),
+                _ => overrides.settings.push((name.clone(), value.clone())),
+            }
+        }
+        overrides.settings.extend(self.log.iter().map(|filter| ("OPEN_THINK_LOG".to_owned(), filter.clone())));
+        overrides
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GROUPS, command};
+
+    #[test]
+    fn every_command_stands_in_the_help_once() {
+        command().debug_assert();
+        let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        grouped.sort_unstable();
+        let command = command();
+        let visible = command.get_subcommands().filter(|command| !command.is_hide_set());
+        let mut visible: Vec<&str> = visible.map(clap::Command::get_name).collect();
+        visible.sort_unstable();
+        assert_eq!(grouped, visible, "GROUPS in src/cli/args.rs");
     }
 }

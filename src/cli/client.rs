@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::daemon::Daemon;
 use crate::protocol::{
-    ApprovalAnswer, ApprovalParams, ClientCapabilities, ClientInfo, EventParams, InitializeParams, Method,
+    ApprovalAnswer, ApprovalParams, ClientCapabilities, ClientInfo, ErrorData, EventParams, InitializeParams, Method,
     Notification, names,
 };
 use crate::rpc::{self, Peer, PeerError, Reason, RpcError, Service, Verdict};
@@ -28,13 +28,15 @@ const FRAMES: FrameLimits = FrameLimits { frame_bytes: 64 * 1024 * 1024, header_
 /// Events that may wait for the command.
 const EVENTS: usize = 16 * 1024;
 
+#[derive(Clone)]
 pub struct Client {
     peer: Peer,
-    pub inbox: mpsc::Receiver<Inbound>,
 }
 
-/// What the daemon sends of its own accord.
-pub enum Inbound {
+/// What the daemon sends of its own accord, in order. A command that does not read it misses events, never answers.
+pub type Inbound = mpsc::Receiver<Message>;
+
+pub enum Message {
     Event(Box<EventParams>),
     /// Answer it, or drop the sender to leave the actions held.
     Approval(ApprovalParams, oneshot::Sender<ApprovalAnswer>),
@@ -51,9 +53,24 @@ pub enum CallError {
     Unexpected(String),
 }
 
+impl CallError {
+    pub fn code(&self) -> Option<i32> {
+        match self {
+            Self::Refused(error) => Some(error.code()),
+            Self::Gone | Self::Unexpected(_) => None,
+        }
+    }
+
+    /// What the daemon says about it beside the message.
+    pub fn data(&self) -> Option<ErrorData> {
+        let Self::Refused(error) = self else { return None };
+        serde_json::from_str(error.data()?.get()).ok()
+    }
+}
+
 impl Client {
     /// Connects to a daemon in this process and introduces itself. `approvals` says whether somebody can be asked.
-    pub async fn connect(daemon: &Arc<Daemon>, approvals: bool) -> anyhow::Result<Self> {
+    pub async fn connect(daemon: &Arc<Daemon>, approvals: bool) -> anyhow::Result<(Self, Inbound)> {
         let (reader, writer) = tokio::io::split(daemon.connect());
         let transport = byte_stream(reader, writer, FRAMES);
         let (events, inbox) = mpsc::channel(EVENTS);
@@ -64,9 +81,9 @@ impl Client {
             Arc::new(Inbox::new(events))
         });
         tokio::spawn(serve);
-        let client = Self { peer: peer.await.context("the connection did not start")?, inbox };
+        let client = Self { peer: peer.await.context("the connection did not start")? };
         client.introduce(approvals).await?;
-        Ok(client)
+        Ok((client, inbox))
     }
 
     async fn introduce(&self, approvals: bool) -> anyhow::Result<()> {
@@ -104,11 +121,11 @@ impl Client {
 /// Takes in what the daemon sends.
 struct Inbox {
     methods: Methods,
-    events: mpsc::Sender<Inbound>,
+    events: mpsc::Sender<Message>,
 }
 
 impl Inbox {
-    fn new(events: mpsc::Sender<Inbound>) -> Self {
+    fn new(events: mpsc::Sender<Message>) -> Self {
         let mut module = RpcModule::new(events.clone());
         module
             .register_async_method(names::Approval::NAME, |params, events, _| async move {
@@ -119,11 +136,11 @@ impl Inbox {
     }
 }
 
-async fn approval(params: &Params<'_>, events: &mpsc::Sender<Inbound>) -> Result<ApprovalAnswer, ErrorObjectOwned> {
+async fn approval(params: &Params<'_>, events: &mpsc::Sender<Message>) -> Result<ApprovalAnswer, ErrorObjectOwned> {
     let nobody = || ErrorObjectOwned::owned(rpc::INTERNAL_ERROR, "nobody decided", None::<()>);
     let params: ApprovalParams = params.parse()?;
     let (answer, decided) = oneshot::channel();
-    events.send(Inbound::Approval(params, answer)).await.map_err(|_| nobody())?;
+    events.send(Message::Approval(params, answer)).await.map_err(|_| nobody())?;
     decided.await.map_err(|_| nobody())
 }
 
@@ -139,11 +156,10 @@ impl Service for Inbox {
     fn extend(&self, _: &mut Extensions) {}
 
     fn notification(&self, method: &str, params: Option<&RawValue>) -> Verdict {
-        if method == names::ConductorEvent::NAME {
-            if let Some(Ok(event)) = params.map(|params| serde_json::from_str::<EventParams>(params.get())) {
-                // A command that does not read its events misses them; the final answer holds everything.
-                let _ = self.events.try_send(Inbound::Event(Box::new(event)));
-            }
+        let event = params.filter(|_| method == names::ConductorEvent::NAME);
+        if let Some(Ok(event)) = event.map(|params| serde_json::from_str::<EventParams>(params.get())) {
+            // A command that does not read its events misses them; the final answer holds everything.
+            let _ = self.events.try_send(Message::Event(Box::new(event)));
         }
         Verdict::Continue
     }

@@ -1,6 +1,13 @@
-//! Exit codes, and the one place that prints why a command failed.
+//! Exit codes, and how a command that failed says why.
 
+use std::io;
 use std::process::ExitCode;
+
+use crate::cli::client::CallError;
+use crate::cli::terminal::{Style, Terminal};
+use crate::config::ConfigError;
+use crate::plugins::LoadError;
+use crate::protocol::{Code, ErrorData};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -11,6 +18,8 @@ pub enum Exit {
     Usage,
     /// The turn stopped at actions that wait for approval.
     Held,
+    /// Ctrl-C.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -20,13 +29,49 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Held => 3,
+            Exit::Interrupted => 130,
         })
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the process ends, and this says why")]
-pub fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("open-think: {error:#}");
-    let usage = error.is::<crate::config::ConfigError>() || error.is::<crate::plugins::LoadError>();
-    if usage { Exit::Usage.into() } else { Exit::Failed.into() }
+/// What was typed or piped in cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct UsageError {
+    message: String,
+    hint: String,
+}
+
+impl UsageError {
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+}
+
+/// Says why, and what to do about it.
+pub fn fail(error: &anyhow::Error, terminal: &Terminal) -> Exit {
+    // Whoever read the output has had enough.
+    let closed = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(closed) {
+        return Exit::Done;
+    }
+    let name = terminal.error.paint(Style::Bad, "open-think:");
+    let message = format!("{error:#}");
+    terminal.note(&format!("{name} {}", terminal.error.foreign(&message)));
+    if let Some(hint) = hint(error) {
+        terminal.note(&format!("hint: {}", terminal.error.foreign(&hint)));
+    }
+    let usage = error.is::<UsageError>() || error.is::<ConfigError>() || error.is::<LoadError>();
+    let refused = error.downcast_ref::<CallError>().and_then(CallError::code);
+    let bad_request = refused.is_some_and(|code| [Code::BadRequest, Code::NotFound].map(Code::number).contains(&code));
+    if usage || bad_request { Exit::Usage } else { Exit::Failed }
+}
+
+fn hint(error: &anyhow::Error) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<UsageError>() {
+        return Some(error.hint.clone()).filter(|hint| !hint.is_empty());
+    }
+    error.downcast_ref::<CallError>()?.data().and_then(|ErrorData { hint, .. }| hint)
 }

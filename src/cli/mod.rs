@@ -2,34 +2,98 @@
 //!
 //! Commands speak to the daemon as any other client does, over a connection; for now the daemon is in the process.
 
+mod approve;
 mod args;
+mod ask;
 mod client;
+mod completions;
+mod config;
+mod doctor;
 mod exit;
+mod flow;
+mod input;
+mod invoke;
+mod outcome;
+mod providers;
+mod question;
+mod rpc;
+mod schema;
+mod sessions;
+mod skills;
+mod spinner;
 mod stdio;
+mod table;
+mod terminal;
+mod turn;
+mod view;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use crate::config::{Config, Sources};
+use crate::daemon::{Daemon, log};
 use args::{Args, Command};
-use exit::Exit;
+use client::Client;
+use exit::{Exit, UsageError};
+use terminal::Terminal;
 
 /// Reads the command line, does what it says, and says how it went.
 pub fn run() -> ExitCode {
-    let args = Args::parse();
-    match dispatch(args) {
-        Ok(exit) => exit.into(),
-        Err(error) => exit::fail(&error),
+    // Help, version and faults of the command line end the process here.
+    let matches = args::command().get_matches();
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let sources = Sources::from_process(args.global.overrides());
+    let terminal = Terminal::new(args.global.color, &sources.env);
+    dispatch(args, sources, &terminal).unwrap_or_else(|error| exit::fail(&error, &terminal)).into()
+}
+
+fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
+    if args.stdio {
+        return stdio::run(&Config::load(sources)?, terminal);
+    }
+    match args.command {
+        None => Err(UsageError::new("no command was given", "open-think --help lists them.").into()),
+        Some(Command::Stdio) => stdio::run(&Config::load(sources)?, terminal),
+        Some(Command::Schema(args)) => schema::run(&args, terminal),
+        Some(Command::Completions(args)) => completions::run(&args, terminal),
+        Some(Command::Config(args)) => config::run(&args, sources, terminal),
+        Some(Command::Doctor(args)) => doctor::run(&args, sources, terminal),
+        Some(command) => ask_daemon(command, &Config::load(sources)?, terminal),
     }
 }
 
-fn dispatch(args: Args) -> anyhow::Result<Exit> {
-    let config = Config::load(Sources::from_process(args.overrides()))?;
-    match args.command {
-        _ if args.stdio => stdio::run(&config),
-        None => Ok(Exit::Usage),
-        Some(Command::Stdio) => stdio::run(&config),
+fn ask_daemon(command: Command, config: &Config, terminal: &Terminal) -> anyhow::Result<Exit> {
+    // A log that cannot be written is reported by `doctor`, and is no reason not to answer.
+    let _ = log::start(config);
+    let runtime = runtime()?;
+    let exit = runtime.block_on(async {
+        let daemon = Arc::new(Daemon::open(config).await?);
+        let exit = run_command(command, &daemon, terminal).await;
+        daemon.stop().await;
+        exit
+    });
+    // A read of a terminal cannot be stopped, and must not hold up the end.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn run_command(command: Command, daemon: &Arc<Daemon>, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let runs_turn = matches!(command, Command::Ask(_) | Command::Approve(_));
+    let (client, mut inbound) = Client::connect(daemon, runs_turn && terminal.can_ask()).await?;
+    match command {
+        Command::Ask(args) => ask::run(args, terminal, &client, &mut inbound).await,
+        Command::Approve(args) => approve::run(args, terminal, &client, &mut inbound).await,
+        Command::Sessions(args) => sessions::run(args, terminal, &client).await,
+        Command::Skills(args) => skills::run(&args, terminal, &client).await,
+        Command::Invoke(args) => invoke::run(&args, terminal, &client).await,
+        Command::Providers(args) => providers::run(&args, terminal, &client).await,
+        Command::Status(args) => providers::status(&args, terminal, &client).await,
+        Command::Rpc(args) => rpc::run(&args, terminal, &client).await,
+        Command::Schema(_) | Command::Completions(_) | Command::Config(_) | Command::Doctor(_) | Command::Stdio => {
+            unreachable!("these need no daemon and are done before")
+        }
     }
 }
 

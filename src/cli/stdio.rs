@@ -1,11 +1,15 @@
 //! `--stdio`: serves the client that started this process.
 
 use crate::cli::exit::Exit;
+use crate::cli::terminal::Terminal;
 use crate::config::Config;
 use crate::daemon::{Daemon, log};
 use crate::rpc::End;
 
-pub fn run(config: &Config) -> anyhow::Result<Exit> {
+pub fn run(config: &Config, terminal: &Terminal) -> anyhow::Result<Exit> {
+    if terminal.input_is_terminal() {
+        terminal.note("open-think: waiting for a JSON-RPC client on standard input (Ctrl-D ends; --help for people)");
+    }
     // Without a log the client is still served; the error would only be noise in an editor.
     let _ = log::start(config);
     let runtime = super::runtime()?;
@@ -16,13 +20,8 @@ pub fn run(config: &Config) -> anyhow::Result<Exit> {
         End::InputEnded | End::Gone | End::Stopped | End::Exit(0) => Exit::Done,
         End::Exit(_) => Exit::Failed,
         End::Broken(fault) => {
-            say(&fault.to_string());
+            terminal.note(&format!("open-think: {fault}"));
             Exit::Usage
         }
     })
-}
-
-#[expect(clippy::print_stderr, reason = "one line for whoever started us with something else than a client")]
-fn say(text: &str) {
-    eprintln!("open-think: {text}");
 }

@@ -91,7 +91,7 @@ pub struct Helm {
 #[derive(Clone, Debug)]
 pub struct Http {
     pub connect_timeout: Duration,
-    /// From the request sent to the first byte of the answer.
+    /// From the request sent to the first byte of the answer, which for an answer that is not streamed is its end.
     pub response_timeout: Duration,
     /// Between two chunks of a stream.
     pub idle_timeout: Duration,
@@ -194,7 +194,7 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(10),
-            response_timeout: Duration::from_secs(120),
+            response_timeout: Duration::from_secs(600),
             idle_timeout: Duration::from_secs(120),
             max_retries: 2,
         }

@@ -142,7 +142,7 @@ impl Setting {
         SETTINGS.iter().find(|setting| setting.name.eq_ignore_ascii_case(name))
     }
 
-    pub(super) fn takes_list(&self) -> bool {
+    pub fn takes_list(&self) -> bool {
         matches!(self.put, Put::List(_))
     }
 

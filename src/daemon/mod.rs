@@ -40,7 +40,11 @@ impl Daemon {
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let loaded = plugins::load(config)?;
         let database = config.state_dir.join(SESSIONS_FILE);
-        let store = Sqlite::open(&database).context("the sessions cannot be opened")?;
+        // Without sessions there are no turns, but all else can be served, and told why.
+        let (store, fault) = Sqlite::open_or_retry(&database)?;
+        if let Some(error) = fault {
+            tracing::error!(%error, "the sessions cannot be opened");
+        }
         let routes = Routes::new(loaded.plugins.iter().filter(|plugin| plugin.completes()).map(route).collect());
         let settings = helm::Settings {
             history_tokens: config.helm.history_tokens,
@@ -49,7 +53,7 @@ impl Daemon {
             queued_turns: config.helm.queued_turns,
             buffered_events: config.limits.buffered_events,
         };
-        let conductor = Conductor::open(Arc::new(store), Arc::new(loaded.skills), routes, settings).await?;
+        let conductor = Conductor::open(Arc::new(store), Arc::new(loaded.skills), routes, settings).await;
         let facts = Facts {
             version: env!("CARGO_PKG_VERSION"),
             started_at: helm::now_ms(),

@@ -19,7 +19,8 @@ pub fn parse(text: &str) -> (Vec<Suggestion>, String) {
     let mut filter = Filter::default();
     let mut shown = filter.push(text);
     shown.push_str(&filter.finish());
-    (filter.suggestions, fold_blank_lines(&shown))
+    let nothing = shown.trim().is_empty();
+    (filter.suggestions, if nothing { String::new() } else { shown })
 }
 
 /// Takes blocks out of a text as it streams in. Holds back no more than what may yet turn out to be a fence.
@@ -29,6 +30,11 @@ pub struct Filter {
     /// Text that is not decided yet: the beginning of a fence, or all of an open block.
     held: String,
     inside: bool,
+    /// Line breaks that are shown once something follows them.
+    breaks: usize,
+    begun: bool,
+    /// Nothing was shown since the last block.
+    after_block: bool,
 }
 
 impl Filter {
@@ -42,19 +48,18 @@ impl Filter {
                 self.suggestions.extend(suggestion(body));
                 self.held.drain(..length);
                 self.inside = false;
+                self.after_block = true;
             } else if let Some(start) = find_open(&self.held) {
-                shown.push_str(&self.held[..start]);
-                self.held.drain(..start);
+                self.show(start, &mut shown);
                 // Whether this is our fence shows only in the character after its name.
                 match self.held[OPEN.len()..].chars().next() {
                     None => return shown,
                     Some(next) if next.is_whitespace() => self.inside = true,
-                    Some(_) => shown.extend(self.held.drain(..OPEN.len())),
+                    Some(_) => self.show(OPEN.len(), &mut shown),
                 }
             } else {
                 let keep = possible_open(&self.held);
-                let ready = self.held.len() - keep;
-                shown.extend(self.held.drain(..ready));
+                self.show(self.held.len() - keep, &mut shown);
                 return shown;
             }
         }
@@ -62,8 +67,31 @@ impl Filter {
 
     /// What was held back at the end; a block that was never closed is dropped, as a malformed one.
     pub fn finish(&mut self) -> String {
-        let rest = std::mem::take(&mut self.held);
-        if std::mem::take(&mut self.inside) { String::new() } else { rest }
+        let mut rest = String::new();
+        if std::mem::take(&mut self.inside) {
+            self.held.clear();
+            return rest;
+        }
+        self.show(self.held.len(), &mut rest);
+        if !self.after_block {
+            rest.extend(std::iter::repeat_n('\n', std::mem::take(&mut self.breaks)));
+        }
+        rest
+    }
+
+    /// Passes on so many of the bytes held. A block taken out leaves one blank line, not three, and none at the ends.
+    fn show(&mut self, length: usize, shown: &mut String) {
+        for character in self.held.drain(..length) {
+            if character == '\n' {
+                self.breaks += usize::from(!self.after_block || self.breaks < 2);
+                continue;
+            }
+            if self.begun || !self.after_block {
+                shown.extend(std::iter::repeat_n('\n', self.breaks));
+            }
+            shown.push(character);
+            (self.breaks, self.begun, self.after_block) = (0, true, false);
+        }
     }
 }
 
@@ -97,19 +125,6 @@ fn suggestion(body: &str) -> Option<Suggestion> {
     serde_json::from_str::<Suggestion>(body).ok().filter(|suggestion| !suggestion.skill.is_empty())
 }
 
-/// A block taken out leaves one blank line, not three.
-fn fold_blank_lines(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    let mut breaks = 0;
-    for character in text.trim().chars() {
-        breaks = if character == '\n' { breaks + 1 } else { 0 };
-        if breaks <= 2 {
-            folded.push(character);
-        }
-    }
-    folded
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -139,7 +154,15 @@ mod tests {
     fn what_is_malformed_is_dropped() {
         check("x\n```open-think-action\nnot json\n```\ny", &[], "x\n\ny");
         check("x ```open-think-action\n{\"skill\":\"\"}\n``` y", &[], "x  y");
-        check("x ```open-think-action\n{\"skill\":\"a\"}", &[], "x");
+        check("x ```open-think-action\n{\"skill\":\"a\"}", &[], "x ");
+    }
+
+    #[test]
+    fn a_text_without_blocks_is_left_as_it_is() {
+        for text in ["def a():\n    pass\n\n\n\ndef b():\n", "\n\n indented", "a \r\n\r\n\r\n b"] {
+            check(text, &[], text);
+        }
+        check(" \n ", &[], "");
     }
 
     #[test]
@@ -158,14 +181,15 @@ mod tests {
     proptest! {
         #[test]
         fn streaming_shows_the_same(cuts in prop::collection::vec(0usize..90, 0..6)) {
-            let text = "Hi ``` é ```open-think-action\n{\"skill\":\"a\"}\n``` mid ```open-think-action\nbad\n``` end ```open";
+            let text = "Hi\n\n\n``` é\n```open-think-action\n{\"skill\":\"a\"}\n``` mid ```open-think-action\nbad\n``` end ```open";
             let mut cuts: Vec<usize> = cuts.into_iter().filter(|cut| text.is_char_boundary(*cut)).collect();
             cuts.extend([0, text.len()]);
             cuts.sort_unstable();
             let mut filter = Filter::default();
             let mut shown: String = cuts.windows(2).map(|pair| filter.push(&text[pair[0]..pair[1]])).collect();
             shown.push_str(&filter.finish());
-            prop_assert_eq!(shown, "Hi ``` é  mid  end ```open");
+            prop_assert_eq!(&shown, "Hi\n\n\n``` é\n mid  end ```open");
+            prop_assert_eq!(shown, parse(text).1);
             prop_assert_eq!(filter.suggestions.len(), 1);
         }
     }

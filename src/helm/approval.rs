@@ -43,12 +43,21 @@ pub struct Board {
 
 struct Waiting {
     ids: Vec<String>,
-    decide: oneshot::Sender<(Vec<String>, Decision)>,
+    decide: oneshot::Sender<Decided>,
+}
+
+/// What was decided, and of which actions.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    pub ids: Vec<String>,
+    pub decision: Decision,
+    /// Whether the model hears of it.
+    pub resume: bool,
 }
 
 impl Board {
-    /// Announces what is waited for; the receiver gets the ids that were decided.
-    pub fn wait(&self, ids: Vec<String>) -> oneshot::Receiver<(Vec<String>, Decision)> {
+    /// Announces what is waited for.
+    pub fn wait(&self, ids: Vec<String>) -> oneshot::Receiver<Decided> {
         let (decide, decided) = oneshot::channel();
         *self.waiting() = Some(Waiting { ids, decide });
         decided
@@ -59,12 +68,12 @@ impl Board {
     }
 
     /// Whether the turn waits for all of these, and so took the decision.
-    pub fn decide(&self, ids: &[String], decision: &Decision) -> bool {
+    pub fn decide(&self, decided: Decided) -> bool {
         let mut waiting = self.waiting();
-        if !waiting.as_ref().is_some_and(|waiting| ids.iter().all(|id| waiting.ids.contains(id))) {
+        if !waiting.as_ref().is_some_and(|waiting| decided.ids.iter().all(|id| waiting.ids.contains(id))) {
             return false;
         }
-        waiting.take().is_some_and(|waiting| waiting.decide.send((ids.to_vec(), decision.clone())).is_ok())
+        waiting.take().is_some_and(|waiting| waiting.decide.send(decided).is_ok())
     }
 
     fn waiting(&self) -> MutexGuard<'_, Option<Waiting>> {

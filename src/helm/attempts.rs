@@ -61,8 +61,9 @@ impl Caller {
             };
             self.record(&candidate, Some(&error), duration);
             self.events.attempt_failed(&candidate, &error);
-            if broken || self.current + 1 == self.candidates.len() {
-                return Err(self.exhausted(&candidate, error));
+            let last = self.current + 1 == self.candidates.len();
+            if broken || last {
+                return Err(self.failed(&candidate, error, last && !broken));
             }
             self.current += 1;
         }
@@ -121,11 +122,11 @@ impl Caller {
         });
     }
 
-    fn exhausted(&mut self, candidate: &Candidate, error: ProviderError) -> HelmError {
+    fn failed(&self, candidate: &Candidate, error: ProviderError, exhausted: bool) -> HelmError {
         let provider = candidate.provider.id().to_owned();
         let error = Arc::new(error);
         let attempts = self.attempts.clone();
-        if self.candidates.len() > 1 {
+        if exhausted && self.candidates.len() > 1 {
             return HelmError::FallbacksExhausted { provider, error, attempts };
         }
         HelmError::Provider { provider, error, attempts }
@@ -199,7 +200,7 @@ impl Answer {
         self.fold.push(delta);
         match delta {
             Delta::Start { index, block } => {
-                self.top = self.top.max(index + 1);
+                self.top = self.top.max(index.saturating_add(1));
                 self.start(*index, block);
             }
             Delta::Text { index, text } => self.text(*index, text),

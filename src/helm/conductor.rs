@@ -1,19 +1,17 @@
 //! The way in to Helm: takes requests, queues their turns by session, and hands out their outcomes.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-
-use super::approval::Board;
-use super::lanes::Lanes;
+use super::approval::Decided;
+use super::id::{new_id, now_ms};
+use super::lanes::{Lanes, Refused, Ticket};
 use super::log::{EventLog, Logs};
 use super::request::{Action, Approve, Message, TurnOutcome};
 use super::route::Routes;
+use super::running::{Listed, Running, TurnHandle, Turns};
 use super::{Event, HelmError, start};
-use crate::sessions::{ActionRow, ActionState, Store, StoreError};
+use crate::sessions::{ActionRow, ActionState, Store, TurnRow, Write};
 use crate::skills::Registry;
 
 #[derive(Clone, Debug)]
@@ -42,42 +40,24 @@ pub struct Shared {
     pub settings: Settings,
     pub logs: Logs,
     lanes: Arc<Lanes>,
-    running: Mutex<HashMap<String, Arc<Running>>>,
+    turns: Arc<Turns>,
 }
 
-/// The turn that a session is at.
-pub struct Running {
-    pub session: String,
-    pub turn_id: Arc<str>,
-    pub cancelled: CancellationToken,
-    pub(super) board: Arc<Board>,
-    outcome: watch::Sender<Option<Arc<TurnOutcome>>>,
-}
-
-/// A turn that was accepted. Dropping it hangs up: the turn is cancelled if nobody else watches.
-pub struct TurnHandle {
-    pub turn_id: Arc<str>,
-    pub log: Arc<EventLog>,
-    running: Arc<Running>,
-    outcome: watch::Receiver<Option<Arc<TurnOutcome>>>,
-    hang_up: bool,
-}
+/// Where the events of a session go on counting whose process died in the midst of a turn: no client has seen a number
+/// beyond, so one that comes back hears that it must read the session anew.
+const AFTER_A_CRASH: u64 = 1_000_000;
 
 impl Conductor {
-    /// Reads where each session's events left off.
-    pub async fn open(
-        store: Arc<dyn Store>,
-        skills: Arc<Registry>,
-        routes: Routes,
-        settings: Settings,
-    ) -> Result<Self, StoreError> {
+    /// Reads where each session's events left off, if the store can be read now.
+    pub async fn open(store: Arc<dyn Store>, skills: Arc<Registry>, routes: Routes, settings: Settings) -> Self {
         let logs = Logs::new(settings.buffered_events);
-        for session in store.sessions().await? {
-            logs.get_or_start(&session.name, session.last_seq);
+        for session in store.sessions().await.unwrap_or_default() {
+            let crashed = if session.interrupted { AFTER_A_CRASH } else { 0 };
+            logs.get_or_start(&session.name, session.last_seq + crashed);
         }
         let lanes = Arc::new(Lanes::new(settings.queued_turns));
-        let shared = Shared { store, skills, routes, settings, logs, lanes, running: Mutex::default() };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Shared { store, skills, routes, settings, logs, lanes, turns: Arc::default() };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Returns once the message is on disk. Its place in the session's queue is that of the first poll.
@@ -85,43 +65,55 @@ impl Conductor {
         let chosen = self.shared.routes.choose(&message)?;
         let ticket = self.enter(&message.session, message.queue)?;
         let running = Running::new(&message.session, new_id("turn"));
+        // On the list before the first wait, so that an interrupt that comes next finds it.
+        let listed = self.shared.turns.list(Arc::clone(&running));
         let row = start::turn_row(&message, &chosen, &running);
-        let beginning = if ticket.is_next() {
-            Some(start::keep_and_begin(&self.shared, &row, &message).await?)
-        } else {
-            start::keep(&self.shared, &row, &message).await?;
-            None
-        };
-        let kept = beginning.as_ref().map(start::Beginning::kept);
-        let handle = self.handle(&running);
-        let turn = start::message(Arc::clone(&self.shared), Arc::clone(&running), row, message, chosen, beginning);
-        let shared = Arc::clone(&self.shared);
-        let runs = Arc::clone(&running);
-        ticket.run(async move { shared.run(runs, turn).await });
-        if let Some(Err(error)) = futures_util::future::OptionFuture::from(kept).await {
-            running.cancelled.cancel();
-            return Err(error.into());
-        }
+        let context = start::keep(&self.shared, &row, &message, !ticket.waits).await?;
+        let handle = self.handle(&running, true);
+        let turn = start::message(Arc::clone(&self.shared), running, row.clone(), message, chosen, context);
+        self.begin(ticket, listed, row, turn);
         Ok(handle)
     }
 
     /// Decides actions. A turn that is waiting for them takes the decision and goes on; otherwise their turn is taken
     /// up again.
     pub async fn approve(&self, approve: Approve) -> Result<TurnHandle, HelmError> {
-        if let Some(running) = self.running(&approve.session) {
-            if running.board.decide(&approve.action_ids, &approve.decision) {
-                return Ok(self.handle(&running));
-            }
+        let Approve { action_ids: ids, decision, resume, .. } = approve.clone();
+        let decided = Decided { ids, decision, resume };
+        if let Some(running) = self.running(&approve.session).filter(|running| running.board.decide(decided)) {
+            return Ok(self.handle(&running, false));
         }
         let ticket = self.enter(&approve.session, true)?;
         let (row, actions) = start::decidable(&self.shared, &approve).await?;
         let running = Running::new(&approve.session, row.id.clone());
-        let handle = self.handle(&running);
+        let listed = self.shared.turns.list(Arc::clone(&running));
+        let handle = self.handle(&running, true);
+        let turn = start::approve(Arc::clone(&self.shared), running, row.clone(), actions, approve);
+        self.begin(ticket, listed, row, turn);
+        Ok(handle)
+    }
+
+    /// Runs the turn when its time comes, unless it is cancelled before.
+    fn begin(
+        &self,
+        ticket: Ticket,
+        listed: Listed,
+        row: TurnRow,
+        turn: impl Future<Output = TurnOutcome> + Send + 'static,
+    ) {
+        if ticket.waits {
+            tokio::spawn(Arc::clone(&self.shared).give_up_when_cancelled(Arc::clone(&listed.running), row));
+        }
         let shared = Arc::clone(&self.shared);
         ticket.run(async move {
-            shared.clone().run(running.clone(), start::approve(shared, running, row, actions, approve)).await;
+            let running = &listed.running;
+            running.begun.cancel();
+            if running.claim() {
+                shared.run(running, turn).await;
+            } else {
+                shared.tell_late(running).await;
+            }
         });
-        Ok(handle)
     }
 
     /// Whether there was a turn to stop.
@@ -135,20 +127,21 @@ impl Conductor {
 
     /// Stops all turns and waits for their ends.
     pub async fn stop(&self) {
-        for running in self.all_running() {
-            running.cancelled.cancel();
-            let mut outcome = running.outcome.subscribe();
-            // The sender is in `running`, so the channel is open.
-            let _ = outcome.wait_for(Option::is_some).await;
+        let turns = self.shared.turns.all();
+        turns.iter().for_each(|running| running.cancelled.cancel());
+        for running in turns {
+            running.outcome().await;
         }
     }
 
+    /// The turn that the session is at.
     pub fn running(&self, session: &str) -> Option<Arc<Running>> {
-        self.shared.running().get(session).cloned()
+        self.shared.turns.first(session)
     }
 
+    /// The turn that each session is at.
     pub fn all_running(&self) -> Vec<Arc<Running>> {
-        self.shared.running().values().cloned().collect()
+        self.shared.turns.firsts()
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -184,31 +177,56 @@ impl Conductor {
         Ok(deleted.await.map_err(|_| HelmError::Lost)??)
     }
 
-    fn enter(&self, session: &str, queue: bool) -> Result<super::lanes::Ticket, HelmError> {
-        let session_name = || session.to_owned();
-        if !queue && self.shared.lanes.is_busy(session) {
-            return Err(HelmError::Busy { session: session_name() });
-        }
-        self.shared.lanes.enter(session).map_err(|waiting| HelmError::Overloaded { session: session_name(), waiting })
+    fn enter(&self, session: &str, queue: bool) -> Result<Ticket, HelmError> {
+        self.shared.lanes.enter(session, queue).map_err(|refused| {
+            let session = session.to_owned();
+            match refused {
+                Refused::Busy => HelmError::Busy { session },
+                Refused::Full { waiting } => HelmError::Overloaded { session, waiting },
+            }
+        })
     }
 
-    fn handle(&self, running: &Arc<Running>) -> TurnHandle {
-        TurnHandle {
-            turn_id: Arc::clone(&running.turn_id),
-            log: self.log(&running.session),
-            running: Arc::clone(running),
-            outcome: running.outcome.subscribe(),
-            hang_up: true,
-        }
+    fn handle(&self, running: &Arc<Running>, owner: bool) -> TurnHandle {
+        TurnHandle::new(running, self.log(&running.session), owner)
     }
 }
 
 impl Shared {
     /// Runs a turn that has its place in the session, and tells its outcome whatever it is.
-    async fn run(self: Arc<Self>, running: Arc<Running>, turn: impl Future<Output = TurnOutcome>) {
-        self.running().insert(running.session.clone(), Arc::clone(&running));
-        let _ended = Ended { shared: &self, running: &running };
-        let outcome = Arc::new(turn.await);
+    async fn run(&self, running: &Running, turn: impl Future<Output = TurnOutcome>) {
+        let _lost = Lost { shared: self, running };
+        let outcome = turn.await;
+        self.tell(running, outcome);
+    }
+
+    /// A turn that is cancelled while it waits never runs. Whoever waits for it is told at once.
+    async fn give_up_when_cancelled(self: Arc<Self>, running: Arc<Running>, row: TurnRow) {
+        tokio::select! {
+            biased;
+            () = running.begun.cancelled() => return,
+            () = running.cancelled.cancelled() => {}
+        }
+        if running.claim() {
+            let outcome = start::never_ran(Arc::clone(&self), &running, row).await;
+            self.turns.remove(&running);
+            running.ended(Arc::new(outcome));
+        }
+    }
+
+    /// Its event comes in its turn: whoever streams the one before finds no hole.
+    async fn tell_late(&self, running: &Running) {
+        let outcome = running.outcome().await;
+        let log = self.logs.get_or_start(&running.session, 0);
+        let seq = Write::LastSeq { session: running.session.clone(), seq: log.last_seq() + 1 };
+        if let Err(error) = self.store.write(vec![seq]).await {
+            tracing::error!(%error, turn = %running.turn_id, "the end of a cancelled turn could not be written");
+        }
+        log.push(&running.turn_id, Event::LoopDone { outcome });
+    }
+
+    fn tell(&self, running: &Running, outcome: TurnOutcome) {
+        let outcome = Arc::new(outcome);
         let log = self.logs.get_or_start(&running.session, 0);
         if let Err(error) = outcome.as_ref() {
             tracing::warn!(turn = %running.turn_id, session = %running.session, %error, "a turn failed");
@@ -216,88 +234,24 @@ impl Shared {
         }
         // The event first: whoever hears of the outcome may count on having all events.
         log.push(&running.turn_id, Event::LoopDone { outcome: Arc::clone(&outcome) });
-        running.outcome.send_replace(Some(outcome));
-    }
-
-    fn running(&self) -> MutexGuard<'_, HashMap<String, Arc<Running>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.logs.ended(&running.session);
+        self.turns.remove(running);
+        running.ended(outcome);
     }
 }
 
-/// Takes a turn off the list, even if it panicked.
-struct Ended<'a> {
+/// Tells of the end of a turn that panicked or was dropped.
+struct Lost<'a> {
     shared: &'a Shared,
     running: &'a Running,
 }
 
-impl Drop for Ended<'_> {
+impl Drop for Lost<'_> {
     fn drop(&mut self) {
-        self.shared.running().remove(&self.running.session);
-        self.running.outcome.send_if_modified(|outcome| {
-            let lost = outcome.is_none();
-            if lost {
-                *outcome = Some(Arc::new(Err(HelmError::Lost)));
-            }
-            lost
-        });
-    }
-}
-
-impl Running {
-    fn new(session: &str, turn_id: String) -> Arc<Self> {
-        Arc::new(Self {
-            session: session.to_owned(),
-            turn_id: turn_id.into(),
-            cancelled: CancellationToken::new(),
-            board: Arc::default(),
-            outcome: watch::channel(None).0,
-        })
-    }
-}
-
-impl TurnHandle {
-    /// The end of the turn.
-    pub async fn outcome(&mut self) -> Arc<TurnOutcome> {
-        let lost = || Arc::new(Err(HelmError::Lost));
-        let outcome = match self.outcome.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or_else(lost),
-            Err(_) => lost(),
-        };
-        self.hang_up = false;
-        outcome
-    }
-
-    pub fn cancel(&self) {
-        self.running.cancelled.cancel();
-    }
-
-    pub fn is_over(&self) -> bool {
-        self.outcome.borrow().is_some()
-    }
-
-    /// Whether the turn goes on when the handle is dropped.
-    pub fn set_detached(&mut self, detached: bool) {
-        self.hang_up = !detached;
-    }
-}
-
-impl Drop for TurnHandle {
-    fn drop(&mut self) {
-        if self.hang_up && self.log.readers() == 0 {
-            self.running.cancelled.cancel();
+        if !self.running.is_over() {
+            self.shared.tell(self.running, Err(HelmError::Lost));
         }
     }
-}
-
-/// Unique, short, and sorted by nothing in particular.
-pub fn new_id(prefix: &str) -> String {
-    let id = uuid::Uuid::new_v4().simple().to_string();
-    format!("{prefix}_{}", &id[..20])
-}
-
-pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    super::runner::millis(since)
 }
 
 pub fn action_of(action: &Action, session: &str, turn_id: &str, state: ActionState) -> ActionRow {

@@ -12,7 +12,7 @@ pub enum HelmError {
     NoProvider { message: String, hint: String },
     #[error("{error}")]
     Provider { provider: String, error: Arc<ProviderError>, attempts: Vec<Attempt> },
-    #[error("all {} models failed; the last one: {error}", attempts.len())]
+    #[error("all {} models failed; the last one: {error}", failed(attempts))]
     FallbacksExhausted { provider: String, error: Arc<ProviderError>, attempts: Vec<Attempt> },
     #[error("session '{session}' already has {waiting} turns waiting")]
     Overloaded { session: String, waiting: usize },
@@ -21,7 +21,7 @@ pub enum HelmError {
     #[error("{message}")]
     BadRequest { message: String },
     #[error("{0}")]
-    Store(#[from] StoreError),
+    Store(StoreError),
     #[error("a turn ended without an outcome")]
     Lost,
 }
@@ -29,5 +29,19 @@ pub enum HelmError {
 impl HelmError {
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::BadRequest { message: message.into() }
+    }
+}
+
+/// Those of earlier calls that went well are no part of the failure.
+fn failed(attempts: &[Attempt]) -> usize {
+    attempts.iter().filter(|attempt| attempt.error.is_some()).count()
+}
+
+impl From<StoreError> for HelmError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Decided(_) => Self::bad_request(error.to_string()),
+            StoreError::Failed(_) => Self::Store(error),
+        }
     }
 }

@@ -1,24 +1,20 @@
-//! What of a session a model is shown: whole turns, the newest that fit, and no call without its result.
+//! What of a session a model is shown: whole turns, the newest that fit, so that no call is parted from its result.
+//! A call that has no result, because its process died, is the dialects' business.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use crate::model::{Block, Message, Role, ToolResult};
+use crate::model::{Block, Message, Role};
 use crate::sessions::{MessageRow, TurnState};
 
 /// A rough measure that errs on the high side for prose.
 const BYTES_A_TOKEN: usize = 4;
 
-/// What the model reads for a call whose turn ended before its result was written.
-const NOT_RUN: &str = "No result of this call was kept; it may not have run.";
-
-/// `current` is the turn that the messages are for; it is always whole. `tools` says whether the call will offer
-/// tools: vendors refuse tool calls in a conversation that offers none, so they are told as text then.
+/// `current` is the turn that the messages are for; it is always there, whole.
 pub fn messages(
     rows: Vec<MessageRow>,
     states: &HashMap<String, TurnState>,
     current: &str,
     budget_tokens: u32,
-    tools: bool,
 ) -> Vec<Message> {
     let groups = group(rows);
     let mut left = budget_tokens as usize * BYTES_A_TOKEN;
@@ -35,11 +31,7 @@ pub fn messages(
         left = left.saturating_sub(size);
         kept.push(messages);
     }
-    let mut messages = complete(kept.into_iter().rev().flatten().collect());
-    if !tools {
-        messages = messages.into_iter().map(without_tools).collect();
-    }
-    messages
+    kept.into_iter().rev().flatten().collect()
 }
 
 /// The rows come turn by turn.
@@ -58,54 +50,6 @@ fn group(rows: Vec<MessageRow>) -> Vec<(String, Vec<Message>)> {
 fn was_answered(state: Option<&TurnState>, messages: &[Message]) -> bool {
     let finished = matches!(state, Some(TurnState::Done | TurnState::Held) | None);
     finished || messages.iter().any(|message| message.role == Role::Assistant)
-}
-
-/// Gives every call a result, and drops results without a call.
-fn complete(messages: Vec<Message>) -> Vec<Message> {
-    let calls: HashSet<String> = messages.iter().flat_map(Message::tool_calls).map(|call| call.id.clone()).collect();
-    let answered: HashSet<String> =
-        messages.iter().flat_map(Message::tool_results).map(|result| result.call_id.clone()).collect();
-    let mut complete = Vec::with_capacity(messages.len());
-    for mut message in messages {
-        if message.role == Role::Tool {
-            message
-                .blocks
-                .retain(|block| matches!(block, Block::ToolResult(result) if calls.contains(&result.call_id)));
-            if message.blocks.is_empty() {
-                continue;
-            }
-        }
-        let missing: Vec<Block> = message
-            .tool_calls()
-            .filter(|call| !answered.contains(&call.id))
-            .map(|call| {
-                Block::ToolResult(ToolResult {
-                    call_id: call.id.clone(),
-                    name: call.name.clone(),
-                    is_error: true,
-                    content: NOT_RUN.to_owned(),
-                })
-            })
-            .collect();
-        complete.push(message);
-        if !missing.is_empty() {
-            complete.push(Message { role: Role::Tool, blocks: missing });
-        }
-    }
-    complete
-}
-
-fn without_tools(message: Message) -> Message {
-    let role = if message.role == Role::Tool { Role::User } else { message.role };
-    let blocks = message.blocks.into_iter().filter_map(|block| match block {
-        Block::ToolCall(call) => Some(Block::Text { text: format!("[called {} with {}]", call.name, call.arguments) }),
-        Block::ToolResult(result) => {
-            Some(Block::Text { text: format!("[result of {}: {}]", result.name, result.content) })
-        }
-        Block::Reasoning { .. } => None,
-        other => Some(other),
-    });
-    Message { role, blocks: blocks.collect() }
 }
 
 fn size(message: &Message) -> usize {

@@ -22,7 +22,18 @@ type Job = BoxFuture<'static, ()>;
 /// A place in a lane. Dropping it gives the place up.
 pub struct Ticket {
     place: oneshot::Sender<Job>,
-    is_next: bool,
+    /// Whether others are before it.
+    pub waits: bool,
+}
+
+/// Why there is no place.
+#[derive(Debug, PartialEq)]
+pub enum Refused {
+    /// A turn runs, and this one would not wait.
+    Busy,
+    Full {
+        waiting: usize,
+    },
 }
 
 impl Lanes {
@@ -30,25 +41,24 @@ impl Lanes {
         Self { limit, by_session: Mutex::default() }
     }
 
-    /// Takes the next place. The error is how many wait already.
-    pub fn enter(self: &Arc<Self>, session: &str) -> Result<Ticket, usize> {
+    /// Takes the next place; `queue` says whether it may be one behind others.
+    pub fn enter(self: &Arc<Self>, session: &str, queue: bool) -> Result<Ticket, Refused> {
         let (place, receiver) = oneshot::channel();
         let mut lanes = self.lanes();
         if let Some(lane) = lanes.get_mut(session) {
+            if !queue {
+                return Err(Refused::Busy);
+            }
             if lane.len() >= self.limit {
-                return Err(lane.len());
+                return Err(Refused::Full { waiting: lane.len() });
             }
             lane.push_back(receiver);
-            return Ok(Ticket { place, is_next: false });
+            return Ok(Ticket { place, waits: true });
         }
         lanes.insert(session.to_owned(), VecDeque::new());
         drop(lanes);
         tokio::spawn(Arc::clone(self).drain(session.to_owned(), receiver));
-        Ok(Ticket { place, is_next: true })
-    }
-
-    pub fn is_busy(&self, session: &str) -> bool {
-        self.lanes().contains_key(session)
+        Ok(Ticket { place, waits: false })
     }
 
     async fn drain(self: Arc<Self>, session: String, first: Place) {
@@ -75,11 +85,6 @@ impl Lanes {
 }
 
 impl Ticket {
-    /// Whether there was nobody ahead: nothing happens in the session until this turn runs.
-    pub fn is_next(&self) -> bool {
-        self.is_next
-    }
-
     pub fn run(self, turn: impl Future<Output = ()> + Send + 'static) {
         // The lane is gone only when the runtime is.
         let _ = self.place.send(Box::pin(turn));
@@ -94,10 +99,10 @@ mod tests {
     async fn turns_run_in_the_order_of_their_places() {
         let lanes = Arc::new(Lanes::new(2));
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let first = lanes.enter("s").expect("room");
-        let gives_up = lanes.enter("s").expect("room");
+        let first = lanes.enter("s", true).expect("room");
+        let gives_up = lanes.enter("s", true).expect("room");
         let (done, end) = oneshot::channel::<()>();
-        let last = lanes.enter("s").expect("room for two that wait beside the one that runs");
+        let last = lanes.enter("s", true).expect("room for two that wait beside the one that runs");
         let note = |name: &'static str| {
             let seen = Arc::clone(&seen);
             async move { seen.lock().expect("no panic").push(name) }
@@ -116,9 +121,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_leaves_the_lane_open() {
         let lanes = Arc::new(Lanes::new(2));
-        lanes.enter("s").expect("room").run(async { panic!("on purpose") });
+        lanes.enter("s", true).expect("room").run(async { panic!("on purpose") });
         let (done, end) = oneshot::channel::<()>();
-        lanes.enter("s").expect("room").run(async move {
+        lanes.enter("s", true).expect("room").run(async move {
             let _ = done.send(());
         });
         end.await.expect("the second ran");
@@ -127,9 +132,9 @@ mod tests {
     #[tokio::test]
     async fn a_full_lane_says_how_many_wait() {
         let lanes = Arc::new(Lanes::new(1));
-        let _first = lanes.enter("s").expect("room");
-        let _second = lanes.enter("s").expect("room");
-        assert_eq!(lanes.enter("s").err(), Some(1));
-        assert!(lanes.is_busy("s"));
+        let _first = lanes.enter("s", true).expect("room");
+        let _second = lanes.enter("s", true).expect("room");
+        assert_eq!(lanes.enter("s", true).err(), Some(Refused::Full { waiting: 1 }));
+        assert_eq!(lanes.enter("s", false).err(), Some(Refused::Busy));
     }
 }

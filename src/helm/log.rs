@@ -33,18 +33,26 @@ pub struct EventLog {
     changed: Notify,
 }
 
+/// Logs that keep their events while nobody reads them; the others are cut back to their number.
+const KEPT_LOGS: usize = 64;
+
 #[derive(Default)]
 struct Ring {
     last_seq: u64,
     entries: VecDeque<Entry>,
-    readers: usize,
+    watchers: usize,
 }
 
-/// A cursor. Dropping it ends the reading.
+/// A cursor.
 pub struct Reader {
     log: Arc<EventLog>,
     /// The last sequence number that was taken.
     after: u64,
+}
+
+/// Somebody who wants to know what happens in the session, for as long as it is held.
+pub struct Watch {
+    log: Arc<EventLog>,
 }
 
 /// Entries looked at for one batch.
@@ -72,17 +80,33 @@ impl EventLog {
         self.ring().last_seq
     }
 
-    /// How many read along now.
-    pub fn readers(&self) -> usize {
-        self.ring().readers
+    /// How many watch the session now.
+    pub fn watchers(&self) -> usize {
+        self.ring().watchers
+    }
+
+    pub fn watch(self: &Arc<Self>) -> Watch {
+        self.ring().watchers += 1;
+        Watch { log: Arc::clone(self) }
+    }
+
+    /// Lets go of the events; the numbers go on.
+    fn forget(&self) {
+        self.ring().entries.clear();
     }
 
     /// Reads what comes after a sequence number; without one what comes from now on.
     pub fn read(self: &Arc<Self>, after: Option<u64>) -> Reader {
-        let mut ring = self.ring();
-        ring.readers += 1;
-        let after = after.unwrap_or(ring.last_seq);
+        let after = after.unwrap_or_else(|| self.last_seq());
         Reader { log: Arc::clone(self), after }
+    }
+
+    /// Drops the events of a log that nobody reads. Its count goes on.
+    fn trim(&self) {
+        let mut ring = self.ring();
+        if ring.watchers == 0 {
+            ring.entries = VecDeque::new();
+        }
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -104,6 +128,11 @@ impl Reader {
     /// The last sequence number that was taken.
     pub fn position(&self) -> u64 {
         self.after
+    }
+
+    /// The last sequence number that there is.
+    pub fn end(&self) -> u64 {
+        self.log.last_seq()
     }
 
     /// What has come since; waits until there is something.
@@ -147,40 +176,68 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for Watch {
     fn drop(&mut self) {
-        self.log.ring().readers -= 1;
+        self.log.ring().watchers -= 1;
     }
 }
 
-/// The logs of all sessions that something happened in since the start.
+/// The logs of all sessions.
 pub struct Logs {
     capacity: usize,
-    by_session: Mutex<HashMap<String, Arc<EventLog>>>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    by_session: HashMap<String, Arc<EventLog>>,
+    /// Those that hold events, the one used last at the end.
+    full: VecDeque<String>,
 }
 
 impl Logs {
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), by_session: Mutex::default() }
+        Self { capacity: capacity.max(1), inner: Mutex::default() }
     }
 
-    pub fn get(&self, session: &str) -> Option<Arc<EventLog>> {
-        self.map().get(session).cloned()
-    }
-
-    /// `last_seq` is where a new log goes on counting.
+    /// `last_seq` is where a log that is new goes on counting.
     pub fn get_or_start(&self, session: &str, last_seq: u64) -> Arc<EventLog> {
-        let mut map = self.map();
-        let log = map.entry(session.to_owned()).or_insert_with(|| Arc::new(EventLog::new(self.capacity, last_seq)));
-        Arc::clone(log)
+        let mut inner = self.inner();
+        if let Some(log) = inner.by_session.get(session) {
+            return Arc::clone(log);
+        }
+        let log = Arc::new(EventLog::new(self.capacity, last_seq));
+        inner.by_session.insert(session.to_owned(), Arc::clone(&log));
+        log
     }
 
+    /// A turn of the session has ended: its events are kept for a while, those of sessions long unused no more.
+    pub fn ended(&self, session: &str) {
+        let mut inner = self.inner();
+        inner.full.retain(|name| name != session);
+        inner.full.push_back(session.to_owned());
+        while inner.full.len() > KEPT_LOGS {
+            let Some(oldest) = inner.full.pop_front() else { break };
+            if let Some(log) = inner.by_session.get(&oldest) {
+                log.trim();
+            }
+        }
+    }
+
+    /// The session is gone. Those who watch it will hear of one that takes its name.
     pub fn remove(&self, session: &str) {
-        self.map().remove(session);
+        let mut inner = self.inner();
+        inner.full.retain(|name| name != session);
+        match inner.by_session.get(session) {
+            Some(log) if log.watchers() > 0 => log.forget(),
+            _ => {
+                inner.by_session.remove(session);
+            }
+        }
     }
 
-    fn map(&self) -> MutexGuard<'_, HashMap<String, Arc<EventLog>>> {
-        self.by_session.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -218,9 +275,26 @@ mod tests {
         let mut late = log.read(Some(10));
         log.push(&turn, text("d"));
         assert_eq!(taken(&mut late), ["lost 11", "12-13:bc", "14-14:TextStart { index: 1 }", "15-15:d"]);
-        assert_eq!(log.readers(), 2);
-        drop(late);
-        assert_eq!(log.readers(), 1);
+        assert_eq!(log.watchers(), 0, "who reads for a while does not watch");
+        let watch = log.watch();
+        assert_eq!(log.watchers(), 1);
+        drop(watch);
+        assert_eq!(log.watchers(), 0);
+    }
+
+    #[test]
+    fn a_session_that_takes_the_name_of_a_deleted_one_goes_on_counting_for_those_who_watch() {
+        let logs = Logs::new(4);
+        let log = logs.get_or_start("s", 0);
+        let (watch, mut reader) = (log.watch(), log.read(None));
+        log.push(&"t".into(), text("a"));
+        logs.remove("s");
+        assert_eq!(taken(&mut reader), ["lost 1"]);
+        logs.get_or_start("s", 0).push(&"u".into(), text("b"));
+        assert_eq!(taken(&mut reader), ["2-2:b"]);
+        drop(watch);
+        logs.remove("s");
+        assert_eq!(logs.get_or_start("s", 0).last_seq(), 0);
     }
 
     #[test]
@@ -230,6 +304,19 @@ mod tests {
         assert_eq!(taken(&mut reader), ["lost 3"]);
         log.push(&"t".into(), text("a"));
         assert_eq!(taken(&mut reader), ["4-4:a"]);
+    }
+
+    #[test]
+    fn logs_long_unused_keep_only_their_count() {
+        let logs = Logs::new(4);
+        let turn: Arc<str> = "t".into();
+        for session in 0..=KEPT_LOGS {
+            logs.get_or_start(&session.to_string(), 0).push(&turn, text("a"));
+            logs.ended(&session.to_string());
+        }
+        let (oldest, next) = (logs.get_or_start("0", 9), logs.get_or_start("1", 9));
+        assert_eq!(taken(&mut oldest.read(Some(0))), ["lost 1"]);
+        assert_eq!(taken(&mut next.read(Some(0))), ["1-1:a"]);
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Helm, the agent: says something to a model, runs the skills it asks for as far as the mode allows, and goes on
 //! until the model is done.
 //!
-//! [`Conductor`] is the way in. A turn's decisions are the plain value [`turn::Turn`]; the runner beside it does what
+//! [`Conductor`] is the way in. A turn's decisions are the plain value `turn::Turn`; the runner beside it does what
 //! they ask for.
 
 mod action_block;
@@ -11,21 +11,25 @@ mod conductor;
 mod error;
 mod event;
 mod history;
+mod id;
 mod lanes;
 mod log;
 mod prompt;
 mod request;
 mod route;
 mod runner;
+mod running;
 mod start;
 mod tools;
 mod turn;
 
 pub use action_block::parse as parse_action_blocks;
 pub use approval::{ApprovalRequest, Approver, Decision};
-pub use conductor::{Conductor, Running, Settings, TurnHandle, new_id, now_ms};
+pub use conductor::{Conductor, Settings};
 pub use error::HelmError;
 pub use event::Event;
-pub use log::{Batch, Entry, EventLog, Logs, Reader};
+pub use id::{millis, new_id, now_ms};
+pub use log::{Batch, Entry, EventLog, Logs, Reader, Watch};
 pub use request::{Action, Approve, Attempt, Halted, Message, Model, StopReason, TraceEntry, TurnOutcome, TurnResult};
 pub use route::{Route, Routes};
+pub use running::{Running, TurnHandle};

@@ -115,10 +115,14 @@ impl Route {
 
     fn not_ready(&self) -> HelmError {
         let id = &self.id;
-        if !self.enabled {
-            let message = format!("provider '{id}' is not enabled");
-            return HelmError::NoProvider { message, hint: format!("Add {id} to ENABLED_PLUGINS.") };
+        // Unless ENABLED_PLUGINS says otherwise, to be configured is to be enabled: the first thing to do comes first.
+        if self.provider.is_none() {
+            return HelmError::NoProvider {
+                message: format!("provider '{id}' is not configured"),
+                hint: self.hint.clone(),
+            };
         }
-        HelmError::NoProvider { message: format!("provider '{id}' is not configured"), hint: self.hint.clone() }
+        let message = format!("provider '{id}' is not enabled");
+        HelmError::NoProvider { message, hint: format!("Add {id} to ENABLED_PLUGINS.") }
     }
 }

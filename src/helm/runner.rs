@@ -3,41 +3,38 @@
 //! The order of writing is what survives a crash: an answer with calls is on disk before the first of them runs, an
 //! approval before what it allows, and everything before the client hears of the end.
 
+use futures_util::StreamExt;
 use std::sync::Arc;
-use std::time::Duration;
-
 use tokio_util::sync::CancellationToken;
 
-use super::approval::{ApprovalRequest, Board, Decision};
+use super::approval::{ApprovalRequest, Board, Decided, Decision};
 use super::attempts::{Called, Caller};
-use super::conductor::{Shared, action_of, new_id, now_ms};
+use super::conductor::{Shared, action_of};
+use super::id::{millis, new_id, now_ms};
 use super::request::{Halted, StopReason, TraceEntry, TurnResult};
 use super::tools;
 use super::turn::{Planned, Step, Turn, Verdict, stop_reason};
 use super::{Action, Approver, Event, HelmError, Model, history, prompt};
-use crate::model::Mode;
-use crate::model::{Block, Completion, Message, Request, Role, Stop, Usage};
-use crate::sessions::{ActionRow, ActionState, Context, Kept, MessageRow, TurnRow, TurnState, Write};
+use crate::model::{Block, Completion, Message, Mode, Request, Role, Stop, Usage};
+use crate::sessions::{ActionRow, ActionState, Context, MessageRow, TurnRow, TurnState, Write};
 
 pub struct Runner {
     pub helm: Arc<Shared>,
     pub row: TurnRow,
-    pub mode: Mode,
-    pub mode_requested: Mode,
     pub turn: Turn,
     pub caller: Caller,
     /// For the first call of the model, where it was read beforehand.
     pub context: Option<Context>,
-    /// The beginning of the turn, on its way to the disk.
-    pub kept: Option<Kept>,
     pub stream: bool,
     pub approver: Option<Arc<dyn Approver>>,
     pub board: Arc<Board>,
     pub cancelled: CancellationToken,
     pub trace: Vec<TraceEntry>,
     pub usage: Usage,
-    /// Actions of this turn that wait.
+    /// Calls of this turn that wait for a decision.
     pub waiting: Vec<Action>,
+    /// Actions that wait from before, and that the turn does not wait for.
+    pub earlier: Vec<Action>,
     /// The model's last answer, and its row once it is written.
     pub last: Option<Completion>,
     pub last_row: Option<u64>,
@@ -55,6 +52,10 @@ impl Runner {
     pub async fn run(mut self) -> Result<TurnResult, HelmError> {
         let mut step = Step::CallModel;
         loop {
+            // Nothing more is begun once somebody said stop.
+            if self.cancelled.is_cancelled() && !matches!(step, Step::End { .. }) {
+                return self.end(StopReason::Cancelled, None).await;
+            }
             step = match step {
                 Step::CallModel => match self.call_model().await? {
                     Called::Answer(answer) => self.answered(answer).await?,
@@ -62,9 +63,9 @@ impl Runner {
                 },
                 Step::Skills(planned) => match self.skills(planned).await? {
                     Some(step) => step,
-                    None => return self.end(StopReason::Cancelled, None, Vec::new()).await,
+                    None => return self.end(StopReason::Cancelled, None).await,
                 },
-                Step::End { stop, halted } => return self.end(stop, halted, Vec::new()).await,
+                Step::End { stop, halted } => return self.end(stop, halted).await,
             };
         }
     }
@@ -74,15 +75,16 @@ impl Runner {
             Some(context) => context,
             None => self.helm.store.context(&self.row.session).await?,
         };
-        let offers_tools = self.mode != Mode::Propose;
+        let mode = self.row.settings.mode;
+        let offers_tools = mode != Mode::Propose;
         let budget = self.helm.settings.history_tokens;
-        let messages = history::messages(context.messages, &context.states, &self.row.id, budget, offers_tools);
+        let messages = history::messages(context.messages, &context.states, &self.row.id, budget);
         let skills = &self.helm.skills;
         let request = Request {
-            system: Some(prompt::system(self.mode, skills.specs())),
+            system: Some(prompt::system(mode, skills.specs())),
             messages,
             tools: if offers_tools { skills.tools() } else { Arc::default() },
-            stream: self.stream || self.caller.events.log.readers() > 0,
+            stream: self.stream || self.caller.events.log.watchers() > 0,
             ..Request::default()
         };
         let candidate = &self.caller.candidates[self.caller.current];
@@ -126,7 +128,7 @@ impl Runner {
         writes.push(self.state(TurnState::Held));
         self.write(writes).await?;
         self.waiting = held.iter().map(|held| held.action.clone()).collect();
-        let Some((ids, decision)) = self.ask().await else {
+        let Some(Decided { ids, decision, resume }) = self.ask().await else {
             let cancelled = self.cancelled.is_cancelled();
             return Ok((!cancelled).then(|| self.turn.skills_done(true)));
         };
@@ -135,24 +137,30 @@ impl Runner {
             .filter(|held| ids.contains(&held.action.id))
             .map(|held| (held.action.id, held.planned))
             .collect();
-        if self.decide(decided, &decision).await?.is_none() {
+        if self.decide(decided, &decision, Vec::new()).await?.is_none() {
             return Ok(None);
+        }
+        if !resume && self.waiting.is_empty() {
+            return Ok(Some(Step::End { stop: StopReason::EndTurn, halted: None }));
         }
         Ok(Some(self.turn.skills_done(!self.waiting.is_empty())))
     }
 
     /// Carries out a decision on actions; none if the turn was interrupted meanwhile.
+    ///
+    /// # Errors
+    /// When one of them has been decided elsewhere meanwhile; nothing has run then.
     pub async fn decide(
         &mut self,
         decided: Vec<(String, Planned)>,
         decision: &Decision,
+        mut writes: Vec<Write>,
     ) -> Result<Option<()>, HelmError> {
         let state = match decision {
             Decision::Approve(_) => ActionState::Approved,
             Decision::Deny => ActionState::Denied,
         };
-        let mut writes: Vec<Write> =
-            decided.iter().map(|(id, _)| Write::ActionState { id: id.clone(), state }).collect();
+        writes.extend(decided.iter().map(|(id, _)| Write::Decide { id: id.clone(), state }));
         writes.push(self.state(TurnState::Running));
         self.write(writes).await?;
         self.waiting.retain(|action| !decided.iter().any(|(id, _)| *id == action.id));
@@ -188,18 +196,41 @@ impl Runner {
         planned
     }
 
+    /// Runs what may run, and keeps each result as it comes: what a skill has done stays done, and the model must hear
+    /// of it whatever happens next.
     async fn run_and_write(&mut self, planned: &[Planned]) -> Result<Option<()>, HelmError> {
-        let done = |entry: &TraceEntry| self.result_event(entry);
-        let run = tools::run(planned, &self.helm.skills, &done);
-        // Dropping the run stops the skills that are at work.
-        let entries = tokio::select! {
-            biased;
-            entries = run => entries,
-            () = self.cancelled.cancelled() => return Ok(None),
-        };
-        self.write_results(&entries).await?;
-        self.trace.extend(entries);
+        let skills = Arc::clone(&self.helm.skills);
+        let mut entries: Vec<TraceEntry> = Vec::new();
+        for group in tools::groups(planned) {
+            let mut calls = tools::start(&group, &skills);
+            loop {
+                // Dropping the calls stops the skills that are at work.
+                let entry = tokio::select! {
+                    biased;
+                    entry = calls.next() => entry,
+                    () = self.cancelled.cancelled() => {
+                        drop(calls);
+                        entries.extend(self.stopped(planned, &entries).await?);
+                        self.trace.extend(tools::in_order(entries, planned));
+                        return Ok(None);
+                    }
+                };
+                let Some(entry) = entry else { break };
+                self.result_event(&entry);
+                self.write_results(std::slice::from_ref(&entry)).await?;
+                entries.push(entry);
+            }
+        }
+        self.trace.extend(tools::in_order(entries, planned));
         Ok(Some(()))
+    }
+
+    /// What is kept of calls that an interruption left without a result.
+    async fn stopped(&self, planned: &[Planned], done: &[TraceEntry]) -> Result<Vec<TraceEntry>, HelmError> {
+        let entries = tools::stopped(planned, done);
+        entries.iter().for_each(|entry| self.result_event(entry));
+        self.write_results(&entries).await?;
+        Ok(entries)
     }
 
     fn hold(&self, planned: Planned) -> Option<Held> {
@@ -223,7 +254,7 @@ impl Runner {
     }
 
     /// Asks whoever can be asked, and hears `approve` from elsewhere meanwhile.
-    async fn ask(&self) -> Option<(Vec<String>, Decision)> {
+    async fn ask(&self) -> Option<Decided> {
         let approver = self.approver.as_ref()?;
         let ids: Vec<String> = self.waiting.iter().map(|action| action.id.clone()).collect();
         let request = ApprovalRequest {
@@ -238,10 +269,10 @@ impl Runner {
             biased;
             () = self.cancelled.cancelled() => None,
             Ok(decided) = elsewhere => Some(decided),
-            decision = approver.decide(&request) => decision.map(|decision| (ids, decision)),
+            decision = approver.decide(&request) => decision.map(|decision| Decided { ids, decision, resume: true }),
         };
         self.board.clear();
-        approver.settled(&request, decided.as_ref().map(|(_, decision)| decision)).await;
+        approver.settled(&request, decided.as_ref().map(|decided| &decided.decision)).await;
         decided
     }
 
@@ -252,28 +283,28 @@ impl Runner {
         let message = Message { role: Role::Assistant, blocks };
         self.last = Some(Completion { message, usage: partial.usage, stop: Stop::EndTurn, model: partial.model });
         self.last_row = None;
-        self.end(StopReason::Cancelled, None, Vec::new()).await
+        self.end(StopReason::Cancelled, None).await
     }
 
-    /// Ends the turn without another model call; `earlier` are actions that wait from before.
-    pub async fn end(
-        mut self,
-        stop: StopReason,
-        halted: Option<Halted>,
-        earlier: Vec<Action>,
-    ) -> Result<TurnResult, HelmError> {
-        let answer = self.last.take().map(|answer| answer.message);
+    /// Ends the turn without another model call.
+    pub async fn end(mut self, stop: StopReason, halted: Option<Halted>) -> Result<TurnResult, HelmError> {
+        let answer = self.last.take().map(|answer| answer.message).filter(|answer| !answer.blocks.is_empty());
         let (suggestions, shown) =
             answer.as_ref().map(|answer| super::action_block::parse(&answer.plain_text())).unwrap_or_default();
         let suggested: Vec<Action> = suggestions.into_iter().map(|suggestion| self.suggest(suggestion)).collect();
         let mut writes: Vec<Write> =
             suggested.iter().map(|action| Write::Action(self.action_row(action, ActionState::Held))).collect();
-        if let Some(answer) = answer.clone().filter(|answer| self.last_row.is_none() && !answer.blocks.is_empty()) {
+        if let Some(answer) = answer.clone().filter(|_| self.last_row.is_none()) {
             writes.push(self.assistant(answer));
         }
         self.waiting.extend(suggested);
-        self.waiting.extend(earlier);
-        let state = if self.waiting.is_empty() { TurnState::Done } else { TurnState::Held };
+        self.waiting.append(&mut self.earlier);
+        let state = match stop {
+            _ if !self.waiting.is_empty() => TurnState::Held,
+            // Nothing came of it, and later prompts go without it.
+            StopReason::Cancelled if self.turn.iterations() == 0 && answer.is_none() => TurnState::Failed,
+            _ => TurnState::Done,
+        };
         writes.push(self.state(state));
         // The event of the end is the next one.
         writes.push(Write::LastSeq { session: self.row.session.clone(), seq: self.caller.events.log.last_seq() + 1 });
@@ -283,8 +314,8 @@ impl Runner {
         Ok(TurnResult {
             session: self.row.session,
             turn_id: self.row.id,
-            mode: self.mode,
-            mode_requested: self.mode_requested,
+            mode: self.row.settings.mode,
+            mode_requested: self.row.settings.mode_requested,
             downgrade_reason: self.row.settings.downgrade_reason,
             assistant_message,
             suggested_actions: self.waiting,
@@ -332,10 +363,6 @@ impl Runner {
     }
 
     async fn write(&self, writes: Vec<Write>) -> Result<Vec<u64>, HelmError> {
-        // What follows on a beginning that was lost must not be kept.
-        if let Some(kept) = &self.kept {
-            kept.clone().await?;
-        }
         Ok(self.helm.store.write(writes).await?)
     }
 
@@ -365,8 +392,4 @@ impl Runner {
             created_at: now_ms(),
         }
     }
-}
-
-pub fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,15 +6,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::attempts::{Caller, Events};
-use super::conductor::{Running, Shared, now_ms};
+use super::conductor::Shared;
+use super::id::{millis, now_ms};
 use super::request::{Action, Approve, Halted, Message, StopReason, TurnOutcome};
 use super::route::Chosen;
-use super::runner::{Runner, millis};
+use super::runner::Runner;
+use super::running::Running;
 use super::turn::{Planned, Turn, Verdict};
 use super::{Decision, HelmError};
-use crate::model::Mode;
-use crate::model::{self, Block, Role, ToolCall, Usage};
-use crate::sessions::{ActionRow, ActionState, Context, Kept, MessageRow, TurnRow, TurnSettings, TurnState, Write};
+use crate::model::{self, Block, Mode, Role, ToolCall, Usage};
+use crate::sessions::{ActionRow, ActionState, Context, TurnRow, TurnSettings, TurnState, Write};
 
 pub fn turn_row(message: &Message, chosen: &Chosen, running: &Running) -> TurnRow {
     let forced = chosen.propose_only.is_some() && message.mode != Mode::Propose;
@@ -38,75 +39,60 @@ pub fn turn_row(message: &Message, chosen: &Chosen, running: &Running) -> TurnRo
     }
 }
 
-/// What a turn begins with.
-pub struct Beginning {
-    context: Context,
-    /// Nothing that comes of the turn is told, kept or acted on before.
-    kept: Kept,
-}
-
-impl Beginning {
-    /// When this resolves, the message may be acknowledged.
-    pub fn kept(&self) -> Kept {
-        self.kept.clone()
+/// Writes down what must be on disk before the message is acknowledged. A turn that is next in its session begins with
+/// the same stroke, and gets what it has to know: each trip to the disk costs as much as all else that is done here.
+pub async fn keep(
+    shared: &Shared,
+    row: &TurnRow,
+    message: &Message,
+    is_next: bool,
+) -> Result<Option<Context>, HelmError> {
+    let mut writes = said(row, message);
+    if !is_next {
+        shared.store.write(writes).await?;
+        return Ok(None);
     }
+    writes.extend(begin(row));
+    Ok(Some(shared.store.write_and_read(writes, &row.session).await?))
 }
 
-/// Writes down a message whose turn is next in its session, and gives the turn what it needs to call the model
-/// meanwhile: the disk takes as long as all else that is done before the call.
-pub async fn keep_and_begin(shared: &Shared, row: &TurnRow, message: &Message) -> Result<Beginning, HelmError> {
-    let supersede = Write::Supersede { session: row.session.clone() };
-    let running = TurnRow { state: TurnState::Running, ..row.clone() };
-    let writes = vec![Write::Turn(running), said(row, message), supersede];
-    let (mut context, kept) = shared.store.read_and_write(&row.session, writes).await?;
-    context.messages.push(MessageRow {
-        id: 0,
-        turn_id: row.id.clone(),
-        message: model::Message { role: Role::User, blocks: message.content.clone() },
-        provider: None,
-        created_at: row.created_at,
-    });
-    Ok(Beginning { context, kept })
+fn said(row: &TurnRow, message: &Message) -> Vec<Write> {
+    let said = model::Message { role: Role::User, blocks: message.content.clone() };
+    let (session, turn_id) = (row.session.clone(), row.id.clone());
+    vec![Write::Turn(row.clone()), Write::Message { session, turn_id, message: said, provider: None }]
 }
 
-/// Writes down a message whose turn has to wait.
-pub async fn keep(shared: &Shared, row: &TurnRow, message: &Message) -> Result<(), HelmError> {
-    shared.store.write(vec![Write::Turn(row.clone()), said(row, message)]).await?;
-    Ok(())
-}
-
-/// The turn of a message that was kept before is next now.
-async fn begin(shared: &Shared, row: &TurnRow) -> Result<Beginning, HelmError> {
-    let writes = vec![
+fn begin(row: &TurnRow) -> [Write; 2] {
+    [
         Write::Supersede { session: row.session.clone() },
         Write::TurnState { turn_id: row.id.clone(), state: TurnState::Running, iterations: 0 },
-    ];
-    let (context, kept) = shared.store.read_and_write(&row.session, writes).await?;
-    Ok(Beginning { context, kept })
+    ]
 }
 
-fn said(row: &TurnRow, message: &Message) -> Write {
-    let said = model::Message { role: Role::User, blocks: message.content.clone() };
-    Write::Message { session: row.session.clone(), turn_id: row.id.clone(), message: said, provider: None }
+/// The beginning of a turn that had to wait. If its session was deleted meanwhile, it begins a new one.
+async fn again(shared: &Shared, row: &TurnRow, message: &Message) -> Result<Vec<Write>, HelmError> {
+    let kept = shared.store.turn(&row.id).await?.is_some();
+    let mut writes = if kept { Vec::new() } else { said(row, message) };
+    writes.extend(begin(row));
+    Ok(writes)
 }
 
-/// A turn that had to wait has no beginning yet.
+/// The context is there if the turn has begun on disk.
 pub async fn message(
     shared: Arc<Shared>,
     running: Arc<Running>,
     row: TurnRow,
     message: Message,
     chosen: Chosen,
-    beginning: Option<Beginning>,
+    context: Option<Context>,
 ) -> TurnOutcome {
-    let beginning = match beginning {
-        Some(beginning) => beginning,
-        None => begin(&shared, &row).await?,
+    let context = match context {
+        Some(context) => context,
+        None => shared.store.write_and_read(again(&shared, &row, &message).await?, &row.session).await?,
     };
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, 0);
     let mut runner = runner(Arc::clone(&shared), &running, row.clone(), chosen, turn);
-    runner.context = Some(beginning.context);
-    runner.kept = Some(beginning.kept);
+    runner.context = Some(context);
     runner.stream = message.stream;
     runner.approver = message.approver;
     failed_is_noted(&shared, &row, runner.run().await).await
@@ -150,18 +136,23 @@ pub async fn approve(
     actions: Vec<ActionRow>,
     approve: Approve,
 ) -> TurnOutcome {
-    // A turn that was before us in the lane may have changed things.
-    for action in &actions {
-        let now = shared.store.action(&action.id).await?;
-        check_held(now.as_ref().unwrap_or(action))?;
-    }
+    let outcome = take_up(&shared, &running, &row, actions, approve).await;
+    failed_is_noted(&shared, &row, outcome).await
+}
+
+async fn take_up(
+    shared: &Arc<Shared>,
+    running: &Arc<Running>,
+    row: &TurnRow,
+    actions: Vec<ActionRow>,
+    approve: Approve,
+) -> TurnOutcome {
     let chosen = shared.routes.restore(&row.settings.candidates)?;
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, row.iterations);
-    let mut runner = runner(Arc::clone(&shared), &running, row.clone(), chosen, turn);
+    let mut runner = runner(Arc::clone(shared), running, row.clone(), chosen, turn);
     runner.stream = approve.stream;
     runner.approver = approve.approver;
-    let outcome = decide_and_go_on(&shared, runner, actions, approve.decision, approve.resume).await;
-    failed_is_noted(&shared, &row, outcome).await
+    decide_and_go_on(shared, runner, actions, approve.decision, approve.resume).await
 }
 
 async fn decide_and_go_on(
@@ -173,10 +164,9 @@ async fn decide_and_go_on(
 ) -> TurnOutcome {
     let row = runner.row.clone();
     let suggested: Vec<Write> = actions.iter().filter_map(|action| suggested_call(&row, action)).collect();
-    shared.store.write(suggested).await?;
     let decided = actions.iter().map(|action| (action.id.clone(), planned(action))).collect();
-    let finished = runner.decide(decided, &decision).await?;
-    let earlier: Vec<Action> = shared
+    let finished = runner.decide(decided, &decision, suggested).await?;
+    runner.earlier = shared
         .store
         .held(&row.session)
         .await?
@@ -185,13 +175,13 @@ async fn decide_and_go_on(
         .map(action_from)
         .collect();
     if finished.is_none() {
-        return runner.end(StopReason::Cancelled, None, earlier).await;
+        return runner.end(StopReason::Cancelled, None).await;
     }
     // The model cannot go on while one of its calls has no result; what was only suggested does not hold it up.
-    let waits = earlier.iter().any(|action| action.tool_use_id.is_some());
+    let waits = runner.earlier.iter().any(|action| action.tool_use_id.is_some());
     match (resume, waits) {
-        (_, true) => runner.end(StopReason::DangerousSkill, Some(Halted::DangerousSkill), earlier).await,
-        (false, false) => runner.end(StopReason::EndTurn, None, earlier).await,
+        (_, true) => runner.end(StopReason::DangerousSkill, Some(Halted::DangerousSkill)).await,
+        (false, false) => runner.end(StopReason::EndTurn, None).await,
         (true, false) => runner.run().await,
     }
 }
@@ -225,6 +215,17 @@ pub fn action_from(row: ActionRow) -> Action {
     }
 }
 
+/// A turn that was cancelled before its time came. What waits in it goes on waiting.
+pub async fn never_ran(shared: Arc<Shared>, running: &Arc<Running>, row: TurnRow) -> TurnOutcome {
+    let chosen = shared.routes.restore(&row.settings.candidates)?;
+    let turn = Turn::new(row.settings.mode, row.settings.max_iterations, row.iterations);
+    let held = shared.store.held(&row.session).await?.into_iter();
+    let earlier = held.filter(|action| action.turn_id == row.id).map(action_from).collect();
+    let mut runner = runner(Arc::clone(&shared), running, row, chosen, turn);
+    runner.earlier = earlier;
+    runner.end(StopReason::Cancelled, None).await
+}
+
 fn runner(helm: Arc<Shared>, running: &Arc<Running>, row: TurnRow, chosen: Chosen, turn: Turn) -> Runner {
     let used = chosen.candidates[0].used(None);
     let events =
@@ -239,13 +240,10 @@ fn runner(helm: Arc<Shared>, running: &Arc<Running>, row: TurnRow, chosen: Chose
     };
     Runner {
         helm,
-        mode: row.settings.mode,
-        mode_requested: row.settings.mode_requested,
         row,
         turn,
         caller,
         context: None,
-        kept: None,
         stream: false,
         approver: None,
         board: Arc::clone(&running.board),
@@ -253,6 +251,7 @@ fn runner(helm: Arc<Shared>, running: &Arc<Running>, row: TurnRow, chosen: Chose
         trace: Vec::new(),
         usage: Usage::default(),
         waiting: Vec::new(),
+        earlier: Vec::new(),
         last: None,
         last_row: None,
         used,
@@ -261,13 +260,15 @@ fn runner(helm: Arc<Shared>, running: &Arc<Running>, row: TurnRow, chosen: Chose
 
 /// Keeps the turn out of later prompts, if it can still be written down.
 async fn failed_is_noted(shared: &Shared, row: &TurnRow, outcome: TurnOutcome) -> TurnOutcome {
-    if outcome.is_err() {
+    if let Err(error) = &outcome {
         // Two events follow: of the error and of the end.
         let seq = shared.logs.get_or_start(&row.session, 0).last_seq() + 2;
-        let writes = vec![
-            Write::TurnState { turn_id: row.id.clone(), state: TurnState::Failed, iterations: row.iterations },
-            Write::LastSeq { session: row.session.clone(), seq },
-        ];
+        let mut writes = vec![Write::LastSeq { session: row.session.clone(), seq }];
+        // A decision that came too late changes nothing about the turn.
+        if !matches!(error, HelmError::BadRequest { .. }) {
+            let state = TurnState::Failed;
+            writes.push(Write::TurnState { turn_id: row.id.clone(), state, iterations: row.iterations });
+        }
         if let Err(error) = shared.store.write(writes).await {
             tracing::error!(%error, turn = %row.id, "the end of a failed turn could not be written");
         }

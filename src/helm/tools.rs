@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 
 use super::request::TraceEntry;
@@ -14,40 +14,47 @@ use crate::skills::{Registry, SkillError};
 /// Safe calls of one answer that run at a time.
 const SIDE_BY_SIDE: usize = 8;
 
-/// Hears of each call as it ends.
-pub type Done<'a> = &'a (dyn Fn(&TraceEntry) + Sync);
+/// Calls that may run at the same time, each giving its result as it ends.
+pub type Calls<'a> = FuturesUnordered<BoxFuture<'a, TraceEntry>>;
 
-/// Runs what may run, in order; safe neighbours side by side.
-pub async fn run(planned: &[Planned], skills: &Registry, done: Done<'_>) -> Vec<TraceEntry> {
-    let mut entries = Vec::new();
-    for group in groups(planned) {
-        let calls = group.into_iter().map(|planned| one_of_many(planned, skills, done)).collect::<Vec<_>>();
-        entries.extend(stream::iter(calls).buffered(SIDE_BY_SIDE).collect::<Vec<_>>().await);
+pub fn start<'a>(group: &[&'a Planned], skills: &'a Registry) -> Calls<'a> {
+    let calls = FuturesUnordered::new();
+    for planned in group {
+        calls.push(call(planned, skills));
     }
-    entries
+    calls
 }
 
-fn one_of_many<'a>(planned: &'a Planned, skills: &'a Registry, done: Done<'a>) -> BoxFuture<'a, TraceEntry> {
-    Box::pin(async move {
-        let entry = run_one(planned, skills).await;
-        done(&entry);
-        entry
-    })
+fn call<'a>(planned: &'a Planned, skills: &'a Registry) -> BoxFuture<'a, TraceEntry> {
+    Box::pin(run_one(planned, skills))
 }
 
-/// Calls that are held stand in no group.
-fn groups(planned: &[Planned]) -> Vec<Vec<&Planned>> {
+/// What runs one after the other: safe neighbours share a group. Calls that are held stand in none.
+pub fn groups(planned: &[Planned]) -> Vec<Vec<&Planned>> {
     let mut groups: Vec<Vec<&Planned>> = Vec::new();
     let mut alone = true;
-    for call in planned.iter().filter(|planned| !matches!(planned.verdict, Verdict::Hold(_))) {
+    for call in planned.iter().filter(|planned| !planned.is_held()) {
         let is_safe = !matches!(call.verdict, Verdict::Run { safe: false });
         match groups.last_mut() {
-            Some(group) if is_safe && !alone => group.push(call),
+            Some(group) if is_safe && !alone && group.len() < SIDE_BY_SIDE => group.push(call),
             _ => groups.push(vec![call]),
         }
         alone = !is_safe;
     }
     groups
+}
+
+/// As the model called them, whichever ended first.
+pub fn in_order(mut entries: Vec<TraceEntry>, planned: &[Planned]) -> Vec<TraceEntry> {
+    entries.sort_by_key(|entry| planned.iter().position(|planned| planned.call.id == entry.tool_use_id));
+    entries
+}
+
+/// For the calls that have no result, and are not held.
+pub fn stopped(planned: &[Planned], done: &[TraceEntry]) -> Vec<TraceEntry> {
+    let is_open =
+        |planned: &&Planned| !planned.is_held() && !done.iter().any(|entry| entry.tool_use_id == planned.call.id);
+    planned.iter().filter(is_open).map(|planned| refused(planned, "interrupted; it may have run in part")).collect()
 }
 
 async fn run_one(planned: &Planned, skills: &Registry) -> TraceEntry {
@@ -75,11 +82,15 @@ fn describe(error: SkillError) -> String {
 
 /// A call that somebody said no to.
 pub fn denied(planned: &Planned) -> TraceEntry {
+    refused(planned, "the user denied this call")
+}
+
+fn refused(planned: &Planned, why: &str) -> TraceEntry {
     TraceEntry {
         tool_use_id: planned.call.id.clone(),
         skill: planned.call.name.clone(),
         input: planned.input.clone(),
-        outcome: Err("the user denied this call".to_owned()),
+        outcome: Err(why.to_owned()),
         duration: Duration::ZERO,
     }
 }

@@ -116,6 +116,12 @@ impl Turn {
     }
 }
 
+impl Planned {
+    pub fn is_held(&self) -> bool {
+        matches!(self.verdict, Verdict::Hold(_))
+    }
+}
+
 pub fn stop_reason(stop: &Stop) -> StopReason {
     match stop {
         Stop::EndTurn => StopReason::EndTurn,

@@ -45,8 +45,8 @@ pub enum ErrorKind {
 
 impl ProviderError {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        use ErrorKind::{Network, RateLimited, Timeout, Unavailable};
-        let retryable = matches!(kind, RateLimited | Unavailable | Timeout | Network);
+        use ErrorKind::{Network, RateLimited, Timeout, Truncated, Unavailable};
+        let retryable = matches!(kind, RateLimited | Unavailable | Timeout | Network | Truncated);
         let message = message.into();
         Self { kind, message, status: None, retryable, retry_after: None, hint: None }
     }

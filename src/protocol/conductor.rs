@@ -1,7 +1,11 @@
 //! Turns: what is said to Helm, what it answers, what it asks.
 
+use std::fmt;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::{ErrorData, SessionMessage, Token};
@@ -28,7 +32,7 @@ pub struct MessageParams {
     #[schemars(range(min = 1, max = 12))]
     pub max_iterations: u32,
     /// Tried in order when the first choice fails; each `provider/model`, or a provider's name alone.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub fallback_models: Vec<String>,
     /// Milliseconds after which a model that has not answered counts as failed.
     #[serde(default)]
@@ -52,13 +56,62 @@ pub struct MessageParams {
 }
 
 /// Plain text, or blocks.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Content {
     #[schemars(title = "TextContent")]
     Text(String),
     #[schemars(title = "BlockContent")]
     Blocks(Vec<ContentBlock>),
+}
+
+/// By hand, so that a fault says which block is wrong.
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrBlocks;
+
+        impl<'de> Visitor<'de> for TextOrBlocks {
+            type Value = Content;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an array of blocks")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Content, E> {
+                Ok(Content::Text(text.to_owned()))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, blocks: A) -> Result<Content, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(blocks)).map(Content::Blocks)
+            }
+        }
+        deserializer.deserialize_any(TextOrBlocks)
+    }
+}
+
+/// An array; an editor that has one word for nothing sends `{}` for an empty one.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct List;
+
+    impl<'de> Visitor<'de> for List {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array of strings")
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, items: A) -> Result<Vec<String>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(items))
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, mut members: A) -> Result<Vec<String>, A::Error> {
+            match members.next_key::<String>()? {
+                None => Ok(Vec::new()),
+                Some(_) => Err(de::Error::invalid_type(de::Unexpected::Map, &self)),
+            }
+        }
+    }
+    deserializer.deserialize_any(List)
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -105,6 +158,7 @@ pub enum Wait {
 pub struct ApproveParams {
     #[serde(default = "default_session")]
     pub session_name: String,
+    #[serde(deserialize_with = "list")]
     pub action_ids: Vec<String>,
     pub decision: Decision,
     /// Replaces the input of the action; only with a single one.

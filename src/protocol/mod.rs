@@ -14,9 +14,10 @@ mod session;
 mod skill;
 
 pub use conductor::{
-    ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, Attempt, Content, ContentBlock, Decision,
-    Halted, InterruptParams, InterruptResult, MessageParams, MessageResult, Mode, StopReason, SubscribeParams,
-    SubscribeResult, SuggestedAction, TraceEntry, TurnError, TurnResult, UnsubscribeParams, Usage, Wait,
+    ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, Attempt, Content, ContentBlock,
+    DEFAULT_SESSION, Decision, Halted, InterruptParams, InterruptResult, MessageParams, MessageResult, Mode,
+    StopReason, SubscribeParams, SubscribeResult, SuggestedAction, TraceEntry, TurnError, TurnResult,
+    UnsubscribeParams, Usage, Wait,
 };
 pub use daemon::{Empty, RunningTurn, StatusParams, StatusResult};
 pub use error::{Code, ErrorData};

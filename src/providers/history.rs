@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use crate::model::{Block, Message, Role, ToolCall, ToolResult};
 
 /// What a model reads for a call whose result is not there.
-const NO_RESULT: &str = "no result: this call was not run";
+const NO_RESULT: &str = "no result is known: this call may not have run";
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Step<'a> {

@@ -11,6 +11,8 @@ pub struct Call {
     /// Fires when the client cancels the request. The connection answers for it; the handler only has to come to an
     /// end, soon, with whatever result, and to have aborted by then what it started.
     pub cancelled: CancellationToken,
+    /// Fires when the answer has been given: what a handler leaves behind may speak from then on.
+    pub answered: CancellationToken,
 }
 
 impl Call {

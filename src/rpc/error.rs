@@ -18,21 +18,31 @@ pub type RpcError = ErrorObjectOwned;
 pub enum Reason {
     NotJson(String),
     NotUtf8,
-    TooLong { limit: usize },
-    TooDeep { limit: usize },
+    /// What follows cannot be read: the connection ends.
+    BrokenHeader(String),
+    TooLong {
+        limit: usize,
+    },
+    TooDeep {
+        limit: usize,
+    },
     InvalidRequest(String),
     BadParams(String),
     UnknownMethod(String),
-    Overloaded { limit: usize },
+    Overloaded {
+        limit: usize,
+    },
     Cancelled,
     ShuttingDown,
-    Panicked { method: String },
+    Panicked {
+        method: String,
+    },
 }
 
 impl Reason {
     pub fn code(&self) -> i32 {
         match self {
-            Self::NotJson(_) | Self::NotUtf8 => PARSE_ERROR,
+            Self::NotJson(_) | Self::NotUtf8 | Self::BrokenHeader(_) => PARSE_ERROR,
             Self::TooLong { .. } | Self::TooDeep { .. } | Self::InvalidRequest(_) => INVALID_REQUEST,
             Self::BadParams(_) => INVALID_PARAMS,
             Self::UnknownMethod(_) => METHOD_NOT_FOUND,

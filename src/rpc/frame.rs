@@ -63,7 +63,10 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&
 pub fn parse(text: &str, max_depth: usize) -> Result<Message, BadFrame> {
     let bad = |id: Option<Id>, reason| BadFrame { id, reason };
     if deeper_than(text, max_depth) {
-        return Err(bad(None, Reason::TooDeep { limit: max_depth }));
+        // What is deep is passed over here, so that a request is refused under its own id.
+        let id = serde_json::from_str::<Wire>(text).ok().filter(|wire| wire.method.is_some());
+        let id = id.and_then(|wire| wire.id).and_then(Id::from_token);
+        return Err(bad(id, Reason::TooDeep { limit: max_depth }));
     }
     match text.trim_ascii_start().as_bytes().first() {
         Some(b'{') => {}
@@ -83,9 +86,19 @@ pub fn parse(text: &str, max_depth: usize) -> Result<Message, BadFrame> {
     let wire: Wire = serde_json::from_str(text).map_err(|error| {
         let duplicate = error.classify() == serde_json::error::Category::Data;
         let reason = if duplicate { Reason::InvalidRequest } else { Reason::NotJson };
-        bad(None, reason(error.to_string()))
+        bad(id_alone(text), reason(error.to_string()))
     })?;
     classify(&wire)
+}
+
+/// The id of a frame whose other members are not as they should be.
+fn id_alone(text: &str) -> Option<Id> {
+    #[derive(Deserialize)]
+    struct Alone<'a> {
+        #[serde(borrow)]
+        id: &'a RawValue,
+    }
+    Id::from_token(serde_json::from_str::<Alone>(text).ok()?.id)
 }
 
 fn classify(wire: &Wire<'_>) -> Result<Message, BadFrame> {

@@ -61,7 +61,7 @@ fn faults() {
     check(r#"{"jsonrpc":"1.0","id":7,"method":"m"}"#, "bad 7 -32600");
     check(r#"{"id":7,"method":"m","params":"x"}"#, "bad 7 -32602");
     check(r#"{"id":7,"method":"m","params":[1,2]}"#, "bad 7 -32602");
-    check(r#"{"id":7,"method":"m","params":[[[[[[[[1]]]]]]]]}"#, "bad null -32600");
+    check(r#"{"id":7,"method":"m","params":[[[[[[[[1]]]]]]]]}"#, "bad 7 -32600");
 }
 
 #[test]

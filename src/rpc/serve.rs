@@ -125,6 +125,7 @@ struct Connection<S> {
 
 struct InFlight {
     cancel: CancellationToken,
+    answered: CancellationToken,
     /// Decides how the end of a cancelled request is told.
     by_client: bool,
 }
@@ -166,7 +167,13 @@ impl<S: Service> Connection<S> {
                 return None;
             }
             Ok(None) => return Some(End::InputEnded),
-            Err(ReadError::Framing(fault)) => return Some(End::Broken(fault)),
+            Err(ReadError::Framing(fault)) => {
+                // To something that is no JSON-RPC client nothing is said.
+                if let Fault::Header(why) = &fault {
+                    self.refuse(None, Reason::BrokenHeader(why.clone())).await;
+                }
+                return Some(End::Broken(fault));
+            }
             Err(ReadError::Io(error)) => {
                 tracing::debug!(%error, "reading from the client failed");
                 return Some(End::InputEnded);
@@ -200,27 +207,30 @@ impl<S: Service> Connection<S> {
             return self.answer(Some(&id), Err(&error)).await;
         }
         let cancel = CancellationToken::new();
-        let call = Call { peer: self.peer.clone(), cancelled: cancel.clone() };
+        let answered = CancellationToken::new();
+        let call = Call { peer: self.peer.clone(), cancelled: cancel.clone(), answered: answered.clone() };
         let Some(mut work) = self.work(&method, params, call) else {
             return self.refuse(Some(&id), Reason::UnknownMethod(method)).await;
         };
         // The first poll happens here, so that handlers begin in the order of their requests.
         if let std::task::Poll::Ready(response) = futures_util::poll!(work.as_mut()) {
             let outcome = Outcome::of(response, &method);
-            return self.settle(&id, outcome, true).await;
+            self.settle(&id, outcome, true).await;
+            return answered.cancel();
         }
-        self.in_flight.insert(id.clone(), InFlight { cancel: cancel.clone(), by_client: false });
+        self.in_flight.insert(id.clone(), InFlight { cancel: cancel.clone(), answered, by_client: false });
         let closing = self.peer.closing().clone();
         self.tasks.spawn(async move {
             let outcome = tokio::select! {
                 biased;
-                response = &mut work => Outcome::of(response, &method),
+                // First: what the handler says once it is cancelled is not its answer.
                 () = cancel.cancelled() => {
                     if timeout(CANCEL, &mut work).await.is_err() {
                         tracing::warn!(%method, "a cancelled request did not come to an end in time");
                     }
                     Outcome::Cancelled
                 }
+                response = &mut work => Outcome::of(response, &method),
                 // The loop bounds how long this may take.
                 () = closing.cancelled() => {
                     let _ = work.await;
@@ -257,8 +267,11 @@ impl<S: Service> Connection<S> {
     async fn finished(&mut self, done: Result<Done, tokio::task::JoinError>) {
         // Panics are caught within the task, so a join error is a task that was aborted at the end.
         let Ok(Done { id, outcome }) = done else { return };
-        let by_client = self.in_flight.remove(&id).is_some_and(|request| request.by_client);
-        self.settle(&id, outcome, by_client).await;
+        let request = self.in_flight.remove(&id);
+        self.settle(&id, outcome, request.as_ref().is_some_and(|request| request.by_client)).await;
+        if let Some(request) = request {
+            request.answered.cancel();
+        }
     }
 
     async fn settle(&self, id: &Id, outcome: Outcome, by_client: bool) {

@@ -6,4 +6,4 @@ mod store;
 
 pub use row::{ActionRow, ActionState, Context, MessageRow, SessionRow, TurnRow, TurnSettings, TurnState};
 pub use sqlite::Sqlite;
-pub use store::{Kept, Store, StoreError, Write};
+pub use store::{Store, StoreError, Write};

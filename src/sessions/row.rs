@@ -18,6 +18,8 @@ pub struct SessionRow {
     pub held_count: u64,
     /// The sequence number of the last event that a finished turn sent.
     pub last_seq: u64,
+    /// A turn was at work when its process died, or one is at work in another process.
+    pub interrupted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

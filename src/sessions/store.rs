@@ -1,7 +1,6 @@
 //! The port to the disk.
 
 use async_trait::async_trait;
-use futures_util::future::{BoxFuture, Shared};
 
 use super::{ActionRow, ActionState, Context, MessageRow, SessionRow, TurnRow, TurnState};
 use crate::model::Message;
@@ -24,7 +23,8 @@ pub enum Write {
         iterations: u32,
     },
     Action(ActionRow),
-    ActionState {
+    /// Decides a held action. One that is not held any more fails the whole list, with [`StoreError::Decided`].
+    Decide {
         id: String,
         state: ActionState,
     },
@@ -38,21 +38,23 @@ pub enum Write {
     },
 }
 
-/// One sentence for the user, with the way out in it: which file, what is wrong with it.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct StoreError(pub String);
-
-/// Resolves once what was written survives the death of the process.
-pub type Kept = Shared<BoxFuture<'static, Result<(), StoreError>>>;
+pub enum StoreError {
+    /// One sentence for the user, with the way out in it: which file, what is wrong with it.
+    #[error("{0}")]
+    Failed(String),
+    /// Somebody else was first, perhaps in another process.
+    #[error("action '{0}' has been decided elsewhere")]
+    Decided(String),
+}
 
 #[async_trait]
 pub trait Store: Send + Sync {
     /// When this returns, all of it survives the death of the process. Gives the ids of the messages, in order.
     async fn write(&self, writes: Vec<Write>) -> Result<Vec<u64>, StoreError>;
 
-    /// What [`Store::context`] gives now, and then [`Store::write`]: the reader need not wait for the disk.
-    async fn read_and_write(&self, session: &str, writes: Vec<Write>) -> Result<(Context, Kept), StoreError>;
+    /// [`Store::write`], and what [`Store::context`] gives after it, for the price of one.
+    async fn write_and_read(&self, writes: Vec<Write>, session: &str) -> Result<Context, StoreError>;
 
     /// All of it at once: what a turn reads before it calls the model.
     async fn context(&self, session: &str) -> Result<Context, StoreError>;

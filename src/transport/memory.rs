@@ -2,10 +2,10 @@
 
 use tokio::io::{DuplexStream, duplex, split};
 
-use super::{FrameLimits, Sink, Source, byte_stream};
+use super::{FrameLimits, Transport, byte_stream};
 
 /// `capacity` bytes may be under way in each direction.
-pub fn memory(capacity: usize, limits: FrameLimits) -> ((Box<dyn Source>, Box<dyn Sink>), DuplexStream) {
+pub fn memory(capacity: usize, limits: FrameLimits) -> (Transport, DuplexStream) {
     let (ours, theirs) = duplex(capacity);
     let (reader, writer) = split(ours);
     (byte_stream(reader, writer, limits), theirs)

@@ -15,6 +15,9 @@ pub use stdio::stdio;
 
 use async_trait::async_trait;
 
+/// The two halves of a connection.
+pub type Transport = (Box<dyn Source>, Box<dyn Sink>);
+
 /// Frames from the other side.
 #[async_trait]
 pub trait Source: Send {

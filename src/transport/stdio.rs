@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
-use super::{FrameLimits, Sink, Source, byte_stream};
+use super::{FrameLimits, Transport, byte_stream};
 
 type Reader = Box<dyn AsyncRead + Send + Unpin>;
 type Writer = Box<dyn AsyncWrite + Send + Unpin>;
@@ -22,7 +22,7 @@ type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 /// Puts the descriptors back into blocking mode when dropped: whoever shares them, a shell above us, expects that.
 pub struct Restore(Vec<OwnedFd>);
 
-pub fn stdio(limits: FrameLimits) -> io::Result<((Box<dyn Source>, Box<dyn Sink>), Restore)> {
+pub fn stdio(limits: FrameLimits) -> io::Result<(Transport, Restore)> {
     let mut restore = Restore(Vec::new());
     let reader = stdin(&mut restore)?;
     let writer = stdout(&mut restore)?;

@@ -9,4 +9,5 @@ mod models;
 mod node;
 mod restart;
 mod script;
+mod terminal;
 mod upstream;

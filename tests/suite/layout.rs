@@ -6,7 +6,7 @@ use crate::imports::imports;
 use crate::source::{SourceFile, files};
 
 /// Each folder, and the folders it may import besides itself.
-const MAY_IMPORT: &[(&str, &[&str])] = &[
+pub const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("protocol", &[]),
     ("config", &[]),
@@ -22,7 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// The roof: these put the parts together and may import everything.
-const ROOF: &[&str] = &["cli", "daemon"];
+pub const ROOF: &[&str] = &["cli", "daemon"];
 
 /// The only files that may translate between wire types and domain types.
 const CROSSINGS: &[&str] = &["src/api/convert.rs", "src/api/error.rs"];

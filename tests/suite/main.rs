@@ -1,7 +1,22 @@
 //! What is fast to check. What talks to other people's programs is in `tests/real_world`.
 
+mod architecture;
+mod bytes;
+mod cli;
+mod clients;
+mod discover;
+mod durability;
+mod fuzz;
+mod home;
 mod imports;
 mod layout;
 mod licences;
+mod limits;
+mod process;
+mod program;
 mod readme;
+mod schema;
 mod source;
+mod transcript;
+mod upstream;
+mod wire;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::DIALECT;
 use super::wire::{self, Block as WireBlock, OwnBlock};
-use crate::model::{Block, ErrorKind, ImageSource, Opaque, ProviderError, Request, ToolCall, ToolChoice};
+use crate::model::{Block, ErrorKind, ImageSource, Message, Opaque, ProviderError, Request, ToolCall, ToolChoice};
 use crate::providers::history::{Answer, Step, steps};
 
 /// The API wants a limit; this one lets an answer of any usual length through on every model.
@@ -135,7 +135,7 @@ fn trim_prefill(messages: &mut [wire::Message<'_>]) {
 fn tools(request: &Request) -> (Vec<wire::Tool<'_>>, Option<wire::Choice>) {
     if request.tools.is_empty() {
         let mut tools: Vec<wire::Tool<'_>> = Vec::new();
-        for call in request.messages.iter().flat_map(|message| message.tool_calls()) {
+        for call in request.messages.iter().flat_map(Message::tool_calls) {
             if !tools.iter().any(|tool| tool.name == call.name) {
                 let input_schema = Cow::Owned(json!({ "type": "object" }).into());
                 tools.push(wire::Tool { name: &call.name, description: "not available now", input_schema });

@@ -39,6 +39,7 @@ impl Clients {
         })
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is the guarded client")]
     fn build(&self, secure: bool) -> Result<Client, String> {
         // Fails only if the process has one already, which will do.
         let _ = rustls::crypto::ring::default_provider().install_default();

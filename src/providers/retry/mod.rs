@@ -9,7 +9,7 @@ mod tests;
 use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
 use crate::model::{ErrorKind, ProviderError};
@@ -35,7 +35,7 @@ pub fn is_exhausted(code: &str) -> bool {
 
 /// Whether the same request may fare better soon; `hopeless` is what its body says. What the server says of that goes before what its status means.
 pub fn is_transient(status: u16, hopeless: bool, headers: &HeaderMap) -> bool {
-    match headers.get("x-should-retry").map(|value| value.as_bytes()) {
+    match headers.get("x-should-retry").map(HeaderValue::as_bytes) {
         Some(b"true") => true,
         Some(b"false") => false,
         _ => !hopeless && (matches!(status, 408 | 409 | 425 | 429) || status >= 500),

@@ -17,6 +17,8 @@ pub(super) enum Fault {
         known: usize,
     },
     NoSession(String),
+    /// The action of this id is not held any more.
+    Decided(String),
     /// The thread is gone.
     Stopped,
 }
@@ -24,7 +26,8 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn at(self, path: &Path) -> StoreError {
         let path = path.display();
-        StoreError(match self {
+        StoreError::Failed(match self {
+            Self::Decided(id) => return StoreError::Decided(id),
             Self::Newer { found, known } => format!(
                 "The sessions file {path} has format {found}, and this open-think knows formats up to {known}. \
                  Update open-think, or move the file away to start anew."

@@ -16,17 +16,16 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use futures_util::FutureExt;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{ActionRow, Context, Kept, MessageRow, SessionRow, Store, StoreError, TurnRow, Write};
+use super::{ActionRow, Context, MessageRow, SessionRow, Store, StoreError, TurnRow, Write};
 use fault::Fault;
 
 /// Callers beyond these wait for the disk to catch up.
 const QUEUE: usize = 64;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type Job = Box<dyn FnOnce(Result<&mut Connection, Fault>) + Send>;
 
 /// Dropping it closes the file once the queued jobs are done.
 pub struct Sqlite {
@@ -38,21 +37,31 @@ impl Sqlite {
     /// Makes the file and its directory if need be, private to the user. Blocks for a few milliseconds.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = open::file(path).map_err(|fault| fault.at(path))?;
-        Self::serve(connection, path)
+        Self::serve(Some(connection), path)
+    }
+
+    /// As [`Sqlite::open`], but a file that cannot be opened now is tried again with every job, so that what is mended
+    /// outside is mended here. The error, if there is one, is that of the first try.
+    pub fn open_or_retry(path: &Path) -> Result<(Self, Option<StoreError>), StoreError> {
+        match open::file(path) {
+            Ok(connection) => Ok((Self::serve(Some(connection), path)?, None)),
+            Err(fault) => Ok((Self::serve(None, path)?, Some(fault.at(path)))),
+        }
     }
 
     /// Kept nowhere, for tests and for those who want no history.
     pub fn in_memory() -> Result<Self, StoreError> {
         let path = Path::new(":memory:");
         let connection = open::memory().map_err(|fault| fault.at(path))?;
-        Self::serve(connection, path)
+        Self::serve(Some(connection), path)
     }
 
-    fn serve(mut connection: Connection, path: &Path) -> Result<Self, StoreError> {
+    fn serve(mut connection: Option<Connection>, path: &Path) -> Result<Self, StoreError> {
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+        let file = path.to_owned();
         let work = move || {
             while let Some(job) = queue.blocking_recv() {
-                job(&mut connection);
+                job(opened(&mut connection, &file));
             }
         };
         let thread = std::thread::Builder::new().name("sessions".to_owned());
@@ -68,17 +77,20 @@ impl Sqlite {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             // The caller may have gone; what was asked for is done all the same.
-            let _ = reply.send(work(connection));
+            let _ = reply.send(connection.and_then(work));
         });
-        self.ask(job, answer).await
-    }
-
-    async fn ask<T>(&self, job: Job, answer: oneshot::Receiver<Result<T, Fault>>) -> Result<T, StoreError> {
         self.jobs.send(job).await.map_err(|_| Fault::Stopped.at(&self.path))?;
         match answer.await {
             Ok(outcome) => outcome.map_err(|fault| fault.at(&self.path)),
             Err(_) => Err(Fault::Stopped.at(&self.path)),
         }
+    }
+}
+
+fn opened<'a>(connection: &'a mut Option<Connection>, path: &Path) -> Result<&'a mut Connection, Fault> {
+    match connection {
+        Some(connection) => Ok(connection),
+        None => Ok(connection.insert(open::file(path)?)),
     }
 }
 
@@ -88,22 +100,9 @@ impl Store for Sqlite {
         self.run(move |connection| write::all(connection, &writes)).await
     }
 
-    async fn read_and_write(&self, session: &str, writes: Vec<Write>) -> Result<(Context, Kept), StoreError> {
+    async fn write_and_read(&self, writes: Vec<Write>, session: &str) -> Result<Context, StoreError> {
         let session = session.to_owned();
-        let path = self.path.clone();
-        let (written, kept) = oneshot::channel();
-        let kept = async move {
-            let outcome = kept.await.unwrap_or(Err(Fault::Stopped));
-            outcome.map(|_: Vec<u64>| ()).map_err(|fault| fault.at(&path))
-        };
-        let kept = kept.boxed().shared();
-        // Told apart: whoever reads goes on while this writes.
-        let (reply, context) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            let _ = reply.send(read::context(connection, &session));
-            let _ = written.send(write::all(connection, &writes));
-        });
-        Ok((self.ask(job, context).await?, kept))
+        self.run(move |connection| write::all_and_read(connection, &writes, &session)).await
     }
 
     async fn context(&self, session: &str) -> Result<Context, StoreError> {

@@ -11,7 +11,8 @@ use crate::sessions::{ActionRow, ActionState, Context, MessageRow, SessionRow, T
 
 const SESSION: &str = "SELECT name, created_at, updated_at, last_seq,
     (SELECT count(*) FROM messages WHERE messages.session = sessions.name) AS message_count,
-    (SELECT count(*) FROM actions WHERE actions.session = sessions.name AND state = 'held') AS held_count
+    (SELECT count(*) FROM actions WHERE actions.session = sessions.name AND state = 'held') AS held_count,
+    EXISTS (SELECT 1 FROM turns WHERE turns.session = sessions.name AND state = 'running') AS interrupted
     FROM sessions";
 
 pub(super) fn sessions(connection: &Connection) -> Result<Vec<SessionRow>, Fault> {
@@ -24,10 +25,14 @@ pub(super) fn session(connection: &Connection, name: &str) -> Result<Option<Sess
 
 /// In one transaction, so that nothing comes between.
 pub(super) fn context(connection: &mut Connection, session: &str) -> Result<Context, Fault> {
-    let transaction = connection.transaction()?;
-    let messages = messages(&transaction, session, None, None)?;
-    let states = states(&transaction, session)?;
-    let held = held(&transaction, session)?;
+    all_of(&*connection.transaction()?, session)
+}
+
+/// Within a transaction.
+pub(super) fn all_of(connection: &Connection, session: &str) -> Result<Context, Fault> {
+    let messages = messages(connection, session, None, None)?;
+    let states = states(connection, session)?;
+    let held = held(connection, session)?;
     Ok(Context { messages, states, held })
 }
 
@@ -111,6 +116,7 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         message_count: unsigned(row.get("message_count")?),
         held_count: unsigned(row.get("held_count")?),
         last_seq: unsigned(row.get("last_seq")?),
+        interrupted: row.get("interrupted")?,
     })
 }
 

@@ -113,22 +113,6 @@ async fn pages_are_the_newest_in_order() {
     assert_eq!(page(&texts(&store, Some(9), Some(u64::MAX)).await), "abcd");
 }
 
-/// What is read is what was there before; the writes are kept all the same, even if nobody waits for them.
-#[tokio::test]
-async fn a_reader_does_not_wait_for_the_writes_behind_it() {
-    let store = with(&["a"]).await;
-    store.write(vec![Write::Action(action("a1", "s"))]).await.unwrap();
-    let supersede = Write::Supersede { session: "s".to_owned() };
-    let (context, kept) = store.read_and_write("s", vec![say("s", "b"), supersede]).await.unwrap();
-    assert_eq!((context.messages.len(), context.held.len()), (1, 1));
-    kept.await.unwrap();
-    let context = store.context("s").await.unwrap();
-    assert_eq!((context.messages.len(), context.held.len()), (2, 0));
-
-    let (_, kept) = store.read_and_write("s", vec![say("gone", "c")]).await.unwrap();
-    assert!(kept.await.unwrap_err().to_string().contains("'gone'"));
-}
-
 /// A queued turn's message is kept while the turn before it still goes on.
 #[tokio::test]
 async fn messages_are_read_turn_by_turn() {
@@ -188,7 +172,7 @@ async fn actions_wait_until_they_are_decided() {
     store.write(vec![Write::Action(action("a1", "s")), Write::Action(suggested.clone())]).await.unwrap();
     assert_eq!(store.held("s").await.unwrap(), [action("a1", "s"), suggested.clone()]);
     assert_eq!(store.session("s").await.unwrap().unwrap().held_count, 2);
-    let decided = Write::ActionState { id: "a1".to_owned(), state: ActionState::Approved };
+    let decided = Write::Decide { id: "a1".to_owned(), state: ActionState::Approved };
     store.write(vec![decided]).await.unwrap();
     assert_eq!(store.held("s").await.unwrap(), [suggested]);
     let approved = ActionRow { state: ActionState::Approved, ..action("a1", "s") };
@@ -345,4 +329,17 @@ async fn a_lock_and_a_damaged_row_are_told_apart() {
     The sessions file DIR/state/sessions.db is locked by another process. Try again, or end the program that holds it (`fuser DIR/state/sessions.db` names it).
     The sessions file DIR/state/sessions.db holds a row that this open-think cannot read (EOF while parsing an object at line 1 column 1). Update open-think, or delete the session.
     ");
+}
+
+#[tokio::test]
+async fn a_directory_that_is_mended_later_will_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    std::fs::write(&state, "in the way").unwrap();
+    let path = state.join("sessions.db");
+    let (store, error) = Sqlite::open_or_retry(&path).unwrap();
+    assert!(error.unwrap().to_string().contains("sessions.db cannot be opened"));
+    assert!(store.sessions().await.is_err());
+    std::fs::remove_file(&state).unwrap();
+    assert_eq!(store.sessions().await.unwrap(), []);
 }

@@ -5,21 +5,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::fault::Fault;
-use super::read::{signed, unsigned};
+use super::read::{self, signed, unsigned};
 use crate::model::Message;
-use crate::sessions::{ActionRow, TurnRow, Write};
+use crate::sessions::{ActionRow, Context, TurnRow, Write};
 
 /// The ids of the messages, in order.
 pub(super) fn all(connection: &mut Connection, writes: &[Write]) -> Result<Vec<u64>, Fault> {
     // Immediate: a transaction that begins by reading could find, too late to wait, that another process wrote.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let now = now();
-    let mut ids = Vec::new();
-    for write in writes {
-        ids.extend(one(&transaction, write, now)?);
-    }
+    let ids = each(&transaction, writes)?;
     transaction.commit()?;
     Ok(ids)
+}
+
+pub(super) fn all_and_read(connection: &mut Connection, writes: &[Write], session: &str) -> Result<Context, Fault> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    each(&transaction, writes)?;
+    let context = read::all_of(&transaction, session)?;
+    transaction.commit()?;
+    Ok(context)
 }
 
 pub(super) fn delete(connection: &mut Connection, name: &str) -> Result<bool, Fault> {
@@ -27,6 +31,15 @@ pub(super) fn delete(connection: &mut Connection, name: &str) -> Result<bool, Fa
     let deleted = transaction.prepare_cached("DELETE FROM sessions WHERE name = ?")?.execute([name])?;
     transaction.commit()?;
     Ok(deleted > 0)
+}
+
+fn each(transaction: &Transaction<'_>, writes: &[Write]) -> Result<Vec<u64>, Fault> {
+    let now = now();
+    let mut ids = Vec::new();
+    for write in writes {
+        ids.extend(one(transaction, write, now)?);
+    }
+    Ok(ids)
 }
 
 /// The id, where it is a message.
@@ -45,9 +58,11 @@ fn one(transaction: &Transaction<'_>, write: &Write, now: i64) -> Result<Option<
             touch(transaction, &action.session, now)?;
             put_action(transaction, action)?;
         }
-        Write::ActionState { id, state } => {
-            let sql = "UPDATE actions SET state = ? WHERE id = ?";
-            transaction.prepare_cached(sql)?.execute(params![state.as_str(), id])?;
+        Write::Decide { id, state } => {
+            let sql = "UPDATE actions SET state = ? WHERE id = ? AND state = 'held'";
+            if transaction.prepare_cached(sql)?.execute(params![state.as_str(), id])? == 0 {
+                return Err(Fault::Decided(id.clone()));
+            }
         }
         Write::Supersede { session } => {
             let sql = "UPDATE actions SET state = 'superseded' WHERE session = ? AND state = 'held'";

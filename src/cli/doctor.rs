@@ -1,0 +1,215 @@
+//! `doctor`: what is wrong with this installation, and the command that mends it. It needs no network, and a fault that
+//! would stop every other command is only one more finding here.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::cli::client::Client;
+use crate::cli::exit::Exit;
+use crate::cli::terminal::{Style, Terminal};
+use crate::config::{Config, Sources};
+use crate::daemon::Daemon;
+use crate::plugins::{self, Loaded, Plugin, Readiness};
+use crate::protocol::{Empty, SkillInvokeParams, names};
+
+#[derive(Args)]
+pub struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    /// What was looked at.
+    area: &'static str,
+    level: Level,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    /// Not set up, and nobody asked for it.
+    Info,
+    Warn,
+    Fail,
+}
+
+pub fn run(args: &DoctorArgs, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let findings = examine(sources)?;
+    let failed = findings.iter().any(|finding| finding.level == Level::Fail);
+    if args.json {
+        terminal.print_json(&json!({"ok": !failed, "findings": findings}))?;
+    } else {
+        for finding in &findings {
+            terminal.print_line(&finding.shown(terminal))?;
+        }
+    }
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+fn examine(sources: Sources) -> anyhow::Result<Vec<Finding>> {
+    let config = match Config::load(sources) {
+        Ok(config) => config,
+        Err(error) => {
+            let fix = "Mend it; open-think config check says whether it is good.";
+            return Ok(vec![Finding::new("configuration", Level::Fail, &error.to_string()).mended_by(fix)]);
+        }
+    };
+    let mut findings = configuration(&config);
+    findings.push(state_dir(&config.state_dir));
+    let writable = findings.last().is_some_and(|finding| finding.level == Level::Ok);
+    match plugins::load(&config) {
+        Ok(loaded) => findings.extend(loaded_plugins(&config, &loaded)),
+        Err(error) => {
+            findings.push(Finding::new("plugins", Level::Fail, &error.to_string()));
+            return Ok(findings);
+        }
+    }
+    if writable {
+        findings.extend(super::runtime()?.block_on(daemon(&config)));
+    }
+    Ok(findings)
+}
+
+fn configuration(config: &Config) -> Vec<Finding> {
+    let file = config.file.display();
+    let found = match config.file.as_os_str().is_empty() {
+        true => "there is no home to look for a file in; the defaults hold".to_owned(),
+        false if config.file.is_file() => format!("{file} is read"),
+        false => format!("there is no {file}; the defaults hold"),
+    };
+    let mut findings = vec![Finding::new("configuration", Level::Ok, &found)];
+    findings.extend(config.warnings.iter().map(|warning| Finding::new("configuration", Level::Warn, warning)));
+    findings
+}
+
+/// A file is made and taken away: rights alone do not tell of a full disk.
+fn state_dir(dir: &Path) -> Finding {
+    let probe = dir.join(format!(".doctor-{}", std::process::id()));
+    let written = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .and_then(|()| fs::write(&probe, b"probe"))
+        .and_then(|()| fs::remove_file(&probe));
+    let shown = dir.display();
+    match written {
+        Ok(()) => Finding::new("state", Level::Ok, &format!("{shown} can be written to")),
+        Err(error) => {
+            let fix = format!("Run chmod u+rwx '{shown}' or free some space, or set OPEN_THINK_STATE_DIR.");
+            Finding::new("state", Level::Fail, &format!("{shown} cannot be written to: {error}")).mended_by(&fix)
+        }
+    }
+}
+
+fn loaded_plugins(config: &Config, loaded: &Loaded) -> Vec<Finding> {
+    let asked_for = |plugin: &Plugin| config.enabled_plugins.as_ref().is_some_and(|_| plugin.enabled);
+    let finding = |plugin: &Plugin| match &plugin.readiness {
+        Readiness::Configured if plugin.enabled => {
+            let skills = plugin.skills.len();
+            Finding::new("plugin", Level::Ok, &format!("{} is enabled and configured ({skills} skills)", plugin.id))
+        }
+        Readiness::Configured => {
+            let message = format!("{} is configured, but ENABLED_PLUGINS leaves it out", plugin.id);
+            Finding::new("plugin", Level::Info, &message)
+        }
+        Readiness::Missing { missing, hint } => {
+            let level = if asked_for(plugin) { Level::Warn } else { Level::Info };
+            let message = format!("{} lacks {}", plugin.id, missing.join(" and "));
+            Finding::new("plugin", level, &message).mended_by(hint)
+        }
+    };
+    let mut findings: Vec<Finding> = loaded.plugins.iter().map(finding).collect();
+    let hosts: Vec<String> = loaded.hosts.iter().map(ToString::to_string).collect();
+    let hosts = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
+    findings.push(Finding::new("hosts", Level::Ok, &format!("allowed: {hosts}")));
+    findings
+}
+
+/// Opens the daemon and lets it examine its sessions and itself.
+async fn daemon(config: &Config) -> Vec<Finding> {
+    let fault = |error: anyhow::Error| vec![Finding::new("daemon", Level::Fail, &format!("{error:#}"))];
+    let daemon = match Daemon::open(config).await {
+        Ok(daemon) => Arc::new(daemon),
+        Err(error) => return fault(error),
+    };
+    let findings = examined(&daemon).await.unwrap_or_else(fault);
+    daemon.stop().await;
+    findings
+}
+
+async fn examined(daemon: &Arc<Daemon>) -> anyhow::Result<Vec<Finding>> {
+    let (client, _inbound) = Client::connect(daemon, false).await?;
+    let sessions = match client.call::<names::SessionsList>(&Empty {}).await {
+        Ok(list) => {
+            Finding::new("sessions", Level::Ok, &format!("the file can be read; sessions: {}", list.sessions.len()))
+        }
+        Err(error) => Finding::new("sessions", Level::Fail, &error.to_string()),
+    };
+    let issues = self_examination(&client).await?;
+    Ok(std::iter::once(sessions).chain(issues.into_iter().filter_map(Issue::finding)).collect())
+}
+
+/// One of what `admin-health-check` finds.
+#[derive(Deserialize)]
+struct Issue {
+    plugin: Option<String>,
+    severity: String,
+    problem: String,
+    fix: String,
+}
+
+async fn self_examination(client: &Client) -> anyhow::Result<Vec<Issue>> {
+    let skill = "admin-health-check".to_owned();
+    let params = SkillInvokeParams { skill, input: None, confirm: false };
+    // Where its plugin is not enabled, the daemon has nothing to say of itself.
+    let Ok(result) = client.call::<names::SkillsInvoke>(&params).await else { return Ok(Vec::new()) };
+    Ok(serde_json::from_value(result.data.get("issues").cloned().unwrap_or(Value::Array(Vec::new())))?)
+}
+
+impl Issue {
+    /// What was found already, a plugin that lacks a setting, is not said twice.
+    fn finding(self) -> Option<Finding> {
+        let level = match self.severity.as_str() {
+            "error" => Level::Fail,
+            "warning" => Level::Warn,
+            _ => Level::Info,
+        };
+        let said = self.plugin.is_some() && self.problem.contains(" lacks ");
+        (!said).then(|| Finding::new("health", level, &self.problem).mended_by(&self.fix))
+    }
+}
+
+impl Finding {
+    fn new(area: &'static str, level: Level, message: &str) -> Self {
+        Self { area, level, message: message.to_owned(), fix: None }
+    }
+
+    fn mended_by(mut self, fix: &str) -> Self {
+        self.fix = Some(fix.to_owned());
+        self
+    }
+
+    fn shown(&self, terminal: &Terminal) -> String {
+        let (mark, style) = match self.level {
+            Level::Ok => ("ok  ", Style::Good),
+            Level::Info => ("-   ", Style::Dim),
+            Level::Warn => ("warn", Style::Warning),
+            Level::Fail => ("fail", Style::Bad),
+        };
+        let fix = self.fix.as_ref().map(|fix| format!("\n      {fix}")).unwrap_or_default();
+        let text = format!("{}: {}{fix}", self.area, self.message);
+        format!("{}  {}", terminal.output.paint(style, mark), terminal.output.foreign(&text))
+    }
+}

@@ -1,0 +1,71 @@
+//! `invoke`: runs one skill, without a model.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::cli::client::{CallError, Client};
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::spinner::Spinner;
+use crate::cli::terminal::Terminal;
+use crate::cli::{input, question, skills};
+use crate::protocol::{Code, SkillInvokeParams, SkillInvokeResult, names};
+
+#[derive(Args)]
+pub struct InvokeArgs {
+    /// The skill, as `open-think skills` lists them
+    #[arg(value_name = "SKILL")]
+    skill: String,
+
+    /// Its input, a JSON object; `-` reads it from standard input
+    #[arg(value_name = "JSON")]
+    json: Option<String>,
+
+    /// One member of the input; may be repeated
+    #[arg(long, short, value_name = "NAME=VALUE", value_parser = input::pair)]
+    input: Vec<(String, String)>,
+
+    /// Run it although it is dangerous, without being asked
+    #[arg(long)]
+    confirm: bool,
+}
+
+pub async fn run(args: &InvokeArgs, terminal: &Terminal, client: &Client) -> anyhow::Result<Exit> {
+    let skill = skills::find(client, &args.skill).await?;
+    let input = input::merged(input::json(args.json.as_deref())?, &args.input, &skill.input_schema)?;
+    let mut params = SkillInvokeParams { skill: skill.id, input: Some(input), confirm: args.confirm };
+    let mut answer = invoke(client, terminal, &params).await;
+    if needs_word(&answer) {
+        params.confirm = agreed(terminal, &params)?;
+        if !params.confirm {
+            return Ok(Exit::Failed);
+        }
+        answer = invoke(client, terminal, &params).await;
+    }
+    terminal.print_json(&answer?.data)?;
+    Ok(Exit::Done)
+}
+
+async fn invoke(
+    client: &Client,
+    terminal: &Terminal,
+    params: &SkillInvokeParams,
+) -> Result<SkillInvokeResult, CallError> {
+    let mut spinner = Spinner::new(terminal);
+    spinner.show(params.skill.clone());
+    client.call::<names::SkillsInvoke>(params).await
+}
+
+fn needs_word(answer: &Result<SkillInvokeResult, CallError>) -> bool {
+    answer.as_ref().is_err_and(|error| error.code() == Some(Code::ApprovalRequired.number()))
+}
+
+fn agreed(terminal: &Terminal, params: &SkillInvokeParams) -> Result<bool, UsageError> {
+    let skill = &params.skill;
+    if !terminal.can_ask() {
+        let message = format!("the skill {skill} is dangerous and nobody can be asked");
+        return Err(UsageError::new(message, "Add --confirm to run it all the same."));
+    }
+    let input = params.input.as_ref().map(Value::to_string).unwrap_or_default();
+    let question = format!("{skill} is dangerous. Run it with {input}?");
+    Ok(question::confirm(terminal, &terminal.error.foreign(&question)))
+}

@@ -1,0 +1,113 @@
+//! `providers` and `status`: the ways to a model, and the daemon itself.
+
+use clap::Args;
+
+use crate::cli::client::Client;
+use crate::cli::exit::Exit;
+use crate::cli::table::Table;
+use crate::cli::terminal::Terminal;
+use crate::protocol::{Empty, ProviderRow, ProvidersModelsParams, StatusResult, names};
+
+#[derive(Args)]
+pub struct ProvidersArgs {
+    /// List the models of this provider instead, which asks it over the network
+    #[arg(value_name = "PROVIDER")]
+    models_of: Option<String>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: &ProvidersArgs, terminal: &Terminal, client: &Client) -> anyhow::Result<Exit> {
+    match &args.models_of {
+        Some(provider) => models(provider, args.json, terminal, client).await?,
+        None => list(args.json, terminal, client).await?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(json: bool, terminal: &Terminal, client: &Client) -> anyhow::Result<()> {
+    let result = client.call::<names::ProvidersList>(&Empty {}).await?;
+    if json {
+        return terminal.print_json(&result);
+    }
+    let mut table = Table::new(&["provider", "enabled", "configured", "model", "how it stands"]);
+    let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+    for row in result.providers {
+        let standing = standing(&row);
+        let model = row.default_model.unwrap_or_else(|| "-".to_owned());
+        table.row([row.id, yes(row.enabled), yes(row.configured), model, standing]);
+    }
+    Ok(table.print(terminal)?)
+}
+
+fn standing(row: &ProviderRow) -> String {
+    let mut parts = Vec::new();
+    if row.default {
+        parts.push("Answers unless another is named.".to_owned());
+    }
+    match (row.healthy, &row.last_error) {
+        (Some(true), _) => parts.push("It answered when last asked.".to_owned()),
+        (Some(false), error) => parts.push(format!("It failed: {}", error.as_deref().unwrap_or("no reason given"))),
+        (None, _) => {}
+    }
+    parts.extend(row.hint.clone());
+    if row.configured && !row.enabled {
+        parts.push("ENABLED_PLUGINS leaves it out.".to_owned());
+    }
+    parts.join(" ")
+}
+
+async fn models(provider: &str, json: bool, terminal: &Terminal, client: &Client) -> anyhow::Result<()> {
+    let params = ProvidersModelsParams { provider: provider.to_owned() };
+    let result = client.call::<names::ProvidersModels>(&params).await?;
+    if json {
+        return terminal.print_json(&result);
+    }
+    if result.models.is_empty() {
+        terminal.note(&format!("{provider} has no models to choose from."));
+        return Ok(());
+    }
+    let mut table = Table::new(&["model", "name"]);
+    for model in result.models {
+        table.row([model.id, model.name.unwrap_or_default()]);
+    }
+    Ok(table.print(terminal)?)
+}
+
+pub async fn status(args: &StatusArgs, terminal: &Terminal, client: &Client) -> anyhow::Result<Exit> {
+    let status = client.call::<names::DaemonStatus>(&Empty {}).await?;
+    if args.json {
+        terminal.print_json(&status)?;
+    } else {
+        terminal.note("There is no shared daemon yet; this is the one in this process.");
+        terminal.print_line(&terminal.output.foreign(&told(&status)))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn told(status: &StatusResult) -> String {
+    let none = || "none".to_owned();
+    let list = |items: &[String]| if items.is_empty() { none() } else { items.join(", ") };
+    let memory = status.memory_bytes.map(|bytes| format!("{} MiB", bytes / (1024 * 1024)));
+    let rows = [
+        ("version", format!("{} (protocol {})", status.version, status.protocol_version)),
+        ("memory", memory.unwrap_or_else(|| "not known".to_owned())),
+        ("provider", status.default_provider.clone().unwrap_or_else(none)),
+        ("plugins", list(&status.enabled_plugins)),
+        ("skills", status.skills.to_string()),
+        ("hosts", list(&status.allowed_hosts)),
+        ("configuration", status.config_file.clone()),
+        ("state", status.state_dir.clone()),
+        ("log", status.log_file.clone()),
+    ];
+    rows.map(|(name, value)| format!("{name:<15}{value}")).join("\n")
+}

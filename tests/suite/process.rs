@@ -1,0 +1,118 @@
+//! The built program: how it ends, with what code, and when.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+
+use crate::home::{Home, PROGRAM};
+use crate::wire::{Framing, Wire};
+
+const FRAMINGS: [Framing; 2] = [Framing::Lines, Framing::Headers];
+
+async fn code(wire: Wire) -> Option<i32> {
+    let (status, said) = wire.exit().await;
+    assert_eq!(said, "", "an editor shows standard error as an error");
+    status.code()
+}
+
+#[tokio::test]
+async fn exit_after_shutdown_ends_well_and_exit_alone_does_not() {
+    for framing in FRAMINGS {
+        for (shutdown, expected) in [(true, 0), (false, 1)] {
+            let home = Home::new();
+            let mut wire = home.spawn(framing);
+            wire.initialize(json!({})).await;
+            if shutdown {
+                assert_eq!(wire.ask("shutdown", json!({})).await, Ok(Value::Null));
+            }
+            wire.notify("exit", json!({})).await;
+            // Its input stays open meanwhile.
+            assert_eq!(wire.read().await, None);
+            assert_eq!(code(wire).await, Some(expected), "shutdown {shutdown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_input_ends_well_with_all_answers_given() {
+    let home = Home::new();
+    let mut wire = home.spawn(Framing::Lines);
+    let mut nap = json!({"mode": "auto", "content": "call take-a-nap {}", "stream": true});
+    wire.send("conductor.message", nap.take()).await;
+    wire.until_event("turn-stop").await;
+    wire.send("skills.invoke", json!({"skill": "read-note", "input": {"name": "quince"}})).await;
+    wire.send("sessions.list", json!({})).await;
+    let frames = wire.rest().await;
+    let of = |id: u64| {
+        let answers = frames.iter().filter(|frame| frame["id"] == id).collect::<Vec<_>>();
+        assert_eq!(answers.len(), 1, "{frames:?}");
+        answers[0].clone()
+    };
+    assert_eq!(of(1)["error"]["code"], -32802);
+    assert_eq!(of(1)["error"]["data"]["code"], "E_SHUTTING_DOWN");
+    assert_eq!(of(2)["result"]["data"], json!({"name": "quince"}));
+    assert!(of(3)["result"]["sessions"].is_array());
+    assert_eq!(code(wire).await, Some(0));
+    for pid in home.naps() {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "a skill outlived the program: {stat}");
+    }
+}
+
+#[tokio::test]
+async fn no_input_at_all_ends_well() {
+    let home = Home::new();
+    let wire = home.spawn(Framing::Lines);
+    assert_eq!(code(wire).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_ear_is_gone() {
+    let home = Home::new();
+    let mut program = home.command();
+    let mut process =
+        program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    drop(process.stdout.take());
+    let mut stdin = process.stdin.take().expect("its input is piped");
+    // The first answer finds nobody; the input stays open.
+    let write = tokio::io::AsyncWriteExt::write_all(&mut stdin, b"{\"id\":1,\"method\":\"sessions.list\"}\n");
+    write.await.expect("it listens");
+    let output = process.wait_with_output().await.expect("it ends");
+    drop(stdin);
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
+#[tokio::test]
+async fn it_ends_with_the_process_that_started_it() {
+    let home = Home::new();
+    // Its input is held open by this test, so that only the death of the process it names can end it.
+    let mut parent = tokio::process::Command::new("sleep").arg("60").kill_on_drop(true).spawn().expect("it starts");
+    let mut wire = home.spawn(Framing::Headers);
+    wire.ask("initialize", json!({"processId": parent.id(), "capabilities": {}})).await.expect("a welcome");
+    parent.kill().await.expect("it can be killed");
+    assert_eq!(wire.read().await, None);
+    assert_eq!(code(wire).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_parent_that_cannot_be_seen_is_not_watched() {
+    let home = Home::new();
+    let mut wire = home.spawn(Framing::Lines);
+    wire.ask("initialize", json!({"processId": i32::MAX, "capabilities": {}})).await.expect("a welcome");
+    wire.ask("sessions.list", json!({})).await.expect("sessions");
+    assert_eq!(code(wire).await, Some(0));
+}
+
+#[tokio::test]
+async fn standard_error_stays_quiet_when_it_is_closed() {
+    let home = Home::new();
+    let mut shell = tokio::process::Command::new("sh");
+    shell.args(["-c", &format!("printf 'hello\\n' | {PROGRAM} --stdio 2>&-; echo $?")]);
+    shell.env("HOME", home.path()).env("XDG_STATE_HOME", home.path()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut process = shell.spawn().expect("it starts");
+    let mut said = String::new();
+    process.stdout.take().expect("piped").read_to_string(&mut said).await.expect("text");
+    assert_eq!(said.trim(), "2");
+}

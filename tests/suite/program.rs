@@ -1,0 +1,84 @@
+//! The built program in a home of its own, with no setting of the machine it runs on.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_open-think");
+
+pub struct Home {
+    directory: TempDir,
+}
+
+/// How a command ended.
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Self { directory: TempDir::new().expect("a temporary directory") }
+    }
+
+    /// With this as its configuration file; `HOME` in it is where it lives.
+    pub fn with_config(config: &str) -> Self {
+        let home = Self::new();
+        let file = home.path().join(".config/open-think/config.toml");
+        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a directory");
+        std::fs::write(file, config.replace("HOME", &home.path().display().to_string())).expect("a configuration");
+        home
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.path().join(".local/state/open-think")
+    }
+
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        // Without PATH the system's own default holds, which is all that skills need here.
+        command.env_clear().env("HOME", self.path()).current_dir(self.path()).stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Run {
+        let mut command = self.command(PROGRAM);
+        self.ended(command.args(args).output().expect("the program starts"))
+    }
+
+    /// With `input` piped in.
+    pub fn run_with_input(&self, args: &[&str], input: &str) -> Run {
+        let mut command = self.command(PROGRAM);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("the program starts");
+        // It may well end without reading.
+        let _ = process.stdin.take().expect("it is piped").write_all(input.as_bytes());
+        self.ended(process.wait_with_output().expect("it ends"))
+    }
+
+    /// What differs from run to run is masked: the home, and ids.
+    pub fn ended(&self, output: Output) -> Run {
+        let home = self.path().display().to_string();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8").replace(&home, "HOME");
+        let code = output.status.code().expect("it ends by itself");
+        Run { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+/// `act_` and its digits as `act_ID`.
+pub fn masked(text: &str) -> String {
+    let mut parts = text.split("act_");
+    let mut masked = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        masked.push_str("act_ID");
+        masked.push_str(part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
+    }
+    masked
+}
