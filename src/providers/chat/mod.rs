@@ -47,6 +47,8 @@ pub struct ChatSettings {
 pub struct Chat {
     http: Http,
     settings: ChatSettings,
+    /// Where completions are asked for.
+    url: Url,
     source: Source,
     vendor: Vendor,
     /// Found out once when no default is set.
@@ -57,7 +59,8 @@ impl Chat {
     pub fn new(http: Http, settings: ChatSettings) -> Self {
         let source = Source { upstream: settings.upstream, redactor: http.redactor().clone() };
         let vendor = vendor(settings.base_url.host_str().unwrap_or_default());
-        Self { http, settings, source, vendor, first_model: OnceCell::new() }
+        let url = endpoint::join(&settings.base_url, "chat/completions");
+        Self { http, settings, url, source, vendor, first_model: OnceCell::new() }
     }
 
     /// With the credential and everything else that each request carries.
@@ -114,9 +117,8 @@ impl Provider for Chat {
     async fn stream(&self, request: Request) -> Result<DeltaStream, ProviderError> {
         let deadline = request.timeout.map(|timeout| Instant::now() + timeout);
         let model = self.model_for(&request, deadline).await?;
-        let url = endpoint::join(&self.settings.base_url, "chat/completions");
         let body = encode::body(&request, &model, &self.vendor);
-        let post = self.authorised(HttpRequest::post_json(url, body).deadline(deadline))?;
+        let post = self.authorised(HttpRequest::post_json(self.url.clone(), body).deadline(deadline))?;
         let post = if request.stream { post.uncompressed() } else { post };
         let taken = call_ids(&request.messages);
         let decoder = || Decoder::new(self.source.clone(), model.clone(), taken.clone());
