@@ -10,7 +10,7 @@ use super::log::{EventLog, Logs};
 use super::request::{Action, Approve, Message, TurnOutcome};
 use super::route::Routes;
 use super::running::{Listed, Running, TurnHandle, Turns};
-use super::{Event, HelmError, start};
+use super::{Event, HelmError, history, start};
 use crate::sessions::{ActionRow, ActionState, Store, TurnRow, Write};
 use crate::skills::Registry;
 
@@ -193,6 +193,11 @@ impl Conductor {
 }
 
 impl Shared {
+    /// How much of a session to read for its history. Kept messages are longer than what a model reads of them.
+    pub fn context_bytes(&self) -> usize {
+        2 * history::bytes(self.settings.history_tokens)
+    }
+
     /// Runs a turn that has its place in the session, and tells its outcome whatever it is.
     async fn run(&self, running: &Running, turn: impl Future<Output = TurnOutcome>) {
         let _lost = Lost { shared: self, running };

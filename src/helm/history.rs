@@ -9,6 +9,11 @@ use crate::sessions::{MessageRow, TurnState};
 /// A rough measure that errs on the high side for prose.
 const BYTES_A_TOKEN: usize = 4;
 
+/// What so many tokens come to, estimated.
+pub fn bytes(tokens: u32) -> usize {
+    tokens as usize * BYTES_A_TOKEN
+}
+
 /// `current` is the turn that the messages are for; it is always there, whole.
 pub fn messages(
     rows: Vec<MessageRow>,
@@ -17,7 +22,7 @@ pub fn messages(
     budget_tokens: u32,
 ) -> Vec<Message> {
     let groups = group(rows);
-    let mut left = budget_tokens as usize * BYTES_A_TOKEN;
+    let mut left = bytes(budget_tokens);
     let mut kept: Vec<Vec<Message>> = Vec::new();
     for (turn_id, messages) in groups.into_iter().rev() {
         let is_current = turn_id == current;

@@ -77,7 +77,7 @@ impl Runner {
     async fn call_model(&mut self) -> Result<Called, HelmError> {
         let context = match self.context.take() {
             Some(context) => context,
-            None => self.helm.store.context(&self.row.session).await?,
+            None => self.helm.store.context(&self.row.session, self.helm.context_bytes()).await?,
         };
         let mode = self.row.settings.mode;
         let offers_tools = mode != Mode::Propose;

@@ -53,7 +53,7 @@ pub async fn keep(
         return Ok(None);
     }
     writes.extend(begin(row));
-    Ok(Some(shared.store.write_and_read(writes, &row.session).await?))
+    Ok(Some(shared.store.write_and_read(writes, &row.session, shared.context_bytes()).await?))
 }
 
 fn said(row: &TurnRow, message: &Message) -> Vec<Write> {
@@ -88,7 +88,10 @@ pub async fn message(
 ) -> TurnOutcome {
     let context = match context {
         Some(context) => context,
-        None => shared.store.write_and_read(again(&shared, &row, &message).await?, &row.session).await?,
+        None => {
+            let writes = again(&shared, &row, &message).await?;
+            shared.store.write_and_read(writes, &row.session, shared.context_bytes()).await?
+        }
     };
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, 0);
     let mut runner = runner(Arc::clone(&shared), &running, row.clone(), chosen, turn);

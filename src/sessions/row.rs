@@ -33,15 +33,13 @@ pub struct MessageRow {
     pub created_at: u64,
 }
 
-/// All that a turn needs to know of its session, read at once.
+/// All that a turn needs to know of its session, read at once: its newest turns, whole.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Context {
     /// Turn by turn, in the order in which the turns began.
     pub messages: Vec<MessageRow>,
-    /// What became of its turns, by their ids.
+    /// What became of these turns, by their ids.
     pub states: HashMap<String, TurnState>,
-    /// Actions still held.
-    pub held: Vec<ActionRow>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -54,10 +54,10 @@ pub trait Store: Send + Sync {
     async fn write(&self, writes: Vec<Write>) -> Result<Vec<u64>, StoreError>;
 
     /// [`Store::write`], and what [`Store::context`] gives after it, for the price of one.
-    async fn write_and_read(&self, writes: Vec<Write>, session: &str) -> Result<Context, StoreError>;
+    async fn write_and_read(&self, writes: Vec<Write>, session: &str, bytes: usize) -> Result<Context, StoreError>;
 
     /// All of it at once: what a turn reads before it calls the model.
-    async fn context(&self, session: &str) -> Result<Context, StoreError>;
+    async fn context(&self, session: &str, bytes: usize) -> Result<Context, StoreError>;
 
     /// Newest first.
     async fn sessions(&self) -> Result<Vec<SessionRow>, StoreError>;

@@ -42,10 +42,12 @@ struct ByteSink<W> {
 impl<R: AsyncRead + Send + Unpin> Source for ByteSource<R> {
     async fn next(&mut self) -> Result<Option<Inbound>, ReadError> {
         loop {
-            let decoded = self.decoder.decode()?;
+            let decoded = self.decoder.decode();
+            // Before a fault is passed on, for it too is answered in kind.
             if let Some(framing) = self.decoder.framing() {
                 self.framing.get_or_init(|| framing);
             }
+            let decoded = decoded?;
             if decoded.is_some() || self.ended {
                 return Ok(decoded);
             }

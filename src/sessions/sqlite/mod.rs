@@ -100,14 +100,14 @@ impl Store for Sqlite {
         self.run(move |connection| write::all(connection, &writes)).await
     }
 
-    async fn write_and_read(&self, writes: Vec<Write>, session: &str) -> Result<Context, StoreError> {
+    async fn write_and_read(&self, writes: Vec<Write>, session: &str, bytes: usize) -> Result<Context, StoreError> {
         let session = session.to_owned();
-        self.run(move |connection| write::all_and_read(connection, &writes, &session)).await
+        self.run(move |connection| write::all_and_read(connection, &writes, &session, bytes)).await
     }
 
-    async fn context(&self, session: &str) -> Result<Context, StoreError> {
+    async fn context(&self, session: &str, bytes: usize) -> Result<Context, StoreError> {
         let session = session.to_owned();
-        self.run(move |connection| read::context(connection, &session)).await
+        self.run(move |connection| read::context(connection, &session, bytes)).await
     }
 
     async fn sessions(&self) -> Result<Vec<SessionRow>, StoreError> {

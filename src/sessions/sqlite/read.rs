@@ -1,7 +1,5 @@
 //! Questions, and rows made of the answers.
 
-use std::collections::HashMap;
-
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::de::DeserializeOwned;
@@ -24,22 +22,33 @@ pub(super) fn session(connection: &Connection, name: &str) -> Result<Option<Sess
 }
 
 /// In one transaction, so that nothing comes between.
-pub(super) fn context(connection: &mut Connection, session: &str) -> Result<Context, Fault> {
-    all_of(&*connection.transaction()?, session)
+pub(super) fn context(connection: &mut Connection, session: &str, bytes: usize) -> Result<Context, Fault> {
+    newest_turns(&*connection.transaction()?, session, bytes)
 }
 
-/// Within a transaction.
-pub(super) fn all_of(connection: &Connection, session: &str) -> Result<Context, Fault> {
-    let messages = messages(connection, session, None, None)?;
-    let states = states(connection, session)?;
-    let held = held(connection, session)?;
-    Ok(Context { messages, states, held })
-}
-
-fn states(connection: &Connection, session: &str) -> Result<HashMap<String, TurnState>, Fault> {
-    let sql = "SELECT id, state FROM turns WHERE session = ?";
-    let states = rows(connection, sql, [session], |row| Ok((row.get("id")?, state(row, TurnState::parse)?)))?;
-    Ok(states.into_iter().collect())
+/// Whole turns from the newest back, until they hold so many bytes. Within a transaction.
+pub(super) fn newest_turns(connection: &Connection, session: &str, bytes: usize) -> Result<Context, Fault> {
+    let sql = "SELECT messages.id, turn_id, message, provider, messages.created_at, turns.state
+               FROM messages LEFT JOIN turns ON turns.id = turn_id
+               WHERE messages.session = ? ORDER BY turn_number DESC, messages.id DESC";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([session])?;
+    let mut context = Context::default();
+    let mut read = 0;
+    while let Some(row) = rows.next()? {
+        let turn_id: String = row.get("turn_id")?;
+        let begins_turn = context.messages.last().is_none_or(|message: &MessageRow| message.turn_id != turn_id);
+        if begins_turn && read > bytes {
+            break;
+        }
+        read += row.get_ref("message")?.as_str().map_or(0, str::len);
+        context.messages.push(message_row(row)?);
+        if begins_turn && row.get::<_, Option<String>>("state")?.is_some() {
+            context.states.insert(turn_id, state(row, TurnState::parse)?);
+        }
+    }
+    context.messages.reverse();
+    Ok(context)
 }
 
 pub(super) fn messages(

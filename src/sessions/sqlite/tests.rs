@@ -133,14 +133,18 @@ async fn messages_are_read_turn_by_turn() {
     assert_eq!(texts(&store, None, Some(all[2].0)).await, all[..2]);
     assert_eq!(texts(&store, Some(1), Some(all[1].0)).await, all[..1]);
 
-    let context = store.context("s").await.unwrap();
+    let context = store.context("s", usize::MAX).await.unwrap();
     assert_eq!(context.messages, store.messages("s", None, None).await.unwrap());
     assert_eq!(
         context.states,
         HashMap::from([("t1".to_owned(), turn("t1", "s").state), ("t2".to_owned(), queued.state)])
     );
-    assert_eq!(context.held, [action("a1", "s")]);
-    assert_eq!(store.context("none").await.unwrap(), Context::default());
+    assert_eq!(store.context("none", usize::MAX).await.unwrap(), Context::default());
+
+    // Of a turn all or nothing is read.
+    let newest = store.context("s", 0).await.unwrap();
+    assert_eq!(newest.messages, context.messages[2..]);
+    assert_eq!(newest.states.into_keys().collect::<Vec<_>>(), ["t2"]);
 }
 
 #[tokio::test]

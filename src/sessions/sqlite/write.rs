@@ -18,10 +18,15 @@ pub(super) fn all(connection: &mut Connection, writes: &[Write]) -> Result<Vec<u
     Ok(ids)
 }
 
-pub(super) fn all_and_read(connection: &mut Connection, writes: &[Write], session: &str) -> Result<Context, Fault> {
+pub(super) fn all_and_read(
+    connection: &mut Connection,
+    writes: &[Write],
+    session: &str,
+    bytes: usize,
+) -> Result<Context, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     each(&transaction, writes)?;
-    let context = read::all_of(&transaction, session)?;
+    let context = read::newest_turns(&transaction, session, bytes)?;
     transaction.commit()?;
     Ok(context)
 }
