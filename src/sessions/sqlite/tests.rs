@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -282,14 +283,44 @@ async fn the_files_are_private() {
     }
 }
 
+#[tokio::test]
+async fn loose_permissions_are_tightened() {
+    let home = TempDir::new().unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let loosen = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (name, after) in [("open-think", 0o700), ("shared", 0o755)] {
+        let path = home.path().join(name).join("s.db");
+        let store = Sqlite::open(&path).unwrap();
+        store.write(vec![Write::Turn(turn("t1", "s"))]).await.unwrap();
+        let files = ["db", "db-wal", "db-shm"].map(|extension| path.with_extension(extension));
+        files.iter().for_each(|file| loosen(file, 0o644));
+        loosen(path.parent().unwrap(), 0o755);
+        Sqlite::open(&path).unwrap();
+        assert_eq!(files.map(|file| mode(&file)), [0o600; 3], "{name}");
+        assert_eq!(mode(path.parent().unwrap()), after, "{name}");
+    }
+}
+
 #[test]
-fn loose_permissions_are_tightened() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("s.db");
-    std::fs::write(&path, "").unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    Sqlite::open(&path).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+fn a_locked_file_holds_up_nobody_for_long() {
+    let (_dir, path) = temp();
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE t (a); BEGIN EXCLUSIVE").unwrap();
+    let begun = Instant::now();
+    let fault = open::file_within(&path, Duration::from_millis(300)).unwrap_err().at(&path);
+    assert!(fault.to_string().contains("locked by another process"), "{fault}");
+    let waited = begun.elapsed();
+    assert!(waited >= Duration::from_millis(300) && waited < Duration::from_secs(3), "{waited:?}");
+
+    let opener = std::thread::spawn(move || open::file(&path));
+    std::thread::sleep(Duration::from_millis(300));
+    other.execute_batch("ROLLBACK").unwrap();
+    let connection = opener.join().unwrap().unwrap();
+    let busy: u32 = connection.pragma_query_value(None, "busy_timeout", |row| row.get(0)).unwrap();
+    assert_eq!(busy, 5000, "at work it waits longer than while opening");
 }
 
 #[test]
@@ -317,7 +348,7 @@ async fn a_lock_and_a_damaged_row_are_told_apart() {
     let (dir, path) = temp();
     let store = Sqlite::open(&path).unwrap();
     store.write(vec![Write::Turn(turn("t1", "s")), say("s", "a")]).await.unwrap();
-    store.run(|connection| Ok(connection.busy_timeout(std::time::Duration::ZERO)?)).await.unwrap();
+    store.run(|connection| Ok(connection.busy_timeout(Duration::ZERO)?)).await.unwrap();
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let locked = store.write(vec![say("s", "b")]).await.unwrap_err();
