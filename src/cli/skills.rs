@@ -6,6 +6,7 @@ use crate::cli::client::Client;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::table::Table;
 use crate::cli::terminal::{Style, Terminal};
+use crate::config::nearest;
 use crate::protocol::{Empty, SkillRow, names};
 
 #[derive(Args)]
@@ -30,16 +31,15 @@ pub async fn run(args: &SkillsArgs, terminal: &Terminal, client: &Client) -> any
 /// One skill, or the names that come close.
 pub async fn find(client: &Client, id: &str) -> anyhow::Result<SkillRow> {
     let skills = client.call::<names::SkillsList>(&Empty {}).await?.skills;
-    let near = nearest(id, &skills);
+    let hint = hint(id, &skills);
     let found = skills.into_iter().find(|skill| skill.id == id);
-    Ok(found.ok_or_else(|| UsageError::new(format!("there is no skill '{id}'"), near))?)
+    Ok(found.ok_or_else(|| UsageError::new(format!("there is no skill '{id}'"), hint))?)
 }
 
-fn nearest(id: &str, skills: &[SkillRow]) -> String {
-    let score = |skill: &SkillRow| strsim::jaro_winkler(id, &skill.id);
-    let best = skills.iter().max_by(|a, b| score(a).total_cmp(&score(b))).filter(|skill| score(skill) > 0.75);
+fn hint(id: &str, skills: &[SkillRow]) -> String {
+    let ids: Vec<&str> = skills.iter().map(|skill| skill.id.as_str()).collect();
     let list = "open-think skills lists them.";
-    best.map_or_else(|| list.to_owned(), |skill| format!("Did you mean {}? {list}", skill.id))
+    nearest(id, &ids).map_or_else(|| list.to_owned(), |id| format!("Did you mean {id}? {list}"))
 }
 
 async fn list(json: bool, terminal: &Terminal, client: &Client) -> anyhow::Result<()> {

@@ -15,6 +15,7 @@ mod tables;
 mod tests;
 
 pub use error::{ConfigError, ConfigErrorKind};
+pub use nearest::nearest;
 pub use secret::Secret;
 pub use settings::{SETTINGS, Setting};
 pub use sources::{Overrides, Platform, Sources};

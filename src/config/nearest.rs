@@ -1,4 +1,4 @@
-//! What a person probably meant by a key that does not exist.
+//! What a person probably meant by a name that does not exist.
 
 /// Below this a guess misleads more than it helps.
 const ALIKE: f64 = 0.5;
@@ -10,7 +10,8 @@ pub(super) fn advice(word: &str, known: &[&str]) -> String {
     }
 }
 
-fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+/// The known name that is most like the word, however it is cased.
+pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let word = word.to_ascii_lowercase();
     let likeness = |key: &&str| strsim::normalized_damerau_levenshtein(&word, &key.to_ascii_lowercase());
     let rated = known.iter().map(|key| (likeness(key), *key));
