@@ -1,6 +1,6 @@
 //! The built program against clients and upstreams that others wrote.
 //!
-//! Node and Python are needed; where one is missing its tests say so and pass, unless `CI` is set.
+//! Node and Python are needed; where one is missing its tests fail and say so, unless `OPEN_THINK_SKIP_REAL_WORLD=1`.
 
 mod client;
 mod editor;
