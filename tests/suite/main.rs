@@ -14,6 +14,7 @@ mod licences;
 mod limits;
 mod process;
 mod program;
+mod races;
 mod readme;
 mod schema;
 mod source;

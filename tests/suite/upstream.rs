@@ -83,14 +83,14 @@ async fn converse(mut stream: TcpStream, answer: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-fn is_whole(request: &[u8]) -> bool {
+pub fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request).to_ascii_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
     body.len() >= length.unwrap_or_default()
 }
 
-fn whole(status: &str, headers: &str, body: &str) -> String {
+pub fn whole(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
 }

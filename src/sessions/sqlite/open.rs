@@ -38,7 +38,7 @@ pub(super) fn file(path: &Path) -> Result<Connection, Fault> {
     file_within(path, OPEN_WAIT)
 }
 
-/// One attempt at least; none begins after `wait`.
+/// Tries again for as long as `wait`, and once at least.
 pub(super) fn file_within(path: &Path, wait: Duration) -> Result<Connection, Fault> {
     make_private(path)?;
     let begun = Instant::now();
@@ -67,16 +67,17 @@ fn make_private(path: &Path) -> Result<(), Fault> {
             tighten(dir, PRIVATE_DIR)?;
         }
     }
-    // SQLite gives new files beside the main one its mode; those that are there keep theirs.
+    // Only a file that is new is opened here: closing it would free the locks this process holds on an old one.
+    match fs::OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE).open(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(path, PRIVATE_FILE)?,
+        Err(error) => return Err(error.into()),
+    }
+    // After the main file, whose mode SQLite gives to new ones beside it; those that are there keep theirs.
     for suffix in ["-wal", "-shm"] {
         tighten(&beside(path, suffix), PRIVATE_FILE)?;
     }
-    // Only a file that is new is opened here: closing it would free the locks this process holds on an old one.
-    match fs::OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(path, PRIVATE_FILE),
-        Err(error) => Err(error.into()),
-    }
+    Ok(())
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
