@@ -1,11 +1,12 @@
 //! `conductor.*`: turns, decisions, and watching them.
 
 use super::approvals::Approvals;
+use super::convert;
 use super::error::ApiError;
 use super::progress::Progress;
+use super::subscriptions::{Followed, Following, send_event, send_resync};
 use super::table::Context;
-use super::{convert, subscriptions};
-use crate::helm::{Entry, Event, Reader, TurnHandle};
+use crate::helm::{Entry, Event, TurnHandle};
 use crate::protocol::{
     ApproveParams, Code, Empty, InterruptParams, InterruptResult, MessageParams, MessageResult, SubscribeParams,
     SubscribeResult, Token, UnsubscribeParams, Wait,
@@ -14,18 +15,20 @@ use crate::protocol::{
 pub async fn message(context: Context, params: MessageParams) -> Result<MessageResult, ApiError> {
     let mut message = convert::message(&params)?;
     message.approver = Some(Approvals::for_turn(&context));
-    let reader = context.app.conductor.log(&message.session).read(None);
+    let following = follow(&context, &message.session);
     let handle = context.app.conductor.message(message).await?;
-    let turn = Turn { context, reader, handle, session: params.session_name, stream: params.stream };
+    let telling = Telling::of(params.stream, params.wait);
+    let turn = Turn { context, following, handle, session: params.session_name, telling };
     turn.answer(params.wait, params.detach, params.work_done_token, params.include_raw).await
 }
 
 pub async fn approve(context: Context, params: ApproveParams) -> Result<MessageResult, ApiError> {
     let mut approve = convert::approve(&params)?;
     approve.approver = Some(Approvals::for_turn(&context));
-    let reader = context.app.conductor.log(&approve.session).read(None);
+    let following = follow(&context, &approve.session);
     let handle = context.app.conductor.approve(approve).await?;
-    let turn = Turn { context, reader, handle, session: params.session_name, stream: params.stream };
+    let telling = Telling::of(params.stream, params.wait);
+    let turn = Turn { context, following, handle, session: params.session_name, telling };
     turn.answer(params.wait, params.detach, params.work_done_token, params.include_raw).await
 }
 
@@ -37,7 +40,7 @@ pub async fn subscribe(context: Context, params: SubscribeParams) -> Result<Subs
     convert::session_name(&params.session_name)?;
     let log = context.app.conductor.log(&params.session_name);
     let (subscriptions, answered) = (&context.connection.subscriptions, context.call.answered.clone());
-    let seq = subscriptions.subscribe(&params.session_name, &log, params.after_seq, answered);
+    let seq = subscriptions.subscribe(&params.session_name, &log, params.after_seq, answered)?;
     Ok(SubscribeResult { seq })
 }
 
@@ -46,13 +49,27 @@ pub async fn unsubscribe(context: Context, params: UnsubscribeParams) -> Result<
     Ok(Empty {})
 }
 
+/// From before the turn begins, so that none of its events is missed.
+fn follow(context: &Context, session: &str) -> Following {
+    context.connection.subscriptions.follow(session, &context.app.conductor.log(session))
+}
+
+/// Which of the turn's events are sent to the client that asked for it.
+#[derive(Clone, Copy, PartialEq)]
+enum Telling {
+    All,
+    /// How it ended.
+    End,
+    Nothing,
+}
+
 /// A turn that this request started or took up again.
 struct Turn {
     context: Context,
-    reader: Reader,
+    following: Following,
     handle: TurnHandle,
     session: String,
-    stream: bool,
+    telling: Telling,
 }
 
 impl Turn {
@@ -67,24 +84,21 @@ impl Turn {
             self.handle.detach();
         }
         match wait {
-            Wait::Accepted => Ok(self.accepted()),
+            Wait::Accepted => Ok(self.accepted(token)),
             Wait::End => self.ended(token, include_raw).await,
         }
     }
 
     async fn ended(mut self, token: Option<Token>, include_raw: bool) -> Result<MessageResult, ApiError> {
-        let progress = Progress::begin(&self.context.call.peer, token).await;
-        let ended = self.watch(&progress).await;
-        progress.end().await;
-        if !ended {
+        if !self.watch(token).await {
             return Err(ApiError::new(Code::ShuttingDown, "the connection ends before the turn does"));
         }
         let outcome = self.handle.outcome().await;
         Ok(MessageResult::Ended(Box::new(convert::turn_result(&outcome, include_raw)?)))
     }
 
-    /// Answers at once, and goes on sending events where that was asked for.
-    fn accepted(mut self) -> MessageResult {
+    /// Answers at once, and goes on sending events, the last one at least.
+    fn accepted(mut self, token: Option<Token>) -> MessageResult {
         let turn_id = self.handle.turn_id.to_string();
         tokio::spawn(async move {
             let call = self.context.call.clone();
@@ -92,22 +106,29 @@ impl Turn {
                 () = call.answered.cancelled() => {}
                 () = call.peer.closing().cancelled() => {}
             }
-            self.watch(&Progress::none()).await
+            self.watch(token).await
         });
         MessageResult::Accepted { turn_id }
     }
 
     /// Sends the turn's events as they come; true once the last is sent, false if the connection ends before.
-    async fn watch(&mut self, progress: &Progress) -> bool {
-        let Self { context, reader, handle, session, stream } = self;
+    async fn watch(&mut self, token: Option<Token>) -> bool {
+        let progress = Progress::begin(&self.context.call.peer, token).await;
+        let ended = self.told_or_closed(&progress).await;
+        progress.end().await;
+        ended
+    }
+
+    async fn told_or_closed(&mut self, progress: &Progress) -> bool {
+        let Self { context, following, handle, session, telling } = self;
         let (cancelled, closing) = (&context.call.cancelled, context.call.peer.closing());
         let mut told = false;
-        let follow = follow(context, reader, handle, session, *stream, progress);
-        tokio::pin!(follow);
+        let tell = tell(context, following, handle, session, *telling, progress);
+        tokio::pin!(tell);
         loop {
             tokio::select! {
                 biased;
-                () = &mut follow => return true,
+                () = &mut tell => return true,
                 () = cancelled.cancelled(), if !told => {
                     told = true;
                     handle.cancel();
@@ -122,41 +143,57 @@ impl Turn {
     }
 }
 
-async fn follow(
+async fn tell(
     context: &Context,
-    reader: &mut Reader,
+    following: &mut Following,
     handle: &TurnHandle,
     session: &str,
-    stream: bool,
+    telling: Telling,
     progress: &Progress,
 ) {
-    let subscriptions = &context.connection.subscriptions;
+    let peer = &context.call.peer;
     // Where to stop, once the turn is over. Usually its last event comes first.
     let mut stop = None;
-    while stop.is_none_or(|stop| reader.position() < stop) {
-        let batch = tokio::select! {
+    while stop.is_none_or(|stop| following.position() < stop) {
+        let Followed { batch, sent } = tokio::select! {
             biased;
-            batch = reader.next() => batch,
+            followed = following.next() => followed,
             () = handle.over(), if stop.is_none() => {
-                stop = Some(reader.end());
+                stop = Some(following.end());
                 continue;
             }
         };
-        let ours = |entry: &&Entry| entry.turn_id == handle.turn_id;
-        progress.report(batch.entries.iter().filter(ours)).await;
-        let is_end = |entry: &&Entry| matches!(entry.event, Event::LoopDone { .. });
-        let end = batch.entries.iter().filter(ours).find(is_end).map(|entry| entry.seq);
-        if subscriptions.has(session) {
-            // The subscription sends it all; the answer must not overtake it.
-            if let Some(seq) = end {
-                subscriptions.caught_up(session, seq).await;
-            }
-        } else if stream {
-            // A client that is gone is noticed elsewhere.
-            let _ = subscriptions::send(&context.call.peer, session, batch, Some(&handle.turn_id)).await;
+        // That a client is gone is noticed elsewhere.
+        if let Some(seq) = batch.lost_up_to.filter(|_| !sent && telling != Telling::Nothing) {
+            let _ = send_resync(peer, session, seq).await;
         }
-        if end.is_some() {
-            return;
+        for entry in batch.entries.into_iter().filter(|entry| entry.turn_id == handle.turn_id) {
+            progress.report(&entry).await;
+            let is_end = matches!(entry.event, Event::LoopDone { .. });
+            if !sent && telling.includes(&entry) {
+                let _ = send_event(peer, session, entry).await;
+            }
+            if is_end {
+                return;
+            }
+        }
+    }
+}
+
+impl Telling {
+    fn of(stream: bool, wait: Wait) -> Self {
+        match (stream, wait) {
+            (true, _) => Self::All,
+            (false, Wait::Accepted) => Self::End,
+            (false, Wait::End) => Self::Nothing,
+        }
+    }
+
+    fn includes(self, entry: &Entry) -> bool {
+        match self {
+            Self::All => true,
+            Self::End => matches!(entry.event, Event::Error { .. } | Event::LoopDone { .. }),
+            Self::Nothing => false,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::rpc::{Peer, Reason, RpcError, Service, Verdict};
 
 pub struct Connection {
     pub peer: Peer,
-    pub subscriptions: Subscriptions,
+    pub subscriptions: Arc<Subscriptions>,
     app: Arc<App>,
     methods: Methods,
     client: Mutex<Client>,

@@ -18,12 +18,8 @@ impl Progress {
         progress
     }
 
-    pub fn none() -> Self {
-        Self { target: None }
-    }
-
-    pub async fn report<'a>(&self, entries: impl Iterator<Item = &'a Entry>) {
-        for message in entries.filter_map(|entry| describe(&entry.event)) {
+    pub async fn report(&self, entry: &Entry) {
+        if let Some(message) = describe(&entry.event) {
             self.send(ProgressValue::Report { message }).await;
         }
     }

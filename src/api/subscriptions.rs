@@ -1,6 +1,9 @@
-//! Sending the events of sessions to one client, at the pace at which it reads.
+//! Sending the events of sessions to one client, at the pace at which it reads, each of them once.
+//!
+//! A subscription sends all events of a session from one sequence number on. Requests that send the events of their own
+//! turn leave to it what it sends, and nothing else, however subscriptions come and go meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::value::{RawValue, to_raw_value};
@@ -9,72 +12,133 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::convert;
-use crate::helm::{Batch, EventLog, Reader, Watch};
-use crate::protocol::{Notification, names};
+use super::error::ApiError;
+use crate::helm::{Batch, Entry, EventLog, Reader, Watch};
+use crate::protocol::{Code, Notification, names};
 use crate::rpc::{Peer, PeerError};
+
+/// Sessions that one connection may watch at once.
+const MAX: usize = 256;
 
 pub struct Subscriptions {
     peer: Peer,
-    by_session: Mutex<HashMap<String, Subscription>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    by_session: HashMap<String, Subscription>,
+    /// What subscriptions send of what those would who follow a turn.
+    followers: HashMap<u64, Follower>,
+    last_follower: u64,
 }
 
 struct Subscription {
     task: AbortHandle,
-    /// The last sequence number that was sent.
-    sent: watch::Receiver<u64>,
+    covers: Covers,
     _watch: Watch,
 }
 
+/// A subscription sends what comes after `start`.
+#[derive(Clone)]
+struct Covers {
+    start: u64,
+    /// The last sequence number that was sent; closed when nothing more will be.
+    sent: watch::Receiver<u64>,
+}
+
+struct Follower {
+    session: String,
+    /// Those begun since, in their order.
+    covers: VecDeque<Covers>,
+}
+
+/// A cursor that passes over what a subscription of the same client sends.
+pub struct Following {
+    subscriptions: Arc<Subscriptions>,
+    id: u64,
+    reader: Reader,
+}
+
+/// Events, and whether the client has got them.
+pub struct Followed {
+    pub batch: Batch,
+    pub sent: bool,
+}
+
 impl Subscriptions {
-    pub fn new(peer: Peer) -> Self {
-        Self { peer, by_session: Mutex::default() }
+    pub fn new(peer: Peer) -> Arc<Self> {
+        Arc::new(Self { peer, state: Mutex::default() })
     }
 
     /// Sends from when `begin` fires. A second subscription to a session takes the place of the first. Gives the log's
     /// last sequence number.
-    pub fn subscribe(&self, session: &str, log: &Arc<EventLog>, after: Option<u64>, begin: CancellationToken) -> u64 {
+    pub fn subscribe(
+        &self,
+        session: &str,
+        log: &Arc<EventLog>,
+        after: Option<u64>,
+        begin: CancellationToken,
+    ) -> Result<u64, ApiError> {
+        let mut state = self.state();
+        if state.by_session.len() >= MAX && !state.by_session.contains_key(session) {
+            let message = format!("this connection watches {MAX} sessions already");
+            return Err(ApiError::new(Code::Overloaded, message).with_hint("End one with conductor.unsubscribe."));
+        }
+        // Whoever follows takes events under the same lock, so none takes one beyond this without knowing of us.
         let seq = log.last_seq();
         let reader = log.read(after.or(Some(seq)));
-        let (sending, sent) = watch::channel(reader.position());
+        let start = reader.position().min(seq);
+        let (sending, sent) = watch::channel(start);
         let forward = forward(self.peer.clone(), session.to_owned(), reader, sending);
         let task = tokio::spawn(async move {
             begin.cancelled().await;
-            forward.await;
+            // One that fails has nobody left to tell.
+            let _ = forward.await;
         });
-        let task = task.abort_handle();
-        let subscription = Subscription { task, sent, _watch: log.watch() };
-        if let Some(before) = self.map().insert(session.to_owned(), subscription) {
+        let covers = Covers { start, sent };
+        for follower in state.followers.values_mut().filter(|follower| follower.session == session) {
+            follower.covers.push_back(covers.clone());
+            // One that has more behind it than this hears some events twice, rather than not at all.
+            if follower.covers.len() > MAX {
+                follower.covers.pop_front();
+            }
+        }
+        let subscription = Subscription { task: task.abort_handle(), covers, _watch: log.watch() };
+        if let Some(before) = state.by_session.insert(session.to_owned(), subscription) {
             before.task.abort();
         }
-        seq
+        Ok(seq)
     }
 
     /// The client is leaving: it no longer counts among those who watch.
     pub fn close(&self) {
-        self.map().drain().for_each(|(_, subscription)| subscription.task.abort());
+        self.state().by_session.drain().for_each(|(_, subscription)| subscription.task.abort());
     }
 
     pub fn unsubscribe(&self, session: &str) {
-        if let Some(subscription) = self.map().remove(session) {
+        if let Some(subscription) = self.state().by_session.remove(session) {
             subscription.task.abort();
         }
     }
 
     pub fn has(&self, session: &str) -> bool {
-        self.map().contains_key(session)
+        self.state().by_session.contains_key(session)
     }
 
-    /// Waits until the subscription has sent this event; at once if there is none.
-    pub async fn caught_up(&self, session: &str, seq: u64) {
-        let sent = self.map().get(session).map(|subscription| subscription.sent.clone());
-        if let Some(mut sent) = sent {
-            // The channel closes when the subscription ends, and then there is nothing to wait for.
-            let _ = sent.wait_for(|sent| *sent >= seq).await;
-        }
+    /// Follows what comes in a session from now on.
+    pub fn follow(self: &Arc<Self>, session: &str, log: &Arc<EventLog>) -> Following {
+        let mut state = self.state();
+        state.last_follower += 1;
+        let id = state.last_follower;
+        let covers = state.by_session.get(session).map(|subscription| subscription.covers.clone());
+        let follower = Follower { session: session.to_owned(), covers: covers.into_iter().collect() };
+        state.followers.insert(id, follower);
+        Following { subscriptions: Arc::clone(self), id, reader: log.read(None) }
     }
 
-    fn map(&self) -> MutexGuard<'_, HashMap<String, Subscription>> {
-        self.by_session.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,30 +148,94 @@ impl Drop for Subscriptions {
     }
 }
 
-async fn forward(peer: Peer, session: String, mut reader: Reader, sending: watch::Sender<u64>) {
-    loop {
-        let batch = tokio::select! {
-            batch = reader.next() => batch,
-            () = peer.closing().cancelled() => return,
-        };
-        if send(&peer, &session, batch, None).await.is_err() {
-            return;
+impl Following {
+    /// The last sequence number that was taken.
+    pub fn position(&self) -> u64 {
+        self.reader.position()
+    }
+
+    /// The last sequence number that there is.
+    pub fn end(&self) -> u64 {
+        self.reader.end()
+    }
+
+    /// What has come since; waits until there is something, and until the client has got it where a subscription sends
+    /// it. Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Followed {
+        loop {
+            self.reader.ready().await;
+            let followed = match self.next_covers() {
+                Err(batch) => batch.map(|batch| Followed { batch, sent: false }),
+                Ok(Covers { mut sent, .. }) => {
+                    let position = self.reader.position();
+                    let more = sent.wait_for(|sent| *sent > position).await.map(|sent| *sent);
+                    if more.is_err() {
+                        self.forget_covers();
+                    }
+                    let seq = more.unwrap_or_else(|_| *sent.borrow());
+                    self.reader.take_up_to(seq).map(|batch| Followed { batch, sent: true })
+                }
+            };
+            if let Some(followed) = followed {
+                return followed;
+            }
         }
-        sending.send_replace(reader.position());
+    }
+
+    /// The subscription that sends what is next; where there is none, what is next.
+    fn next_covers(&mut self) -> Result<Covers, Option<Batch>> {
+        let state = self.subscriptions.state();
+        match state.followers.get(&self.id).and_then(|follower| follower.covers.front()) {
+            Some(covers) if covers.start <= self.reader.position() => Ok(covers.clone()),
+            Some(covers) => Err(self.reader.take_up_to(covers.start)),
+            None => Err(self.reader.take()),
+        }
+    }
+
+    fn forget_covers(&self) {
+        if let Some(follower) = self.subscriptions.state().followers.get_mut(&self.id) {
+            follower.covers.pop_front();
+        }
     }
 }
 
-/// Sends a batch, or what of it belongs to one turn.
-pub async fn send(peer: &Peer, session: &str, batch: Batch, turn_id: Option<&str>) -> Result<(), PeerError> {
-    if let Some(seq) = batch.lost_up_to {
-        notify(peer, &convert::resync(session, seq)).await?;
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.subscriptions.state().followers.remove(&self.id);
     }
-    for entry in batch.entries {
-        if turn_id.is_none_or(|turn_id| *turn_id == *entry.turn_id) {
-            notify(peer, &convert::event(session, entry)).await?;
+}
+
+/// Whoever follows a turn relies on it that `sending` counts each event once it is under way, and no other.
+async fn forward(
+    peer: Peer,
+    session: String,
+    mut reader: Reader,
+    sending: watch::Sender<u64>,
+) -> Result<(), PeerError> {
+    loop {
+        let batch = tokio::select! {
+            batch = reader.next() => batch,
+            () = peer.closing().cancelled() => return Ok(()),
+        };
+        if let Some(seq) = batch.lost_up_to {
+            send_resync(&peer, &session, seq).await?;
+            sending.send_replace(seq);
+        }
+        for entry in batch.entries {
+            let seq = entry.seq;
+            send_event(&peer, &session, entry).await?;
+            sending.send_replace(seq);
         }
     }
-    Ok(())
+}
+
+pub async fn send_event(peer: &Peer, session: &str, entry: Entry) -> Result<(), PeerError> {
+    notify(peer, &convert::event(session, entry)).await
+}
+
+/// Tells that the events up to a sequence number are gone.
+pub async fn send_resync(peer: &Peer, session: &str, seq: u64) -> Result<(), PeerError> {
+    notify(peer, &convert::resync(session, seq)).await
 }
 
 async fn notify(peer: &Peer, params: &impl serde::Serialize) -> Result<(), PeerError> {

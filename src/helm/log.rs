@@ -138,13 +138,22 @@ impl Reader {
     /// What has come since; waits until there is something.
     pub async fn next(&mut self) -> Batch {
         loop {
-            let log = Arc::clone(&self.log);
-            let changed = log.changed.notified();
+            self.ready().await;
+            if let Some(batch) = self.take() {
+                return batch;
+            }
+        }
+    }
+
+    /// Waits until there is something to take.
+    pub async fn ready(&self) {
+        loop {
+            let changed = self.log.changed.notified();
             tokio::pin!(changed);
             // Registered before the look, so that nothing slips in between.
             changed.as_mut().enable();
-            if let Some(batch) = self.take() {
-                return batch;
+            if self.log.last_seq() != self.after {
+                return;
             }
             changed.await;
         }
@@ -152,6 +161,14 @@ impl Reader {
 
     /// What has come since, without waiting.
     pub fn take(&mut self) -> Option<Batch> {
+        self.take_up_to(u64::MAX)
+    }
+
+    /// What has come since, but nothing beyond this sequence number.
+    pub fn take_up_to(&mut self, last: u64) -> Option<Batch> {
+        if self.after >= last {
+            return None;
+        }
         let ring = self.log.ring();
         // A cursor from another life of the daemon may be ahead.
         if self.after > ring.last_seq {
@@ -159,19 +176,16 @@ impl Reader {
             return Some(Batch { lost_up_to: Some(ring.last_seq), entries: Vec::new() });
         }
         let first = ring.entries.front().map_or(ring.last_seq + 1, |entry| entry.seq);
-        let lost_up_to = (self.after + 1 < first).then(|| first - 1);
+        let lost_up_to = (self.after + 1 < first).then(|| last.min(first - 1));
         let skip = usize::try_from((self.after + 1).saturating_sub(first)).unwrap_or(usize::MAX);
         let mut entries: Vec<Entry> = Vec::new();
-        for entry in ring.entries.iter().skip(skip).take(BATCH) {
+        for entry in ring.entries.iter().skip(skip).take(BATCH).take_while(|entry| entry.seq <= last) {
             let merged = entries.last_mut().is_some_and(|last| last.absorb(entry));
             if !merged {
                 entries.push(entry.clone());
             }
         }
-        if entries.is_empty() && lost_up_to.is_none() {
-            return None;
-        }
-        self.after = entries.last().map_or(ring.last_seq, |entry| entry.seq);
+        self.after = entries.last().map(|entry| entry.seq).or(lost_up_to)?;
         Some(Batch { lost_up_to, entries })
     }
 }
@@ -276,6 +290,10 @@ mod tests {
         log.push(&turn, text("d"));
         assert_eq!(taken(&mut late), ["lost 11", "12-13:bc", "14-14:TextStart { index: 1 }", "15-15:d"]);
         assert_eq!(log.watchers(), 0, "who reads for a while does not watch");
+        let mut bounded = log.read(Some(11));
+        assert_eq!(bounded.take_up_to(12).map(|batch| batch.entries.len()), Some(1));
+        assert!(bounded.take_up_to(12).is_none());
+        assert_eq!(taken(&mut bounded), ["13-13:c", "14-14:TextStart { index: 1 }", "15-15:d"]);
         let watch = log.watch();
         assert_eq!(log.watchers(), 1);
         drop(watch);

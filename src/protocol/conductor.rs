@@ -37,7 +37,7 @@ pub struct MessageParams {
     /// Milliseconds after which a model that has not answered counts as failed.
     #[serde(default)]
     pub per_model_timeout_ms: Option<u64>,
-    /// Whether this connection gets the turn's events.
+    /// Whether this connection gets the turn's events. With `wait: "accepted"` it gets `error` and `loop-done` anyway.
     #[serde(default)]
     pub stream: bool,
     #[serde(default)]

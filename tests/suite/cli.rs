@@ -391,3 +391,33 @@ fn an_interrupt_stops_the_turn_and_keeps_the_session() {
     assert!(rest.iter().any(|line| line.contains("Interrupted")), "{rest:?}");
     check(&home.run(&["sessions"]), 0, &["conductor:default"], &[]);
 }
+
+#[test]
+fn a_signal_ends_a_command_with_the_programs_of_its_skills() {
+    let skill = "HOME/nap";
+    let config = format!("{SKILLS}\n[[skill]]\nid = \"nap\"\ndescription = \"Naps.\"\ndangerous = false\n");
+    let config = format!("{config}command = [\"/bin/sh\", \"-c\", \"echo $$ > {skill}; exec sleep 60\"]");
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGINT, 130)] {
+        for command in [["ask", "--mode=auto", "call nap"].as_slice(), &["invoke", "nap"]] {
+            if command[0] == "ask" && signal == Signal::SIGINT {
+                continue;
+            }
+            let home = Home::with_config(&config);
+            let mut program = home.command(PROGRAM);
+            let mut process =
+                program.args(command).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+            let nap = loop {
+                let text = std::fs::read_to_string(home.path().join("nap")).unwrap_or_default();
+                if let Ok(pid) = text.trim().parse::<i32>() {
+                    break pid;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            };
+            let pid = i32::try_from(process.id()).expect("a process id");
+            kill(Pid::from_raw(pid), signal).expect("it lives");
+            assert_eq!(process.wait().expect("it ends").code(), Some(code), "{command:?}");
+            let stat = std::fs::read_to_string(format!("/proc/{nap}/stat")).unwrap_or_default();
+            assert!(stat.is_empty() || stat.contains(") Z "), "a skill outlived {command:?}: {stat}");
+        }
+    }
+}

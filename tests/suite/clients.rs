@@ -266,3 +266,60 @@ async fn the_events_of_a_long_turn_all_come_before_its_answer() {
     assert!(events.len() > 900, "{} events", events.len());
     assert_eq!(events.last().map(|params| &params["event"]["kind"]), Some(&json!("loop-done")));
 }
+
+#[tokio::test]
+async fn a_turn_that_is_streamed_has_no_holes_and_nothing_twice_whoever_subscribes_meanwhile() {
+    let home = Home::new();
+    let daemon = home.daemon().await;
+    let calls: Vec<String> = (0..100).map(|_| "call read-note {\"name\":\"quince\"}".to_owned()).collect();
+    for (round, methods) in [
+        ["subscribe", "unsubscribe"].as_slice(),
+        &["subscribe"],
+        &["unsubscribe", "subscribe", "subscribe"],
+        &["subscribe", "unsubscribe", "subscribe", "unsubscribe"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut wire = Wire::connect(&daemon, Framing::Lines);
+        let session = format!("round {round}");
+        let mut params = say(&session, "auto", &calls.join("\n"));
+        params["stream"] = true.into();
+        let id = wire.send("conductor.message", params).await;
+        // At once, and at some moments in the midst of it.
+        for pause in 0..8 {
+            for method in methods {
+                wire.send(&format!("conductor.{method}"), json!({"sessionName": session})).await;
+                for _ in 0..pause * 3 {
+                    let frame = wire.read().await.expect("the daemon goes on");
+                    wire.seen.push(frame);
+                }
+            }
+        }
+        wire.answer(id).await.expect("a result");
+        let events = wire.events(&session);
+        check_numbers(&events);
+        assert_eq!(events[0]["firstSeq"].as_u64().or(events[0]["seq"].as_u64()), Some(1), "{events:?}");
+        assert_eq!(
+            events.last().map(|params| &params["event"]["kind"]),
+            Some(&json!("loop-done")),
+            "before the answer"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_watches_a_bounded_number_of_sessions() {
+    let home = Home::new();
+    let daemon = home.daemon().await;
+    let mut wire = Wire::connect(&daemon, Framing::Lines);
+    for number in 0..256 {
+        let params = json!({"sessionName": format!("s{number}")});
+        wire.ask("conductor.subscribe", params).await.expect("a subscription");
+    }
+    let refused = wire.ask("conductor.subscribe", json!({"sessionName": "one more"})).await.expect_err("too many");
+    assert_eq!(refused["code"], -32001);
+    wire.ask("conductor.subscribe", json!({"sessionName": "s0"})).await.expect("it takes the place of the first");
+    wire.ask("conductor.unsubscribe", json!({"sessionName": "s1"})).await.expect("an answer");
+    wire.ask("conductor.subscribe", json!({"sessionName": "one more"})).await.expect("there is room again");
+}
