@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::error::{ApiError, of_reason};
 use super::subscriptions::Subscriptions;
 use super::{App, convert};
-use crate::protocol::{ClientCapabilities, ClientInfo, Code, Notification, names};
+use crate::protocol::{ClientCapabilities, Code, Notification, names};
 use crate::rpc::{Peer, Reason, RpcError, Service, Verdict};
 
 pub struct Connection {
@@ -27,10 +27,7 @@ pub struct Connection {
 pub struct Client {
     pub introduced: bool,
     pub ready: bool,
-    pub info: Option<ClientInfo>,
     pub capabilities: ClientCapabilities,
-    /// The process that started us.
-    pub process_id: Option<i64>,
 }
 
 impl Connection {

@@ -15,9 +15,11 @@ pub async fn initialize(context: Context, params: InitializeParams) -> Result<In
         check_version(wanted)?;
     }
     client.introduced = true;
-    client.info = params.client_info;
     client.capabilities = params.capabilities;
     drop(client);
+    if let Some(info) = params.client_info {
+        tracing::info!(name = info.name, version = info.version, "a client");
+    }
     if let Some(pid) = params.process_id {
         context.app.parent_is(pid);
     }

@@ -108,3 +108,43 @@ async fn answer<M: Method, H: Handler<M>>(
     let result = result.map_err(|error| error.into_object(M::NAME))?;
     Ok(to_raw_value(&result).expect("wire types are made of JSON values"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::api::Facts;
+    use crate::helm::{Conductor, Routes, Settings};
+    use crate::protocol::request_names;
+    use crate::sessions::Sqlite;
+    use crate::skills::Registry;
+
+    #[tokio::test]
+    async fn every_request_of_the_protocol_has_its_row() {
+        let directory = tempfile::TempDir::new().expect("a temporary directory");
+        let (store, _) = Sqlite::open_or_retry(&directory.path().join("sessions.db")).expect("it opens");
+        let settings = Settings {
+            history_tokens: 1,
+            tool_result_bytes: 1,
+            approval_timeout: Duration::ZERO,
+            queued_turns: 1,
+            buffered_events: 1,
+        };
+        let routes = Routes::new(Vec::new());
+        let conductor = Conductor::open(Arc::new(store), Arc::new(Registry::default()), routes, settings).await;
+        let facts = Facts {
+            version: "",
+            started_at: 0,
+            config_file: Default::default(),
+            state_dir: Default::default(),
+            log_file: Default::default(),
+            allowed_hosts: Vec::new(),
+            confirm_dangerous: true,
+        };
+        let table = methods(App::new(conductor, Vec::new(), facts));
+        let rows: BTreeSet<String> = table.method_names().map(str::to_owned).collect();
+        assert_eq!(rows, BTreeSet::from_iter(request_names()));
+    }
+}

@@ -8,6 +8,7 @@ use tokio::signal::unix::SignalKind;
 use crate::cli::client::CallError;
 use crate::cli::terminal::{Style, Terminal};
 use crate::config::ConfigError;
+use crate::daemon::Signals;
 use crate::plugins::LoadError;
 use crate::protocol::{Code, ErrorData};
 
@@ -43,6 +44,16 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
+    /// What the work comes to, or a signal that asks for the end: the skills that are at work must end with the command,
+    /// which they do when it ends by itself. Nothing in the work may wait without giving way.
+    pub async fn or_signal(work: impl Future<Output = anyhow::Result<Self>>) -> anyhow::Result<Self> {
+        let mut signals = Signals::listen()?;
+        tokio::select! {
+            exit = work => exit,
+            signal = signals.next() => Ok(Self::of_signal(signal)),
+        }
+    }
+
     pub fn of_signal(signal: SignalKind) -> Self {
         match signal {
             signal if signal == SignalKind::terminate() => Self::Terminated,

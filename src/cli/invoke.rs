@@ -8,7 +8,6 @@ use crate::cli::exit::{Exit, UsageError};
 use crate::cli::spinner::Spinner;
 use crate::cli::terminal::Terminal;
 use crate::cli::{input, question, skills};
-use crate::daemon::Signals;
 use crate::protocol::{Code, SkillInvokeParams, SkillInvokeResult, names};
 
 #[derive(Args)]
@@ -31,14 +30,9 @@ pub struct InvokeArgs {
 }
 
 pub async fn run(args: &InvokeArgs, terminal: &Terminal, client: &Client) -> anyhow::Result<Exit> {
-    // Before the signals are taken: nobody listens while this waits for its end.
+    // Before signals are listened for: this waits without giving way.
     let json = input::json(args.json.as_deref())?;
-    let mut signals = Signals::listen()?;
-    tokio::select! {
-        exit = invoked(args, json, terminal, client) => exit,
-        // The program of a skill that runs ends with the daemon.
-        signal = signals.next() => Ok(Exit::of_signal(signal)),
-    }
+    Exit::or_signal(invoked(args, json, terminal, client)).await
 }
 
 async fn invoked(args: &InvokeArgs, json: Option<Value>, terminal: &Terminal, client: &Client) -> anyhow::Result<Exit> {

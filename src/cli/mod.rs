@@ -33,7 +33,7 @@ use std::sync::Arc;
 use clap::FromArgMatches;
 
 use crate::config::{Config, Sources};
-use crate::daemon::{Daemon, Signals, log};
+use crate::daemon::{Daemon, log};
 use args::{Args, Command};
 use client::Client;
 use exit::{Exit, UsageError};
@@ -68,14 +68,9 @@ fn ask_daemon(command: Command, config: &Config, terminal: &Terminal) -> anyhow:
     // A log that cannot be written is reported by `doctor`, and is no reason not to answer.
     let _ = log::start(config);
     let runtime = runtime()?;
-    let turns = runs_turn(&command);
     let exit = runtime.block_on(async {
         let daemon = Arc::new(Daemon::open(config).await?);
-        // Not by the signal itself: the skills that are at work must end with the command.
-        let exit = tokio::select! {
-            exit = run_command(command, &daemon, terminal) => exit,
-            stopped = stopped(turns) => stopped,
-        };
+        let exit = run_command(command, &daemon, terminal).await;
         daemon.stop().await;
         exit
     });
@@ -85,7 +80,8 @@ fn ask_daemon(command: Command, config: &Config, terminal: &Terminal) -> anyhow:
 }
 
 async fn run_command(command: Command, daemon: &Arc<Daemon>, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let (client, mut inbound) = Client::connect(daemon, runs_turn(&command) && terminal.can_ask()).await?;
+    let runs_turn = matches!(command, Command::Ask(_) | Command::Approve(_));
+    let (client, mut inbound) = Client::connect(daemon, runs_turn && terminal.can_ask()).await?;
     match command {
         Command::Ask(args) => ask::run(args, terminal, &client, &mut inbound).await,
         Command::Approve(args) => approve::run(args, terminal, &client, &mut inbound).await,
@@ -99,19 +95,6 @@ async fn run_command(command: Command, daemon: &Arc<Daemon>, terminal: &Terminal
             unreachable!("these need no daemon and are done before")
         }
     }
-}
-
-fn runs_turn(command: &Command) -> bool {
-    matches!(command, Command::Ask(_) | Command::Approve(_))
-}
-
-/// A signal that asks for the end. A command that runs a turn hears it itself, to interrupt the turn first.
-async fn stopped(turns: bool) -> anyhow::Result<Exit> {
-    if turns {
-        return std::future::pending().await;
-    }
-    Signals::listen()?.next().await;
-    Ok(Exit::Interrupted)
 }
 
 /// One thread is enough for one client, and spares each message a hop.

@@ -29,7 +29,11 @@ pub async fn run(args: &RpcArgs, terminal: &Terminal, client: &Client) -> anyhow
         let hint = r#"As in '{"sessionName":"conductor:default"}'."#;
         return Err(UsageError::new("the parameters must be a JSON object", hint).into());
     }
-    match client.raw(&args.method, params.get()).await {
+    Exit::or_signal(call(&args.method, &params, terminal, client)).await
+}
+
+async fn call(method: &str, params: &RawValue, terminal: &Terminal, client: &Client) -> anyhow::Result<Exit> {
+    match client.raw(method, params.get()).await {
         Ok(result) if terminal.output.is_terminal => {
             terminal.print_json(&serde_json::from_str::<serde_json::Value>(result.get())?)?;
             Ok(Exit::Done)

@@ -11,7 +11,9 @@ pub fn run(config: &Config, terminal: &Terminal) -> anyhow::Result<Exit> {
         terminal.note("open-think: waiting for a JSON-RPC client on standard input (Ctrl-D ends; --help for people)");
     }
     // Without a log the client is still served; the error would only be noise in an editor.
-    let _ = log::start(config);
+    if log::start(config).is_ok() {
+        log::take_panics();
+    }
     let runtime = super::runtime()?;
     let end = runtime.block_on(async { Daemon::open(config).await?.serve_stdio().await });
     // A read of a terminal cannot be stopped, and must not hold up the end.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::file::{Entry, Source};
 use super::settings::Given;
 use super::sources::ConfigFile;
-use super::{Config, ConfigError, ConfigErrorKind, SETTINGS, Setting, Sources, nearest, skill, tables};
+use super::{Config, ConfigError, ConfigErrorKind, Environment, SETTINGS, Setting, Sources, nearest, skill, tables};
 
 impl Config {
     /// Reads the file; nothing is written, and the state directory need not exist.
@@ -17,6 +17,7 @@ impl Config {
         }
         apply_environment(&mut config, &sources)?;
         apply_flags(&mut config, &sources)?;
+        config.environment = Environment::new(sources.env);
         Ok(config)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nobody else reads the environment or the file. Secrets are [`Secret`]s from the moment they are read.
 
+mod environment;
 mod error;
 mod file;
 mod load;
@@ -14,6 +15,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrorKind};
 pub use nearest::nearest;
 pub use secret::Secret;
@@ -45,6 +47,8 @@ pub struct Config {
     pub http: Http,
     pub limits: Limits,
     pub log: Log,
+    /// What the programs of skills may see some of.
+    pub environment: Environment,
     /// `[[skill]]` tables.
     pub skills: Vec<CommandSkill>,
     /// What the user should know although nothing failed.
@@ -160,6 +164,7 @@ impl Default for Config {
             http: Http::default(),
             limits: Limits::default(),
             log: Log { filter: "info".to_owned() },
+            environment: Environment::default(),
             skills: Vec::new(),
             warnings: Vec::new(),
         }

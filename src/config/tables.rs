@@ -25,6 +25,9 @@ const SECOND: u64 = 1000;
 const HOUR: u64 = 3600 * SECOND;
 const MIB: u64 = 1024 * 1024;
 
+/// Beyond it `serde_json` refuses what the check of frames let pass.
+const MAX_JSON_DEPTH: u64 = 128;
+
 const ROWS: &[Row] = &[
     row("helm", "history_tokens", Put::Count(1000..=10_000_000, |c, n| c.helm.history_tokens = count(n))),
     row("helm", "tool_result_bytes", Put::Count(256..=16 * MIB, |c, n| c.helm.tool_result_bytes = n)),
@@ -37,7 +40,7 @@ const ROWS: &[Row] = &[
     row("http", "max_retries", Put::Count(0..=10, |c, n| c.http.max_retries = count(n))),
     row("limits", "frame_bytes", Put::Count(1024..=1024 * MIB, |c, n| c.limits.frame_bytes = n)),
     row("limits", "header_bytes", Put::Count(64..=MIB, |c, n| c.limits.header_bytes = n)),
-    row("limits", "json_depth", Put::Count(8..=1000, |c, n| c.limits.json_depth = n)),
+    row("limits", "json_depth", Put::Count(8..=MAX_JSON_DEPTH, |c, n| c.limits.json_depth = n)),
     row("limits", "in_flight", Put::Count(1..=65_536, |c, n| c.limits.in_flight = n)),
     row("limits", "outbound_frames", Put::Count(1..=65_536, |c, n| c.limits.outbound_frames = n)),
     row("limits", "write_timeout_ms", Put::Millis(1..=HOUR, |c, d| c.limits.write_timeout = d)),

@@ -98,6 +98,8 @@ impl Daemon {
         let serve = self.serve(transport);
         tokio::pin!(serve);
         let served = tokio::select! {
+            // In order: a process that a client names is looked at before the client hears that it may go.
+            biased;
             end = &mut serve => Some(end),
             () = parent::gone(self.app.parent()) => {
                 tracing::info!("the process that started us is gone");

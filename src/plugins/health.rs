@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures_util::StreamExt;
 
-use crate::model::{DeltaStream, ModelInfo, Provider, ProviderError, Request};
+use crate::model::{Delta, DeltaStream, ErrorKind, ModelInfo, Provider, ProviderError, Request};
 
 /// Shared between a plugin and the provider that it watches.
 #[derive(Clone, Default)]
@@ -22,7 +23,13 @@ impl Health {
         Arc::new(Watched { inner, health: self.clone() })
     }
 
+    /// A request that is at fault tells nothing of the provider.
     fn note<T>(&self, result: &Result<T, ProviderError>) {
+        use ErrorKind::{ContentBlocked, ContextTooLong, InvalidRequest, ModelNotFound};
+        let of_request = [InvalidRequest, ModelNotFound, ContextTooLong, ContentBlocked];
+        if result.as_ref().is_err_and(|error| of_request.contains(&error.kind)) {
+            return;
+        }
         let note = result.as_ref().map(|_| ()).map_err(ToString::to_string);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
     }
@@ -46,12 +53,71 @@ impl Provider for Watched {
     async fn stream(&self, request: Request) -> Result<DeltaStream, ProviderError> {
         let result = self.inner.stream(request).await;
         self.health.note(&result);
-        result
+        let health = self.health.clone();
+        // One that breaks off later counts as well.
+        let noted = move |delta: &Result<Delta, ProviderError>| {
+            if delta.is_err() {
+                health.note(delta);
+            }
+        };
+        Ok(result?.inspect(noted).boxed())
     }
 
     async fn models(&self) -> Result<Vec<ModelInfo>, ProviderError> {
         let result = self.inner.models().await;
         self.health.note(&result);
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails at once, or in the midst of its answer.
+    struct Failing {
+        at_once: Option<ErrorKind>,
+    }
+
+    #[async_trait]
+    impl Provider for Failing {
+        fn id(&self) -> &str {
+            "failing"
+        }
+
+        fn default_model(&self) -> Option<&str> {
+            None
+        }
+
+        async fn stream(&self, _: Request) -> Result<DeltaStream, ProviderError> {
+            match self.at_once {
+                Some(kind) => Err(ProviderError::new(kind, "no")),
+                None => {
+                    let broken = Err(ProviderError::new(ErrorKind::Truncated, "it broke off"));
+                    Ok(futures_util::stream::iter([broken]).boxed())
+                }
+            }
+        }
+
+        async fn models(&self) -> Result<Vec<ModelInfo>, ProviderError> {
+            Ok(Vec::new())
+        }
+    }
+
+    async fn check(at_once: Option<ErrorKind>, expected: Option<Result<(), String>>) {
+        let health = Health::default();
+        if let Ok(deltas) = health.watch(Arc::new(Failing { at_once })).stream(Request::default()).await {
+            assert_eq!(health.last(), Some(Ok(())));
+            let _: Vec<_> = deltas.collect().await;
+        }
+        assert_eq!(health.last(), expected);
+    }
+
+    #[tokio::test]
+    async fn only_what_is_the_providers_own_fault_counts() {
+        check(Some(ErrorKind::Auth), Some(Err("no".to_owned()))).await;
+        check(Some(ErrorKind::InvalidRequest), None).await;
+        check(Some(ErrorKind::ModelNotFound), None).await;
+        check(None, Some(Err("it broke off".to_owned()))).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What may go out, and what may be seen: allowed hosts, redirects, redaction. Pure decisions, no I/O.
+//! What may go out, and what may be seen: allowed hosts, and redaction. Pure decisions, no I/O.
 
 mod hosts;
 mod redact;

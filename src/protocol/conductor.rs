@@ -381,7 +381,7 @@ pub struct ApprovalResolvedParams {
     pub decision: Option<Decision>,
 }
 
-/// The failed end of a turn, as `loop-done` carries it.
+/// Why a turn failed, as the event `error` carries it: a number, a sentence, and what a refused request has in `data`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TurnError {
     pub code: i32,

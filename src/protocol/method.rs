@@ -39,7 +39,8 @@ pub enum Side {
 }
 
 macro_rules! methods {
-    ($($type:ident $name:literal ($params:ty) -> $result:ty $(, $side:expr)?; $summary:literal)*) => {$(
+    ($($type:ident $name:literal ($params:ty) -> $result:ty $(, $side:expr)?; $summary:literal)*) => {
+    $(
         pub enum $type {}
         impl Method for $type {
             const NAME: &'static str = $name;
@@ -48,11 +49,23 @@ macro_rules! methods {
             type Params = $params;
             type Result = $result;
         }
-    )*};
+    )*
+        /// Every request, in the order above.
+        pub fn requests(generator: &mut SchemaGenerator) -> Vec<MethodSchema> {
+            vec![$(MethodSchema::of_request::<$type>(generator)),*]
+        }
+
+        /// The requests that one side answers.
+        pub fn request_names(side: Side) -> Vec<&'static str> {
+            let all = [$(($type::NAME, $type::SIDE)),*];
+            all.into_iter().filter(|(_, answered_by)| *answered_by == side).map(|(name, _)| name).collect()
+        }
+    };
 }
 
 macro_rules! notifications {
-    ($($type:ident $name:literal ($params:ty), $side:expr; $summary:literal)*) => {$(
+    ($($type:ident $name:literal ($params:ty), $side:expr; $summary:literal)*) => {
+    $(
         pub enum $type {}
         impl Notification for $type {
             const NAME: &'static str = $name;
@@ -60,11 +73,19 @@ macro_rules! notifications {
             const SIDE: Side = $side;
             type Params = $params;
         }
-    )*};
+    )*
+        /// Every notification, in the order above.
+        pub fn notifications(generator: &mut SchemaGenerator) -> Vec<MethodSchema> {
+            vec![$(MethodSchema::of_notification::<$type>(generator)),*]
+        }
+    };
 }
 
-/// One type a method, named like it.
+/// One type a method, named like it; no other list of them is kept in here.
 pub mod names {
+    use schemars::SchemaGenerator;
+
+    use super::super::schema::MethodSchema;
     use super::{
         ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, Empty, EventParams,
         InitializeParams, InitializeResult, InterruptParams, InterruptResult, MessageParams, MessageResult, Method,

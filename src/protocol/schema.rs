@@ -16,47 +16,29 @@ pub struct MethodSchema {
     pub params: Value,
 }
 
+impl MethodSchema {
+    pub(super) fn of_request<M: Method>(generator: &mut SchemaGenerator) -> Self {
+        let params = schema::<M::Params>(generator);
+        let result = Some(schema::<M::Result>(generator));
+        Self { name: M::NAME, summary: M::SUMMARY, side: M::SIDE, params, result }
+    }
+
+    pub(super) fn of_notification<N: Notification>(generator: &mut SchemaGenerator) -> Self {
+        let params = schema::<N::Params>(generator);
+        Self { name: N::NAME, summary: N::SUMMARY, side: N::SIDE, params, result: None }
+    }
+}
+
 /// Every method, ours and the client's, with references into one set of definitions.
 pub fn method_schema(generator: &mut SchemaGenerator) -> Vec<MethodSchema> {
-    use names::{
-        Approval, ApprovalResolved, CancelRequest, ConductorApprove, ConductorEvent, ConductorInterrupt,
-        ConductorMessage, ConductorSubscribe, ConductorUnsubscribe, DaemonStatus, Exit, Initialize, Initialized,
-        Progress, ProvidersList, ProvidersModels, RpcDiscover, SessionsDelete, SessionsGet, SessionsList,
-        SessionsMessages, Shutdown, SkillsInvoke, SkillsList,
-    };
-    vec![
-        request::<Initialize>(generator),
-        notification::<Initialized>(generator),
-        request::<Shutdown>(generator),
-        notification::<Exit>(generator),
-        notification::<CancelRequest>(generator),
-        notification::<Progress>(generator),
-        request::<ConductorMessage>(generator),
-        request::<ConductorApprove>(generator),
-        request::<ConductorInterrupt>(generator),
-        request::<ConductorSubscribe>(generator),
-        request::<ConductorUnsubscribe>(generator),
-        notification::<ConductorEvent>(generator),
-        request::<Approval>(generator),
-        notification::<ApprovalResolved>(generator),
-        request::<SessionsList>(generator),
-        request::<SessionsGet>(generator),
-        request::<SessionsMessages>(generator),
-        request::<SessionsDelete>(generator),
-        request::<SkillsList>(generator),
-        request::<SkillsInvoke>(generator),
-        request::<ProvidersList>(generator),
-        request::<ProvidersModels>(generator),
-        request::<DaemonStatus>(generator),
-        request::<RpcDiscover>(generator),
-    ]
+    let mut methods = names::requests(generator);
+    methods.extend(names::notifications(generator));
+    methods
 }
 
 /// The requests that the daemon answers.
 pub fn request_names() -> Vec<String> {
-    let methods = method_schema(&mut generator("#/$defs/"));
-    let requests = methods.iter().filter(|method| method.side == Side::Daemon && method.result.is_some());
-    requests.map(|method| method.name.to_owned()).collect()
+    names::request_names(Side::Daemon).into_iter().map(str::to_owned).collect()
 }
 
 /// A JSON Schema whose definitions are all parameters, results, events and errors, with the method table beside them.
@@ -135,17 +117,6 @@ fn generator(definitions: &str) -> SchemaGenerator {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = definitions.to_owned().into();
     settings.into_generator()
-}
-
-fn request<M: Method>(generator: &mut SchemaGenerator) -> MethodSchema {
-    let params = schema::<M::Params>(generator);
-    let result = Some(schema::<M::Result>(generator));
-    MethodSchema { name: M::NAME, summary: M::SUMMARY, side: M::SIDE, params, result }
-}
-
-fn notification<N: Notification>(generator: &mut SchemaGenerator) -> MethodSchema {
-    let params = schema::<N::Params>(generator);
-    MethodSchema { name: N::NAME, summary: N::SUMMARY, side: N::SIDE, params, result: None }
 }
 
 fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::frame::{self, BadFrame};
 use super::{Call, Id, Message, Peer, Reason, RpcError, parse};
-use crate::transport::{Fault, Inbound, ReadError, Sink, Source};
+use crate::transport::{Fault, Inbound, ReadError, Sink, Source, Written};
 
 /// What the connection serves. One value a connection.
 pub trait Service: Send + Sync {
@@ -81,7 +81,7 @@ const FLUSH: Duration = Duration::from_millis(2000);
 /// How long a cancelled handler may take to abort what it does upstream.
 const CANCEL: Duration = Duration::from_secs(2);
 
-/// Frames written with one system call.
+/// Frames handed to the transport at once.
 const WRITE_BATCH: usize = 64;
 
 /// Serves until the connection ends or `stop` fires.
@@ -136,7 +136,7 @@ struct Done {
 }
 
 enum Outcome {
-    Answered(MethodResponse),
+    Answered { response: MethodResponse, method: String },
     Cancelled,
     Panicked(String),
 }
@@ -214,7 +214,7 @@ impl<S: Service> Connection<S> {
         };
         // The first poll happens here, so that handlers begin in the order of their requests.
         if let std::task::Poll::Ready(response) = futures_util::poll!(work.as_mut()) {
-            let outcome = Outcome::of(response, &method);
+            let outcome = Outcome::of(response, method);
             self.settle(&id, outcome, true).await;
             return answered.cancel();
         }
@@ -230,7 +230,7 @@ impl<S: Service> Connection<S> {
                     }
                     Outcome::Cancelled
                 }
-                response = &mut work => Outcome::of(response, &method),
+                response = &mut work => Outcome::of(response, method),
                 // The loop bounds how long this may take.
                 () = closing.cancelled() => {
                     let _ = work.await;
@@ -276,10 +276,10 @@ impl<S: Service> Connection<S> {
 
     async fn settle(&self, id: &Id, outcome: Outcome, by_client: bool) {
         match outcome {
-            Outcome::Answered(response) => match Parts::of(&response) {
+            Outcome::Answered { response, method } => match Parts::of(&response) {
                 Ok(Parts { result: Some(result), .. }) => self.answer(Some(id), Ok(result)).await,
                 Ok(Parts { error: Some(error), .. }) => self.answer(Some(id), Err(&error)).await,
-                _ => self.refuse(Some(id), Reason::Panicked { method: "?".into() }).await,
+                _ => self.refuse(Some(id), Reason::Panicked { method }).await,
             },
             Outcome::Cancelled if by_client => self.refuse(Some(id), Reason::Cancelled).await,
             Outcome::Cancelled => self.refuse(Some(id), Reason::ShuttingDown).await,
@@ -330,8 +330,11 @@ impl<S: Service> Connection<S> {
 }
 
 impl Outcome {
-    fn of(response: Result<MethodResponse, Box<dyn std::any::Any + Send>>, method: &str) -> Self {
-        response.map_or_else(|_| Self::Panicked(method.to_owned()), Self::Answered)
+    fn of(response: Result<MethodResponse, Box<dyn std::any::Any + Send>>, method: String) -> Self {
+        match response {
+            Ok(response) => Self::Answered { response, method },
+            Err(_) => Self::Panicked(method),
+        }
     }
 }
 
@@ -376,16 +379,22 @@ async fn write(
         if received == 0 {
             return;
         }
-        match timeout(limit, sink.send(&batch)).await {
-            Ok(Ok(())) => batch.clear(),
-            // The reason goes to the log at most: stderr may be the same broken pipe.
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "writing to the client failed");
-                return closed.cancel();
-            }
-            Err(_) => {
-                tracing::info!("a client that took nothing for {limit:?} is cut off");
-                return closed.cancel();
+        sink.queue(&batch);
+        batch.clear();
+        loop {
+            // Each piece has the whole limit: a client that reads slowly still reads.
+            match timeout(limit, sink.write()).await {
+                Ok(Ok(Written::All)) => break,
+                Ok(Ok(Written::Some)) => {}
+                // The reason goes to the log at most: stderr may be the same broken pipe.
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "writing to the client failed");
+                    return closed.cancel();
+                }
+                Err(_) => {
+                    tracing::info!("a client that took nothing for {limit:?} is cut off");
+                    return closed.cancel();
+                }
             }
         }
     }

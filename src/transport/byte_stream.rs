@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::{Decoder, FrameLimits, Framing, Inbound, ReadError, Sink, Source};
+use super::{Decoder, FrameLimits, Framing, Inbound, ReadError, Sink, Source, Written};
 
 /// Room made for each read.
 const READ_AHEAD: usize = 16 * 1024;
@@ -21,7 +21,7 @@ where
 {
     let framing = Arc::new(OnceLock::new());
     let source = ByteSource { reader, decoder: Decoder::new(limits), framing: Arc::clone(&framing), ended: false };
-    let sink = ByteSink { writer, framing, buffer: Vec::new() };
+    let sink = ByteSink { writer, framing, buffer: Vec::new(), written: 0 };
     (Box::new(source), Box::new(sink))
 }
 
@@ -36,6 +36,8 @@ struct ByteSink<W> {
     writer: W,
     framing: Arc<OnceLock<Framing>>,
     buffer: Vec<u8>,
+    /// How much of the buffer has been.
+    written: usize,
 }
 
 #[async_trait]
@@ -63,15 +65,28 @@ impl<R: AsyncRead + Send + Unpin> Source for ByteSource<R> {
 
 #[async_trait]
 impl<W: AsyncWrite + Send + Unpin> Sink for ByteSink<W> {
-    async fn send(&mut self, frames: &[String]) -> std::io::Result<()> {
+    fn queue(&mut self, frames: &[String]) {
         let framing = self.framing.get().copied().unwrap_or(Framing::Lines);
         for frame in frames {
             framing.encode(frame, &mut self.buffer);
         }
-        let written = self.writer.write_all(&self.buffer).await;
+    }
+
+    async fn write(&mut self) -> std::io::Result<Written> {
+        if self.written < self.buffer.len() {
+            let count = self.writer.write(&self.buffer[self.written..]).await?;
+            if count == 0 {
+                return Err(std::io::ErrorKind::WriteZero.into());
+            }
+            self.written += count;
+        }
+        if self.written < self.buffer.len() {
+            return Ok(Written::Some);
+        }
+        self.written = 0;
         self.buffer.clear();
         self.buffer.shrink_to(KEEP_BUFFER);
-        written?;
-        self.writer.flush().await
+        self.writer.flush().await?;
+        Ok(Written::All)
     }
 }

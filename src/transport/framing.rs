@@ -139,7 +139,7 @@ impl Decoder {
                 self.state = State::Start;
                 continue;
             }
-            if line.len() > self.limits.frame_bytes + 1 {
+            if without_end(&line).len() > self.limits.frame_bytes {
                 return Some(Inbound::TooLong { limit: self.limits.frame_bytes });
             }
             let line = line.trim_ascii();
@@ -151,7 +151,7 @@ impl Decoder {
 
     fn unfinished_line(&mut self) -> Option<Inbound> {
         self.scanned = self.buffer.len();
-        if self.buffer.len() <= self.limits.frame_bytes {
+        if without_end(&self.buffer).len() <= self.limits.frame_bytes {
             return None;
         }
         self.buffer.clear();
@@ -216,6 +216,12 @@ impl Decoder {
 
 fn has_bare_line_feed(block: &[u8]) -> bool {
     block.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
+}
+
+/// A line without its end, or without what of it has come.
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 fn content_length(block: &[u8]) -> Result<usize, Fault> {

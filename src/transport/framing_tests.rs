@@ -95,6 +95,21 @@ fn header_blocks_are_strict() {
 }
 
 #[test]
+fn a_line_of_exactly_the_limit_passes_however_it_ends() {
+    let line = format!("{{{}}}", " ".repeat(LIMITS.frame_bytes - 2));
+    for end in ["\n", "\r\n", ""] {
+        check(format!("{line}{end}").as_bytes(), &[line.as_str()]);
+    }
+    for end in ["\n", "\r\n"] {
+        for chunk in [1, 7, 1000] {
+            let decoded = decode(format!("{line} {end}{{}}{end}").as_bytes(), chunk);
+            let expected = vec![Inbound::TooLong { limit: LIMITS.frame_bytes }, Inbound::Frame("{}".to_owned())];
+            assert_eq!(decoded, (expected, None), "in chunks of {chunk}");
+        }
+    }
+}
+
+#[test]
 fn what_is_too_long_is_passed_over() {
     let long = "x".repeat(200);
     let too_long = Inbound::TooLong { limit: LIMITS.frame_bytes };

@@ -28,8 +28,18 @@ pub trait Source: Send {
 /// Frames to the other side.
 #[async_trait]
 pub trait Sink: Send {
-    /// Writes all frames, in order, in as few system calls as will do.
-    async fn send(&mut self, frames: &[String]) -> std::io::Result<()>;
+    /// Takes in frames that are to be written after those before them.
+    fn queue(&mut self, frames: &[String]);
+
+    /// Waits until the other side takes something of what is queued.
+    async fn write(&mut self) -> std::io::Result<Written>;
+}
+
+/// How much of what was queued has been written by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    Some,
+    All,
 }
 
 /// A connection that cannot go on.

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::program::{Home, PROGRAM, Run, masked};
+use crate::program::{Home, PROGRAM, Run, check_gone, masked};
 
 /// One skill that is safe, one that is not, one that takes long.
 const SKILLS: &str = r#"
@@ -416,8 +416,7 @@ fn a_signal_ends_a_command_with_the_programs_of_its_skills() {
             let pid = i32::try_from(process.id()).expect("a process id");
             kill(Pid::from_raw(pid), signal).expect("it lives");
             assert_eq!(process.wait().expect("it ends").code(), Some(code), "{command:?}");
-            let stat = std::fs::read_to_string(format!("/proc/{nap}/stat")).unwrap_or_default();
-            assert!(stat.is_empty() || stat.contains(") Z "), "a skill outlived {command:?}: {stat}");
+            check_gone(nap);
         }
     }
 }

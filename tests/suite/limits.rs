@@ -9,7 +9,7 @@ use open_think::rpc::{self, Call, End, Limits, Reason, RpcError, Service, Verdic
 use open_think::transport::{FrameLimits, memory};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, split};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -198,6 +198,23 @@ async fn the_end_of_input_drains_within_a_bound() {
     assert_eq!(codes, expected.collect::<Vec<_>>());
     assert!(matches!(client.end.await, Ok(End::InputEnded)));
     assert!(started.elapsed() <= Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_little_at_a_time_is_not_cut_off() {
+    let mut client = connect();
+    // Together far longer under way than the limit allows for a client that takes nothing.
+    let text = "x".repeat(1 << 19);
+    for id in 0..8 {
+        client.send(json!({"id": id, "method": "echo", "params": {"text": text}})).await;
+    }
+    let mut bytes = 0;
+    let mut chunk = vec![0; 1 << 17];
+    while bytes < 8 << 19 {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        bytes += client.reader.read(&mut chunk).await.expect("the pipe is open");
+    }
+    assert!(!client.end.is_finished(), "it was cut off");
 }
 
 #[tokio::test(start_paused = true)]

@@ -82,3 +82,17 @@ pub fn masked(text: &str) -> String {
     }
     masked
 }
+
+/// A process that was killed takes a moment to be gone; one that nobody reaps stays a zombie.
+#[track_caller]
+pub fn check_gone(pid: i32) {
+    let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let gone = || stat().is_empty() || stat().contains(") Z ");
+    for _ in 0..1000 {
+        if gone() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("a skill outlived the program: {}", stat());
+}

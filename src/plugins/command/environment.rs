@@ -3,6 +3,8 @@
 
 use std::ffi::OsString;
 
+use crate::config::Environment;
+
 pub(super) type Variables = Vec<(OsString, OsString)>;
 
 const HARMLESS: [&str; 9] = ["PATH", "HOME", "LANG", "TERM", "TMPDIR", "USER", "LOGNAME", "SHELL", "TZ"];
@@ -10,10 +12,11 @@ const HARMLESS: [&str; 9] = ["PATH", "HOME", "LANG", "TERM", "TMPDIR", "USER", "
 /// Parts of the names under which people keep secrets.
 const SECRET_NAMES: [&str; 5] = ["TOKEN", "SECRET", "KEY", "PASSWORD", "CREDENTIAL"];
 
-pub(super) fn scrubbed(all: impl Iterator<Item = (OsString, OsString)>, pass: &[String]) -> Variables {
+pub(super) fn scrubbed(all: &Environment, pass: &[String]) -> Variables {
     let may_pass =
         |name: &str| HARMLESS.contains(&name) || name.starts_with("LC_") || pass.iter().any(|passed| passed == name);
-    all.filter(|(name, _)| name.to_str().is_some_and(may_pass)).collect()
+    let passed = all.iter().filter(|(name, _)| may_pass(name));
+    passed.map(|(name, value)| (name.into(), value.to_owned())).collect()
 }
 
 /// The values that must not come back in a result, judged by their names.

@@ -49,7 +49,7 @@ fn skill_of(skill: &CommandSkill, config: &Config) -> Skill {
         input_schema: skill.input_schema.clone(),
         dangerous: skill.dangerous,
     };
-    let environment = environment::scrubbed(std::env::vars_os(), &skill.pass_env);
+    let environment = environment::scrubbed(&config.environment, &skill.pass_env);
     // A program can print what it was never given, by reading the same files.
     let secrets = config.secrets().map(|secret| secret.expose().to_owned());
     let secrets = environment::secrets(&environment).chain(secrets);
@@ -89,12 +89,12 @@ impl CommandHandler {
             Ending::Signal(signal) => Err(failed(format!("was ended by signal {signal}"))),
             Ending::TimedOut => {
                 let limit = self.skill.timeout;
-                let hint = format!("Raise its `timeout` in the configuration if {id} needs longer.");
+                let hint = format!("Raise its `timeout_ms` in the configuration if {id} needs longer.");
                 Err(failed(format!("was stopped after its time limit of {limit:?}")).with_hint(hint))
             }
             Ending::TooMuch => {
                 let limit = self.skill.output_limit;
-                let hint = format!("Make {id} print less, or raise its output limit in the configuration.");
+                let hint = format!("Make {id} print less, or raise its `output_limit_bytes` in the configuration.");
                 Err(failed(format!("was stopped for printing more than {limit} bytes")).with_hint(hint))
             }
         }

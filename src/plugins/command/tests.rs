@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{build, environment};
-use crate::config::{CommandSkill, Config};
+use crate::config::{CommandSkill, Config, Environment};
 use crate::plugins::Readiness;
 use crate::skills::{Skill, SkillError};
 
@@ -32,7 +32,10 @@ fn shell(script: &str) -> CommandSkill {
 }
 
 fn skill(command: CommandSkill) -> Skill {
-    let config = Config { skills: vec![command], ..Config::default() };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let environment = [("PATH".to_owned(), path), ("CARGO_SECRET".to_owned(), "hidden".into())];
+    let environment = Environment::new(environment.into());
+    let config = Config { skills: vec![command], environment, ..Config::default() };
     build(&config).skills.remove(0)
 }
 
@@ -178,13 +181,12 @@ async fn a_call_that_nobody_waits_for_is_killed() {
 #[tokio::test]
 async fn only_harmless_and_named_variables_are_seen() {
     let all = ["PATH", "HOME", "LC_ALL", "TZ", "ANTHROPIC_API_KEY", "DEPLOY_TOKEN", "LD_PRELOAD", "EDITOR"];
-    let all = all.map(|name| (OsString::from(name), OsString::from(format!("value of {name}"))));
-    let passed = environment::scrubbed(all.into_iter(), &["DEPLOY_TOKEN".to_owned()]);
+    let all = all.map(|name| (name.to_owned(), OsString::from(format!("value of {name}"))));
+    let passed = environment::scrubbed(&Environment::new(all.into()), &["DEPLOY_TOKEN".to_owned()]);
     let names: Vec<_> = passed.iter().map(|(name, _)| name.to_str().unwrap()).collect();
-    assert_eq!(names, ["PATH", "HOME", "LC_ALL", "TZ", "DEPLOY_TOKEN"]);
+    assert_eq!(names, ["DEPLOY_TOKEN", "HOME", "LC_ALL", "PATH", "TZ"]);
     assert_eq!(environment::secrets(&passed).collect::<Vec<_>>(), ["value of DEPLOY_TOKEN"]);
 
-    // The test runner's own variables are there to be hidden.
     let seen = answer("env", json!({})).await;
     let seen = seen["text"].as_str().unwrap();
     assert!(seen.contains("PATH=") && !seen.contains("CARGO"), "{seen}");

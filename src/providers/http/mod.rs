@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use url::Url;
 
 use crate::config;
 use crate::model::ProviderError;
@@ -66,16 +65,6 @@ impl Http {
             }
         }
         Err(fault::too_many_hops(&request.url))
-    }
-
-    /// Opens a connection to the URL's origin, so that the next request finds it there. No credential is sent, and
-    /// failing is no error: the request itself will say what is wrong.
-    pub async fn warm(&self, url: &Url) {
-        let origin = HttpRequest::head(url.join("/").unwrap_or_else(|_| url.clone()));
-        let deadline = Instant::now() + self.shared.settings.connect_timeout;
-        if let Err(error) = self.exchange(&origin.deadline(Some(deadline))).await {
-            tracing::debug!(%error, "could not warm up");
-        }
     }
 
     async fn exchange(&self, request: &HttpRequest) -> Result<reqwest::Response, ProviderError> {

@@ -142,16 +142,6 @@ fn a_key_that_cannot_be_sent_is_not_shown() {
 }
 
 #[tokio::test]
-async fn a_warm_connection_is_the_one_that_is_used() {
-    let server = Loopback::start(vec![Answer::whole(404, "", "")]).await;
-    let client = http(&[&server], config::Http::default());
-    client.warm(&server.url.join("v1/chat").unwrap()).await;
-    client.send(with_key(HttpRequest::get(server.url.clone()))).await.unwrap();
-    assert_eq!((server.asked().len(), server.connections()), (2, 1));
-    assert!(server.asked()[0].starts_with("HEAD / ") && !server.asked()[0].contains("sk-secret-1"));
-}
-
-#[tokio::test]
 async fn a_secure_connection_to_a_plain_server_fails_in_words() {
     let server = Loopback::start(vec![Answer::raw("no TLS here\r\n")]).await;
     let mut url = server.url.clone();
