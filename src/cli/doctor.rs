@@ -2,6 +2,7 @@
 //! would stop every other command is only one more finding here.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -107,7 +108,11 @@ fn state_dir(dir: &Path) -> Finding {
     match written {
         Ok(()) => Finding::new("state", Level::Ok, &format!("{shown} can be written to")),
         Err(error) => {
-            let fix = format!("Run chmod u+rwx '{shown}' or free some space, or set OPEN_THINK_STATE_DIR.");
+            let fix = match error.kind() {
+                io::ErrorKind::PermissionDenied => format!("Run chmod u+rwx '{shown}', or set OPEN_THINK_STATE_DIR."),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Free some space.".to_owned(),
+                _ => "Set OPEN_THINK_STATE_DIR to a directory that can be written to.".to_owned(),
+            };
             Finding::new("state", Level::Fail, &format!("{shown} cannot be written to: {error}")).mended_by(&fix)
         }
     }

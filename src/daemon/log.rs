@@ -24,8 +24,12 @@ pub fn start(config: &Config) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.state_dir)?;
     let file = LogFile::open(path(config), MAX_BYTES)?;
     let filter = EnvFilter::try_new(&config.log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber =
-        tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(Mutex::new(file));
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .log_internal_errors(false)
+        .with_writer(Mutex::new(file));
     // A process that has a log already, as a test has, keeps it.
     let _ = subscriber.try_init();
     Ok(())

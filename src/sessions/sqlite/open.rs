@@ -28,6 +28,9 @@ const OPEN_BUSY: Duration = Duration::from_millis(100);
 /// When two processes turn a new file to WAL at once, one is refused without a wait.
 const OPEN_PAUSE: Duration = Duration::from_millis(10);
 
+/// A checkpoint waits for the disk, and the turn it falls into with it: a rare one is worth 16 MiB.
+const CHECKPOINT_PAGES: u32 = 4000;
+
 const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_DIR: u32 = 0o700;
 
@@ -110,6 +113,7 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
     // Asked before anything is written: a file of a newer version is left as it is.
     refuse_newer(version)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     prepare(connection)
 }
 
