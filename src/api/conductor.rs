@@ -100,7 +100,8 @@ impl Turn {
     /// Answers at once, and goes on sending events, the last one at least.
     fn accepted(mut self, token: Option<Token>) -> MessageResult {
         let turn_id = self.handle.turn_id.to_string();
-        tokio::spawn(async move {
+        let work = self.context.call.peer.work().clone();
+        work.spawn(async move {
             let call = self.context.call.clone();
             tokio::select! {
                 () = call.answered.cancelled() => {}

@@ -14,10 +14,17 @@ use crate::sessions::StoreError;
 pub struct ApiError(Box<ErrorData>);
 
 impl ApiError {
+    /// A message that repeats something without end is cut.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
+        const LONGEST: usize = 2000;
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(LONGEST) {
+            message.truncate(end);
+            message.push('…');
+        }
         Self(Box::new(ErrorData {
             code,
-            message: message.into(),
+            message,
             provider: None,
             status: None,
             retryable: matches!(code, Code::Overloaded | Code::SessionBusy | Code::ShuttingDown),

@@ -84,9 +84,10 @@ impl Conductor {
             return Ok(self.handle(&running, false));
         }
         let ticket = self.enter(&approve.session, true)?;
+        let listed = self.shared.turns.list(Running::new(&approve.session, String::new()));
         let (row, actions) = start::decidable(&self.shared, &approve).await?;
-        let running = Running::new(&approve.session, row.id.clone());
-        let listed = self.shared.turns.list(Arc::clone(&running));
+        let listed = listed.known(row.id.clone());
+        let running = Arc::clone(&listed.running);
         let handle = self.handle(&running, true);
         let turn = start::approve(Arc::clone(&self.shared), running, row.clone(), actions, approve);
         self.begin(ticket, listed, row, turn);

@@ -30,10 +30,14 @@ pub struct Running {
 
 impl Running {
     pub(super) fn new(session: &str, turn_id: String) -> Arc<Self> {
+        Self::stopped_by(session, turn_id, CancellationToken::new())
+    }
+
+    pub(super) fn stopped_by(session: &str, turn_id: String, cancelled: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             session: session.to_owned(),
             turn_id: turn_id.into(),
-            cancelled: CancellationToken::new(),
+            cancelled,
             board: Arc::default(),
             outcome: watch::channel(None).0,
             begun: CancellationToken::new(),
@@ -122,6 +126,22 @@ impl Turns {
 
     fn map(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Arc<Running>>>> {
         self.by_session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listed {
+    /// The turn whose place was taken before it was known which one it is. Whoever stopped it then has stopped it.
+    pub fn known(mut self, turn_id: String) -> Self {
+        let running = Running::stopped_by(&self.running.session, turn_id, self.running.cancelled.clone());
+        let mut map = self.turns.map();
+        let mut places = map.get_mut(&self.running.session).into_iter().flatten();
+        if let Some(place) = places.find(|place| Arc::ptr_eq(place, &self.running)) {
+            *place = Arc::clone(&running);
+        }
+        drop(map);
+        self.running.ended(Arc::new(Err(HelmError::Lost)));
+        self.running = running;
+        self
     }
 }
 

@@ -166,6 +166,11 @@ async fn decide_and_go_on(
     resume: bool,
 ) -> TurnOutcome {
     let row = runner.row.clone();
+    // Stopped before anything was decided: what waits goes on waiting.
+    if runner.cancelled.is_cancelled() {
+        runner.earlier = actions.into_iter().map(action_from).collect();
+        return runner.end(StopReason::Cancelled, None).await;
+    }
     let suggested: Vec<Write> = actions.iter().filter_map(|action| suggested_call(&row, action)).collect();
     let decided = actions.iter().map(|action| (action.id.clone(), planned(action))).collect();
     let finished = runner.decide(decided, &decision, suggested).await?;

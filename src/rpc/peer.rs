@@ -6,6 +6,7 @@ use std::time::Duration;
 use jsonrpsee::types::ErrorObjectOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::frame;
 use super::pending::{Answer, Pending};
@@ -21,6 +22,7 @@ struct Shared {
     number: u64,
     outbound: mpsc::Sender<String>,
     pending: Mutex<Pending>,
+    work: TaskTracker,
     closing: CancellationToken,
     closed: CancellationToken,
 }
@@ -42,6 +44,7 @@ impl Peer {
                 number,
                 outbound,
                 pending: Mutex::default(),
+                work: TaskTracker::new(),
                 closing: CancellationToken::new(),
                 closed,
             }),
@@ -51,6 +54,11 @@ impl Peer {
     /// Distinguishes the connections of this process.
     pub fn number(&self) -> u64 {
         self.shared.number
+    }
+
+    /// Work for the client that goes on behind an answer; the end of input waits for it as for a request.
+    pub fn work(&self) -> &TaskTracker {
+        &self.shared.work
     }
 
     /// Fires when the connection is about to end: what is not done by then is answered for.

@@ -303,6 +303,9 @@ impl<S: Service> Connection<S> {
         self.peer.fail_pending();
         if matches!(end, End::InputEnded | End::Broken(_)) {
             self.settle_until(start + FINISH).await;
+            self.peer.work().close();
+            // What is not done by then is stopped with the rest.
+            let _ = timeout_at(start + FINISH, self.peer.work().wait()).await;
         }
         self.peer.closing().cancel();
         self.settle_until(start + SETTLE).await;

@@ -141,3 +141,14 @@ async fn standard_error_stays_quiet_when_it_is_closed() {
     process.stdout.take().expect("piped").read_to_string(&mut said).await.expect("text");
     assert_eq!(said.trim(), "2");
 }
+
+#[tokio::test]
+async fn an_accepted_turn_is_told_to_its_end_though_the_input_has_ended() {
+    let home = Home::new();
+    let mut wire = home.spawn(Framing::Lines);
+    let params = json!({"content": "call read-note {\"name\":\"quince\"}", "mode": "auto", "wait": "accepted"});
+    let id = wire.send("conductor.message", params).await;
+    wire.end_input().await;
+    assert!(wire.answer(id).await.expect("a result")["turnId"].is_string());
+    assert_eq!(wire.until_event("loop-done").await["event"]["stopReason"], "end-turn");
+}

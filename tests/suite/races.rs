@@ -136,6 +136,27 @@ async fn an_interrupt_right_behind_a_message_stops_it() {
 }
 
 #[tokio::test]
+async fn an_interrupt_right_behind_an_approval_stops_it() {
+    let home = Home::new();
+    let mut wire = home.spawn(Framing::Lines);
+    let held = "call write-note {\"text\":\"quince\"}";
+    let halted = wire.ask("conductor.message", say("s", "selective", held)).await.expect("a result");
+    let ids = json!([halted["suggestedActions"][0]["id"]]);
+    let approval = json!({"sessionName": "s", "actionIds": ids, "decision": "approve"});
+    let frames = [
+        json!({"id": 101, "method": "conductor.approve", "params": approval.clone()}),
+        json!({"id": 102, "method": "conductor.interrupt", "params": {"sessionName": "s"}}),
+    ];
+    wire.write_raw(frames.map(|frame| format!("{frame}\n")).concat().as_bytes()).await;
+    assert_eq!(wire.answer(102).await, Ok(json!({"interrupted": true})));
+    assert_eq!(wire.answer(101).await.expect("a result")["stopReason"], "cancelled");
+    assert_eq!(home.notes(), [] as [Value; 0]);
+    // It was not decided, and can be.
+    wire.ask("conductor.approve", approval).await.expect("a result");
+    assert_eq!(home.notes().len(), 1);
+}
+
+#[tokio::test]
 async fn a_message_behind_a_deletion_begins_the_session_anew() {
     let home = Home::new();
     let daemon = home.daemon().await;
