@@ -163,6 +163,7 @@ pub fn turn_result(outcome: &Arc<TurnOutcome>, include_raw: bool) -> Result<wire
             helm::Halted::IterationCap => wire::Halted::IterationCap,
             helm::Halted::DangerousSkill => wire::Halted::DangerousSkill,
         }),
+        metadata: result.metadata.clone(),
         raw,
     })
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use super::file::{Entry, Source};
 use super::settings::Given;
 use super::sources::ConfigFile;
-use super::{Config, ConfigError, ConfigErrorKind, Environment, SETTINGS, Setting, Sources, nearest, skill, tables};
+use super::{
+    Config, ConfigError, ConfigErrorKind, Environment, SETTINGS, Setting, Sources, nearest, price, skill, tables,
+};
 
 impl Config {
     /// Reads the file; nothing is written, and the state directory need not exist.
@@ -17,8 +19,18 @@ impl Config {
         }
         apply_environment(&mut config, &sources)?;
         apply_flags(&mut config, &sources)?;
+        if config.codex.home.is_none() && config.wants_codex_home() {
+            config.codex.home = sources.in_home(".codex");
+        }
         config.environment = Environment::new(sources.env);
         Ok(config)
+    }
+
+    /// The Codex CLI's own sign-in is somebody else's: it is used only where the user asked for the plugin by name and gave
+    /// it nothing of its own.
+    fn wants_codex_home(&self) -> bool {
+        let named = self.enabled_plugins.iter().flatten().any(|id| id == "codex");
+        named && self.codex.api_key.is_none() && self.codex.access_token.is_none()
     }
 }
 
@@ -53,6 +65,8 @@ fn apply_file(config: &mut Config, source: Source<'_>) -> Result<(), ConfigError
             apply_setting(config, setting, &entry)?;
         } else if entry.key == "skill" {
             config.skills = skill::read(&entry)?;
+        } else if entry.key == "price" {
+            config.spend.prices = price::read(&entry)?;
         } else if tables::names().any(|name| name == entry.key) {
             tables::apply(config, &entry)?;
         } else {
@@ -92,7 +106,7 @@ fn unknown(entry: &Entry<'_>) -> ConfigError {
             return entry.unknown_but(&format!("write {joined} at the top of the file"));
         }
     }
-    known.extend(tables::names().chain(["skill"]).map(str::to_owned));
+    known.extend(tables::names().chain(["skill", "price"]).map(str::to_owned));
     entry.unknown(known.iter().map(String::as_str))
 }
 

@@ -7,6 +7,7 @@ mod error;
 mod file;
 mod load;
 mod nearest;
+mod price;
 mod secret;
 mod settings;
 mod skill;
@@ -43,6 +44,10 @@ pub struct Config {
     pub anthropic: Anthropic,
     pub openai_compatible: OpenAiCompatible,
     pub cloudflare: Cloudflare,
+    pub ai_gateway: AiGateway,
+    pub workers_ai: WorkersAi,
+    pub codex: Codex,
+    pub spend: Spend,
     pub helm: Helm,
     pub http: Http,
     pub limits: Limits,
@@ -77,6 +82,82 @@ pub struct Cloudflare {
     pub account_id: Option<String>,
     /// Default `https://api.cloudflare.com/client/v4`.
     pub api_base_url: Url,
+}
+
+/// `cf-ai-gateway`; the account and the token of its run path are [`Cloudflare`]'s.
+#[derive(Clone, Debug)]
+pub struct AiGateway {
+    /// The gateway's name.
+    pub id: Option<String>,
+    /// For gateways that ask who calls.
+    pub auth_token: Option<Secret>,
+    /// `vendor/model`.
+    pub default_model: Option<String>,
+    /// Default `https://gateway.ai.cloudflare.com`.
+    pub base_url: Url,
+    /// Whether Cloudflare may bill a call for which no key is stored.
+    pub unified_billing: bool,
+    /// How long the gateway may answer from its cache; none leaves it to the gateway's own settings, zero turns it off.
+    pub cache_ttl: Option<Duration>,
+    /// Whether the gateway logs calls; none leaves it to the gateway's own settings.
+    pub collect_log: Option<bool>,
+}
+
+/// `workers-ai`; the account and the token are [`Cloudflare`]'s.
+#[derive(Clone, Debug, Default)]
+pub struct WorkersAi {
+    pub default_model: Option<String>,
+    /// Whether models may call tools, which not all of them do well.
+    pub native_tools: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Codex {
+    pub api_key: Option<Secret>,
+    /// Of the API that the key is for. Default `https://api.openai.com/v1`.
+    pub base_url: Url,
+    /// Which of the two APIs is spoken there.
+    pub api: CodexApi,
+    /// Of a ChatGPT subscription.
+    pub access_token: Option<Secret>,
+    pub id_token: Option<Secret>,
+    /// Default `https://chatgpt.com/backend-api/codex`.
+    pub backend_url: Url,
+    /// The directory where the Codex CLI keeps `auth.json`; it is read and never written.
+    pub home: Option<PathBuf>,
+    pub default_model: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CodexApi {
+    /// Responses, and chat completions where an endpoint has only that.
+    #[default]
+    Auto,
+    Responses,
+    Chat,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Spend {
+    /// In billionths of a US dollar, for a day in UTC; none means no cap.
+    pub daily_cap_nano_usd: Option<u64>,
+    /// `[[price]]` tables; the first that matches holds.
+    pub prices: Vec<Price>,
+}
+
+/// What a model costs, in billionths of a US dollar for a million tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Price {
+    /// A plugin; none means any.
+    pub provider: Option<String>,
+    /// As it is asked for; a `*` stands for any characters.
+    pub model: String,
+    pub input: u64,
+    pub output: u64,
+    /// Input from a cache; as other input where it is not given.
+    pub cached_input: Option<u64>,
+    /// Input written to a cache; as other input where it is not given.
+    pub cache_write: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -145,7 +226,10 @@ pub struct CommandSkill {
 impl Config {
     /// Every secret it holds, for those who must keep them out of what they pass on.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        [&self.anthropic.api_key, &self.openai_compatible.key, &self.cloudflare.api_token].into_iter().flatten()
+        let Codex { api_key, access_token, id_token, .. } = &self.codex;
+        let of_cloudflare = [&self.cloudflare.api_token, &self.ai_gateway.auth_token];
+        let others = [&self.anthropic.api_key, &self.openai_compatible.key, api_key, access_token, id_token];
+        of_cloudflare.into_iter().chain(others).flatten()
     }
 }
 
@@ -160,6 +244,10 @@ impl Default for Config {
             anthropic: Anthropic::default(),
             openai_compatible: OpenAiCompatible::default(),
             cloudflare: Cloudflare::default(),
+            ai_gateway: AiGateway::default(),
+            workers_ai: WorkersAi::default(),
+            codex: Codex::default(),
+            spend: Spend::default(),
             helm: Helm::default(),
             http: Http::default(),
             limits: Limits::default(),
@@ -181,6 +269,35 @@ impl Default for Cloudflare {
     fn default() -> Self {
         let api_base_url = constant("https://api.cloudflare.com/client/v4");
         Self { api_token: None, account_id: None, api_base_url }
+    }
+}
+
+impl Default for AiGateway {
+    fn default() -> Self {
+        Self {
+            id: None,
+            auth_token: None,
+            default_model: None,
+            base_url: constant("https://gateway.ai.cloudflare.com"),
+            unified_billing: false,
+            cache_ttl: None,
+            collect_log: None,
+        }
+    }
+}
+
+impl Default for Codex {
+    fn default() -> Self {
+        Self {
+            api_key: None,
+            base_url: constant("https://api.openai.com/v1"),
+            api: CodexApi::Auto,
+            access_token: None,
+            id_token: None,
+            backend_url: constant("https://chatgpt.com/backend-api/codex"),
+            home: None,
+            default_model: None,
+        }
     }
 }
 

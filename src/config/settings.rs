@@ -3,6 +3,8 @@
 //! The same row serves the flags, the environment, the file (where the name is written in lower case) and everyone
 //! who lists settings: help, `doctor`, templates.
 
+use std::path::PathBuf;
+
 use url::Url;
 
 use super::{Config, Secret};
@@ -24,6 +26,9 @@ enum Put {
     Secret(fn(&mut Config, Secret)),
     Url(fn(&mut Config, Url)),
     List(fn(&mut Config, Vec<String>)),
+    Path(fn(&mut Config, PathBuf)),
+    /// US dollars, kept in billionths.
+    Money(fn(&mut Config, u64)),
     /// Says where the file or the state is, so it is read before the rows and cannot stand in the file.
     Place,
 }
@@ -109,6 +114,84 @@ pub const SETTINGS: &[Setting] = &[
         put: Put::Url(|config, value| config.cloudflare.api_base_url = value),
     },
     Setting {
+        name: "AI_GATEWAY_ID",
+        about: "The name of the Cloudflare AI gateway.",
+        default: None,
+        put: Put::Text(|config, value| config.ai_gateway.id = Some(value)),
+    },
+    Setting {
+        name: "AI_GATEWAY_AUTH_TOKEN",
+        about: "A Cloudflare token that may run the gateway, if it asks who calls.",
+        default: None,
+        put: Put::Secret(|config, value| config.ai_gateway.auth_token = Some(value)),
+    },
+    Setting {
+        name: "CF_AI_GATEWAY_DEFAULT_MODEL",
+        about: "The model (vendor/model) that the cf-ai-gateway plugin asks when a request names none.",
+        default: None,
+        put: Put::Text(|config, value| config.ai_gateway.default_model = Some(value)),
+    },
+    Setting {
+        name: "CF_AI_GATEWAY_BASE_URL",
+        about: "Where the Cloudflare AI gateway is.",
+        default: Some("https://gateway.ai.cloudflare.com"),
+        put: Put::Url(|config, value| config.ai_gateway.base_url = value),
+    },
+    Setting {
+        name: "WORKERS_AI_DEFAULT_MODEL",
+        about: "The model (@cf/author/model) that the workers-ai plugin asks when a request names none.",
+        default: None,
+        put: Put::Text(|config, value| config.workers_ai.default_model = Some(value)),
+    },
+    Setting {
+        name: "OPENAI_API_KEY",
+        about: "The key of the OpenAI API, for the codex plugin.",
+        default: None,
+        put: Put::Secret(|config, value| config.codex.api_key = Some(value)),
+    },
+    Setting {
+        name: "OPENAI_BASE_URL",
+        about: "Where the OpenAI API is, for the codex plugin.",
+        default: Some("https://api.openai.com/v1"),
+        put: Put::Url(|config, value| config.codex.base_url = value),
+    },
+    Setting {
+        name: "CODEX_ACCESS_TOKEN",
+        about: "The access token of a ChatGPT subscription, from the Codex CLI's auth.json.",
+        default: None,
+        put: Put::Secret(|config, value| config.codex.access_token = Some(value)),
+    },
+    Setting {
+        name: "CODEX_ID_TOKEN",
+        about: "The id token beside that access token, if there is one.",
+        default: None,
+        put: Put::Secret(|config, value| config.codex.id_token = Some(value)),
+    },
+    Setting {
+        name: "CODEX_HOME",
+        about: "The Codex CLI's directory, whose auth.json is read for tokens and never written.",
+        default: Some("~/.codex when ENABLED_PLUGINS names codex and no key is set"),
+        put: Put::Path(|config, value| config.codex.home = Some(value)),
+    },
+    Setting {
+        name: "CODEX_BACKEND_URL",
+        about: "Where the backend for ChatGPT subscriptions is.",
+        default: Some("https://chatgpt.com/backend-api/codex"),
+        put: Put::Url(|config, value| config.codex.backend_url = value),
+    },
+    Setting {
+        name: "CODEX_DEFAULT_MODEL",
+        about: "The model that the codex plugin asks when a request names none.",
+        default: Some("gpt-5-codex"),
+        put: Put::Text(|config, value| config.codex.default_model = Some(value)),
+    },
+    Setting {
+        name: "DAILY_SPEND_CAP_USD",
+        about: "No model is called once a day (UTC) has cost this much; needs [[price]] tables.",
+        default: None,
+        put: Put::Money(|config, value| config.spend.daily_cap_nano_usd = Some(value)),
+    },
+    Setting {
         name: "OPEN_THINK_LOG",
         about: "What is logged to the file: a level, or target=level pairs separated by commas.",
         default: Some("info"),
@@ -169,6 +252,8 @@ impl Setting {
             Put::Text(put) => put(config, text),
             Put::Secret(put) => put(config, secret(text)?),
             Put::Url(put) => put(config, url(&text)?),
+            Put::Path(put) => put(config, PathBuf::from(text)),
+            Put::Money(put) => put(config, dollars(&text)?),
             Put::List(_) | Put::Place => {}
         }
         Ok(())
@@ -181,6 +266,14 @@ fn secret(text: String) -> Result<Secret, String> {
         return Ok(Secret::new(text));
     }
     Err("holds a space, a control character or a letter outside ASCII, which no key does".to_owned())
+}
+
+/// `12`, `0.5` or `$2.50` as billionths of a dollar.
+pub(super) fn dollars(text: &str) -> Result<u64, String> {
+    let number = text.strip_prefix('$').unwrap_or(text).parse::<f64>().ok();
+    let fitting = number.filter(|dollars| (0.0..=1e9).contains(dollars));
+    // Within these bounds nothing is lost but digits beyond the ninth.
+    fitting.map(|dollars| (dollars * 1e9).round() as u64).ok_or_else(|| "must be dollars, as in 2.50".to_owned())
 }
 
 fn url(text: &str) -> Result<Url, String> {

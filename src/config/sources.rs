@@ -95,7 +95,7 @@ impl Sources {
         self.path(name).filter(|path| path.is_absolute())
     }
 
-    fn in_home(&self, below: &str) -> Option<PathBuf> {
+    pub(super) fn in_home(&self, below: &str) -> Option<PathBuf> {
         self.path("HOME").map(|home| home.join(Path::new(below)))
     }
 }

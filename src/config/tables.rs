@@ -1,4 +1,5 @@
-//! The tables of the file that tune what is usually left alone: `[helm]`, `[http]`, `[limits]`, `[log]`.
+//! The tables of the file that tune what is usually left alone: `[cf_ai_gateway]`, `[workers_ai]`, `[codex]`,
+//! `[helm]`, `[http]`, `[limits]`, `[log]`.
 //!
 //! One row a key. Durations and sizes are whole numbers with their unit in the key.
 
@@ -6,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::file::Entry;
-use super::{Config, ConfigError};
+use super::{CodexApi, Config, ConfigError};
 
 pub(super) struct Row {
     table: &'static str,
@@ -19,16 +20,26 @@ enum Put {
     Millis(RangeInclusive<u64>, fn(&mut Config, Duration)),
     Bool(fn(&mut Config, bool)),
     Text(fn(&mut Config, String)),
+    /// By its place in the list.
+    Choice(&'static [&'static str], fn(&mut Config, usize)),
 }
+
+const CODEX_APIS: [CodexApi; 3] = [CodexApi::Auto, CodexApi::Responses, CodexApi::Chat];
 
 const SECOND: u64 = 1000;
 const HOUR: u64 = 3600 * SECOND;
+const MONTH: u64 = 30 * 24 * HOUR;
 const MIB: u64 = 1024 * 1024;
 
 /// Beyond it `serde_json` refuses what the check of frames let pass.
 const MAX_JSON_DEPTH: u64 = 128;
 
 const ROWS: &[Row] = &[
+    row("cf_ai_gateway", "unified_billing", Put::Bool(|c, on| c.ai_gateway.unified_billing = on)),
+    row("cf_ai_gateway", "cache_ttl_ms", Put::Millis(0..=MONTH, |c, d| c.ai_gateway.cache_ttl = Some(d))),
+    row("cf_ai_gateway", "collect_log", Put::Bool(|c, on| c.ai_gateway.collect_log = Some(on))),
+    row("workers_ai", "native_tools", Put::Bool(|c, on| c.workers_ai.native_tools = on)),
+    row("codex", "api", Put::Choice(&["auto", "responses", "chat"], |c, n| c.codex.api = CODEX_APIS[n])),
     row("helm", "history_tokens", Put::Count(1000..=10_000_000, |c, n| c.helm.history_tokens = count(n))),
     row("helm", "tool_result_bytes", Put::Count(256..=16 * MIB, |c, n| c.helm.tool_result_bytes = n)),
     row("helm", "approval_timeout_ms", Put::Millis(1..=24 * HOUR, |c, d| c.helm.approval_timeout = d)),
@@ -80,6 +91,11 @@ impl Row {
             Put::Millis(range, put) => put(config, Duration::from_millis(entry.integer(range.clone())?)),
             Put::Bool(put) => put(config, entry.boolean()?),
             Put::Text(put) => put(config, entry.text()?),
+            Put::Choice(names, put) => {
+                let text = entry.text()?;
+                let at = names.iter().position(|name| *name == text);
+                put(config, at.ok_or_else(|| entry.fault(&format!("must be one of {}", names.join(", "))))?);
+            }
         }
         Ok(())
     }

@@ -148,6 +148,12 @@ fn route(plugin: &Plugin) -> Route {
         Readiness::Configured => String::new(),
         Readiness::Missing { hint, .. } => hint.clone(),
     };
-    let provider = plugin.provider.clone();
-    Route { id: plugin.id.to_owned(), enabled: plugin.enabled, provider, hint, propose_only: None }
+    Route {
+        id: plugin.id.to_owned(),
+        enabled: plugin.enabled,
+        provider: plugin.provider.clone(),
+        hint,
+        propose_only: plugin.propose_only.clone(),
+        vendors: plugin.vendors.clone(),
+    }
 }

@@ -212,7 +212,7 @@ impl Answer {
                 }
             }
             Delta::Stop { index } => self.stop(*index),
-            Delta::Model(_) | Delta::Opaque { .. } | Delta::Usage(_) | Delta::Finished(_) => {}
+            Delta::Model(_) | Delta::Opaque { .. } | Delta::Usage(_) | Delta::Metadata(_) | Delta::Finished(_) => {}
         }
     }
 

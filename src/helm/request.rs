@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Approver, Decision, HelmError};
 use crate::model::Mode;
-use crate::model::{Block, Usage};
+use crate::model::{Block, Metadata, Usage};
 use crate::sessions::MessageRow;
 
 /// Something said to Helm.
@@ -115,6 +115,8 @@ pub struct TurnResult {
     pub usage: Usage,
     pub attempts: Vec<Attempt>,
     pub halted: Option<Halted>,
+    /// What the provider said beside its last answer.
+    pub metadata: Metadata,
     /// The model's last answer, block by block.
     pub last_answer: Vec<Block>,
 }

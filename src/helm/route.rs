@@ -17,6 +17,8 @@ pub struct Route {
     pub hint: String,
     /// Why it can only propose, if so.
     pub propose_only: Option<String>,
+    /// What may stand before the `/` of a model's name; empty if anything may.
+    pub vendors: Vec<&'static str>,
 }
 
 /// In order of preference.

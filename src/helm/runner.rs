@@ -283,16 +283,19 @@ impl Runner {
     async fn interrupted(mut self, partial: Completion) -> Result<TurnResult, HelmError> {
         self.usage.add(partial.usage);
         // Calls of an answer that was cut short may be cut short themselves.
-        let blocks = partial.message.blocks.into_iter().filter(|block| matches!(block, Block::Text { .. })).collect();
+        let mut blocks = partial.message.blocks.clone();
+        blocks.retain(|block| matches!(block, Block::Text { .. }));
         let message = Message { role: Role::Assistant, blocks };
-        self.last = Some(Completion { message, usage: partial.usage, stop: Stop::EndTurn, model: partial.model });
+        self.last = Some(Completion { message, stop: Stop::EndTurn, ..partial });
         self.last_row = None;
         self.end(StopReason::Cancelled, None).await
     }
 
     /// Ends the turn without another model call.
     pub async fn end(mut self, stop: StopReason, halted: Option<Halted>) -> Result<TurnResult, HelmError> {
-        let answer = self.last.take().map(|answer| answer.message).filter(|answer| !answer.blocks.is_empty());
+        let last = self.last.take();
+        let metadata = last.as_ref().map(|last| last.metadata.clone()).unwrap_or_default();
+        let answer = last.map(|last| last.message).filter(|answer| !answer.blocks.is_empty());
         let (suggestions, shown) =
             answer.as_ref().map(|answer| super::action_block::parse(&answer.plain_text())).unwrap_or_default();
         let suggested: Vec<Action> = suggestions.into_iter().map(|suggestion| self.suggest(suggestion)).collect();
@@ -330,6 +333,7 @@ impl Runner {
             usage: self.usage,
             attempts: self.caller.attempts,
             halted,
+            metadata,
             last_answer: answer.map(|answer| answer.blocks).unwrap_or_default(),
         })
     }

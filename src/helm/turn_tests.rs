@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::*;
-use crate::model::{Block, Message, Role, Usage};
+use crate::model::{Block, Message, Metadata, Role, Usage};
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 struct Nothing;
@@ -42,7 +42,8 @@ fn answer(stop: Stop, calls: &[(&str, &str)]) -> Completion {
         })
     };
     let blocks = calls.iter().enumerate().map(block).collect();
-    Completion { message: Message { role: Role::Assistant, blocks }, usage: Usage::default(), stop, model: None }
+    let message = Message { role: Role::Assistant, blocks };
+    Completion { message, usage: Usage::default(), stop, model: None, metadata: Metadata::default() }
 }
 
 /// What a turn that starts now does about one answer.

@@ -1,6 +1,12 @@
 //! A model's answer, whole.
 
+use serde_json::{Map, Value};
+
 use super::{Message, Usage};
+
+/// What a provider says beside its answer: `path` (the way it took), cache status, request ids, rate limits. The names
+/// are camelCase, as clients see them; none is a secret.
+pub type Metadata = Map<String, Value>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completion {
@@ -10,6 +16,7 @@ pub struct Completion {
     pub stop: Stop,
     /// The model that answered, as it names itself.
     pub model: Option<String>,
+    pub metadata: Metadata,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! once), usage whenever it is reported, and `Finished` exactly once, last. An answer that breaks off yields an
 //! error instead of `Finished`.
 
-use super::{Opaque, Stop, Usage};
+use super::{Metadata, Opaque, Stop, Usage};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Delta {
@@ -34,6 +34,8 @@ pub enum Delta {
     },
     /// A snapshot for this call: later ones replace, field by field.
     Usage(Usage),
+    /// More of what is said beside the answer; a name that came before is replaced.
+    Metadata(Metadata),
     Finished(Stop),
 }
 

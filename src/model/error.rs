@@ -39,6 +39,8 @@ pub enum ErrorKind {
     /// The answer was not what the protocol says.
     Protocol,
     HostNotAllowed,
+    /// The cap on spending is reached; nothing was sent.
+    SpendCap,
     /// The provider lacks a setting.
     Config,
 }

@@ -1,6 +1,6 @@
 //! Deltas folded into a whole answer.
 
-use super::{Block, BlockStart, Completion, Delta, Message, Opaque, Role, Stop, ToolCall, Usage};
+use super::{Block, BlockStart, Completion, Delta, Message, Metadata, Opaque, Role, Stop, ToolCall, Usage};
 
 /// Blocks keep the order in which they started, whatever order they stop in.
 #[derive(Debug, Default)]
@@ -8,6 +8,7 @@ pub struct Fold {
     blocks: Vec<(u32, Block)>,
     usage: Usage,
     model: Option<String>,
+    metadata: Metadata,
     stop: Option<Stop>,
 }
 
@@ -29,6 +30,7 @@ impl Fold {
             Delta::Opaque { index, opaque } => self.set_opaque(*index, opaque),
             Delta::Stop { .. } => {}
             Delta::Usage(usage) => self.usage.replace_with(*usage),
+            Delta::Metadata(more) => self.metadata.extend(more.clone()),
             Delta::Finished(stop) => self.stop = Some(stop.clone()),
         }
     }
@@ -54,7 +56,7 @@ impl Fold {
         if stop == Stop::EndTurn && message.tool_calls().next().is_some() {
             stop = Stop::ToolUse;
         }
-        (Completion { message, usage: self.usage, stop, model: self.model }, finished)
+        (Completion { message, usage: self.usage, stop, model: self.model, metadata: self.metadata }, finished)
     }
 
     fn block(&mut self, index: u32) -> Option<&mut Block> {

@@ -14,7 +14,7 @@ mod schema;
 mod tool;
 mod usage;
 
-pub use completion::{Completion, Stop};
+pub use completion::{Completion, Metadata, Stop};
 pub use delta::{BlockStart, Delta};
 pub use error::{ErrorKind, ProviderError};
 pub use fold::Fold;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
+use serde_json::{Map, Value};
+use url::Url;
 
 use super::{Delta, Message, ProviderError, ToolChoice, ToolSpec};
 
@@ -26,6 +28,10 @@ pub struct Request {
     pub stream: bool,
     /// The whole call, retries included, ends by then.
     pub timeout: Option<Duration>,
+    /// What only one provider understands, by the camelCase names of its chat skill; others pass over it.
+    pub options: Map<String, Value>,
+    /// Whether an answer that is no stream is also kept as it came: the metadata then has it as `response`.
+    pub include_raw: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -49,4 +55,14 @@ pub trait Provider: Send + Sync {
     async fn stream(&self, request: Request) -> Result<DeltaStream, ProviderError>;
 
     async fn models(&self) -> Result<Vec<ModelInfo>, ProviderError>;
+
+    /// How many tokens the request would cost as input, if the vendor can say. Costs none.
+    async fn count_tokens(&self, _request: Request) -> Result<Option<u64>, ProviderError> {
+        Ok(None)
+    }
+
+    /// Where its calls go, for those who keep the way there open.
+    fn endpoints(&self) -> Vec<Url> {
+        Vec::new()
+    }
 }

@@ -14,6 +14,9 @@ pub struct Usage {
     pub cache_write_tokens: Option<u64>,
     /// The part of the output that was reasoning.
     pub reasoning_tokens: Option<u64>,
+    /// What the call cost, in billionths of a US dollar, where the vendor says so itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_nano_usd: Option<u64>,
 }
 
 impl Usage {
@@ -38,5 +41,6 @@ impl Usage {
         join(&mut self.cached_tokens, other.cached_tokens);
         join(&mut self.cache_write_tokens, other.cache_write_tokens);
         join(&mut self.reasoning_tokens, other.reasoning_tokens);
+        join(&mut self.cost_nano_usd, other.cost_nano_usd);
     }
 }

@@ -46,17 +46,19 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
         description: "Claude models, directly from Anthropic",
         enabled: is_enabled(config, ID, provider.is_some()),
         readiness,
-        hosts: endpoint(config).into_iter().collect(),
+        hosts: endpoints(config),
         skills: vec![
             chat_skill(ID, "anthropic-chat", "Ask a Claude model directly", provider.clone(), HINT),
             status_skill("anthropic-status", "Whether Anthropic is configured and reachable", status),
         ],
         provider,
+        propose_only: None,
+        vendors: Vec::new(),
         health: Health::default(),
     }
 }
 
-/// What must be reachable for it; none while it is not configured.
-pub fn endpoint(config: &Config) -> Option<HostPattern> {
-    config.anthropic.api_key.as_ref().and_then(|_| HostPattern::of(&config.anthropic.base_url))
+/// What must be reachable for it; nothing while it is not configured.
+pub fn endpoints(config: &Config) -> Vec<HostPattern> {
+    config.anthropic.api_key.iter().filter_map(|_| HostPattern::of(&config.anthropic.base_url)).collect()
 }

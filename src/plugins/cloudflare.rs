@@ -39,16 +39,18 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
         description: "Zones and DNS records of a Cloudflare account, read only",
         enabled: is_enabled(config, ID, settings.api_token.is_some()),
         readiness,
-        hosts: endpoint(config).into_iter().collect(),
+        hosts: endpoints(config),
         skills: Question::ALL.into_iter().map(|question| question.skill(api.clone())).collect(),
         provider: None,
+        propose_only: None,
+        vendors: Vec::new(),
         health: Health::default(),
     }
 }
 
-/// What must be reachable for it; none while it is not configured.
-pub fn endpoint(config: &Config) -> Option<HostPattern> {
-    config.cloudflare.api_token.as_ref().and_then(|_| HostPattern::of(&config.cloudflare.api_base_url))
+/// What must be reachable for it; nothing while it is not configured.
+pub fn endpoints(config: &Config) -> Vec<HostPattern> {
+    config.cloudflare.api_token.iter().filter_map(|_| HostPattern::of(&config.cloudflare.api_base_url)).collect()
 }
 
 #[derive(Clone, Copy)]

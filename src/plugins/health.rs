@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
+use url::Url;
 
 use crate::model::{Delta, DeltaStream, ErrorKind, ModelInfo, Provider, ProviderError, Request};
 
@@ -67,6 +68,14 @@ impl Provider for Watched {
         let result = self.inner.models().await;
         self.health.note(&result);
         result
+    }
+
+    async fn count_tokens(&self, request: Request) -> Result<Option<u64>, ProviderError> {
+        self.inner.count_tokens(request).await
+    }
+
+    fn endpoints(&self) -> Vec<Url> {
+        self.inner.endpoints()
     }
 }
 

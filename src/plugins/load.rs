@@ -1,15 +1,29 @@
 //! All plugins of a configuration, and what may be reached for them.
 
-use super::{Plugin, admin, anthropic, cloudflare, command, is_enabled, offline, openai_compatible};
+use super::{
+    Plugin, admin, anthropic, cf_ai_gateway, cloudflare, codex, command, is_enabled, offline, openai_compatible,
+    workers_ai,
+};
 use crate::config::Config;
 use crate::policy::{HostPattern, HostPolicy, Redactor};
 use crate::providers::http::Http;
 use crate::skills::Registry;
 
 /// In the order in which Helm prefers them; those that are not listed complete no conversation.
-const PREFERENCE: [&str; 3] = [anthropic::ID, openai_compatible::ID, offline::ID];
+const PREFERENCE: [&str; 6] =
+    [cf_ai_gateway::ID, workers_ai::ID, anthropic::ID, openai_compatible::ID, codex::ID, offline::ID];
 
-const IDS: [&str; 6] = [anthropic::ID, openai_compatible::ID, cloudflare::ID, command::ID, admin::ID, offline::ID];
+const IDS: [&str; 9] = [
+    cf_ai_gateway::ID,
+    workers_ai::ID,
+    anthropic::ID,
+    openai_compatible::ID,
+    codex::ID,
+    cloudflare::ID,
+    command::ID,
+    admin::ID,
+    offline::ID,
+];
 
 pub struct Loaded {
     /// Those that complete a conversation first, in the order in which Helm prefers them.
@@ -29,8 +43,11 @@ pub fn load(config: &Config) -> Result<Loaded, LoadError> {
     let redactor = Redactor::new(config.secrets().map(|secret| secret.expose().to_owned()));
     let http = Http::new(HostPolicy::new(hosts.clone()), config.http.clone(), redactor);
     let mut plugins = vec![
+        cf_ai_gateway::build(config, &http),
+        workers_ai::build(config, &http),
         anthropic::build(config, &http),
         openai_compatible::build(config, &http),
+        codex::build(config, &http),
         cloudflare::build(config, &http),
         command::build(config),
     ];
@@ -62,12 +79,17 @@ fn allowed_hosts(config: &Config) -> Result<Vec<HostPattern>, LoadError> {
         return hosts.iter().map(parse).collect();
     }
     let endpoints = [
-        (anthropic::ID, anthropic::endpoint(config)),
-        (openai_compatible::ID, openai_compatible::endpoint(config)),
-        (cloudflare::ID, cloudflare::endpoint(config)),
+        (cf_ai_gateway::ID, cf_ai_gateway::endpoints(config)),
+        (workers_ai::ID, workers_ai::endpoints(config)),
+        (anthropic::ID, anthropic::endpoints(config)),
+        (openai_compatible::ID, openai_compatible::endpoints(config)),
+        (codex::ID, codex::endpoints(config)),
+        (cloudflare::ID, cloudflare::endpoints(config)),
     ];
-    let needed = endpoints.into_iter().filter(|(id, endpoint)| is_enabled(config, id, endpoint.is_some()));
-    Ok(needed.filter_map(|(_, endpoint)| endpoint).collect())
+    let needed = endpoints.into_iter().filter(|(id, hosts)| is_enabled(config, id, !hosts.is_empty()));
+    let mut hosts: Vec<HostPattern> = needed.flat_map(|(_, hosts)| hosts).collect();
+    hosts.dedup();
+    Ok(hosts)
 }
 
 fn registry(plugins: &[Plugin]) -> Result<Registry, LoadError> {

@@ -3,8 +3,10 @@
 
 pub mod admin;
 pub mod anthropic;
+pub mod cf_ai_gateway;
 mod chat_skill;
 pub mod cloudflare;
+pub mod codex;
 pub mod command;
 mod health;
 mod load;
@@ -13,6 +15,7 @@ pub mod openai_compatible;
 mod status_skill;
 #[cfg(test)]
 mod tests;
+pub mod workers_ai;
 
 pub use health::Health;
 pub use load::{LoadError, Loaded, load};
@@ -37,6 +40,10 @@ pub struct Plugin {
     pub skills: Vec<Skill>,
     /// There if it can complete a conversation and is configured.
     pub provider: Option<Arc<dyn Provider>>,
+    /// Why it can only propose, if so.
+    pub propose_only: Option<String>,
+    /// What may stand before the `/` of a model's name that this plugin takes; empty if anything may.
+    pub vendors: Vec<&'static str>,
     /// How it fared when it was last asked.
     pub health: Health,
 }

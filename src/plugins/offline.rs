@@ -23,6 +23,8 @@ pub fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
         hosts: Vec::new(),
         skills: Vec::new(),
         provider: Some(provider),
+        propose_only: None,
+        vendors: Vec::new(),
         health: Health::default(),
     }
 }

@@ -54,7 +54,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
         description: "Any endpoint that speaks OpenAI's chat completions",
         enabled: is_enabled(config, ID, provider.is_some()),
         readiness,
-        hosts: endpoint(config).into_iter().collect(),
+        hosts: endpoints(config),
         skills: vec![
             chat_skill(ID, "openai-compat-chat", "Ask a model of the OpenAI-compatible server", provider.clone(), HINT),
             list_models_skill(provider.clone()),
@@ -65,13 +65,15 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
             ),
         ],
         provider,
+        propose_only: None,
+        vendors: Vec::new(),
         health: Health::default(),
     }
 }
 
-/// What must be reachable for it; none while it is not configured.
-pub fn endpoint(config: &Config) -> Option<HostPattern> {
-    config.openai_compatible.url.as_ref().and_then(HostPattern::of)
+/// What must be reachable for it; nothing while it is not configured.
+pub fn endpoints(config: &Config) -> Vec<HostPattern> {
+    config.openai_compatible.url.iter().filter_map(HostPattern::of).collect()
 }
 
 fn list_models_skill(provider: Option<Arc<dyn Provider>>) -> Skill {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{ErrorData, SessionMessage, Token};
 
@@ -258,6 +258,10 @@ pub struct TurnResult {
     /// There only when the turn was cut short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halted: Option<Halted>,
+    /// What the provider said beside its last answer: `path` (the way that was taken), cache status, request ids, rate
+    /// limits. Which names there are depends on the provider.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<Value>,
 }

@@ -97,6 +97,7 @@ fn line(delta: &Delta) -> String {
             let counts = counts.map(|count| count.map_or("-".to_owned(), |count| count.to_string()));
             format!("usage in out cached written reasoning: {}", counts.collect::<Vec<_>>().join(" "))
         }
+        Delta::Metadata(metadata) => format!("metadata {}", Value::Object(metadata.clone())),
         Delta::Finished(stop) => format!("finished {stop:?}"),
     }
 }

@@ -5,9 +5,12 @@
 
 use std::collections::VecDeque;
 
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
 use super::sse::{Decoder, Event};
 use super::upstream::Source;
-use crate::model::{Delta, ErrorKind, ProviderError};
+use crate::model::{Delta, ErrorKind, Metadata, ProviderError};
 
 /// An answer that is no stream is held whole.
 const MAX_WHOLE: usize = 32 * 1024 * 1024;
@@ -16,6 +19,9 @@ pub(super) type Deltas = VecDeque<Delta>;
 
 /// How one dialect reads an answer. It emits [`Delta::Finished`] itself, in `event`, `whole` or `end`.
 pub(super) trait Decode: Send + Unpin + 'static {
+    /// What stands above the answer; told first.
+    fn headers(&mut self, _headers: &HeaderMap, _out: &mut Deltas) {}
+
     fn event(&mut self, event: &Event<'_>, out: &mut Deltas) -> Result<(), ProviderError>;
 
     /// The answer as one document.
@@ -39,6 +45,7 @@ pub(super) struct Reader<D> {
     decode: D,
     source: Source,
     shape: Shape,
+    keep_raw: bool,
 }
 
 enum Shape {
@@ -50,7 +57,17 @@ enum Shape {
 
 impl<D: Decode> Reader<D> {
     pub(super) fn new(decode: D, source: Source) -> Self {
-        Self { decode, source, shape: Shape::Unknown }
+        Self { decode, source, shape: Shape::Unknown, keep_raw: false }
+    }
+
+    /// Whether an answer that is one document is told as it came, too.
+    pub(super) fn keep_raw(mut self, keep: bool) -> Self {
+        self.keep_raw = keep;
+        self
+    }
+
+    pub(super) fn headers(&mut self, headers: &HeaderMap, out: &mut Deltas) {
+        self.decode.headers(headers, out);
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -90,6 +107,9 @@ impl<D: Decode> Reader<D> {
             Shape::Whole(body) => {
                 let text = String::from_utf8(body);
                 let text = text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+                if let Some(raw) = self.keep_raw.then(|| serde_json::from_str::<Value>(&text).ok()).flatten() {
+                    out.push_back(Delta::Metadata(Metadata::from_iter([("response".to_owned(), raw)])));
+                }
                 self.decode.whole(&text, out)
             }
             Shape::Events(mut events) => {

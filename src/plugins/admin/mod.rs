@@ -32,6 +32,8 @@ pub fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
         hosts: Vec::new(),
         skills: Vec::new(),
         provider: None,
+        propose_only: None,
+        vendors: Vec::new(),
         health: Health::default(),
     };
     let mut facts: Vec<Fact> = plugins.iter().map(Fact::of).collect();

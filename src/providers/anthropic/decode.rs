@@ -186,5 +186,6 @@ fn usage_of(counts: &WireUsage) -> Usage {
         cached_tokens: cached,
         cache_write_tokens: written,
         reasoning_tokens: counts.output_tokens_details.and_then(|details| details.reasoning_tokens),
+        cost_nano_usd: None,
     }
 }

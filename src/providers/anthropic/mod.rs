@@ -101,7 +101,7 @@ impl Provider for Anthropic {
         let post = self.authorised(HttpRequest::post_json(url, body).deadline(deadline))?;
         let post = if request.stream { post.uncompressed() } else { post };
         let decoder = || Decoder::new(self.source.clone(), model.clone());
-        call::open(&self.http, &self.source, post, decoder).await
+        call::open(&self.http, &self.source, post, request.include_raw, decoder).await
     }
 
     async fn models(&self) -> Result<Vec<ModelInfo>, ProviderError> {

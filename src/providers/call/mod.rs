@@ -28,6 +28,7 @@ pub(super) async fn open<D: Decode>(
     http: &Http,
     source: &Source,
     request: HttpRequest,
+    keep_raw: bool,
     decoder: impl Fn() -> D,
 ) -> Result<DeltaStream, ProviderError> {
     let deadline = request.deadline;
@@ -36,7 +37,10 @@ pub(super) async fn open<D: Decode>(
         if !response.is_success() {
             return Err(source.refused(response).await);
         }
-        let mut answer = Answer::new(response.body, Reader::new(decoder(), source.clone()));
+        let mut reader = Reader::new(decoder(), source.clone()).keep_raw(keep_raw);
+        let mut ready = Deltas::new();
+        reader.headers(&response.headers, &mut ready);
+        let mut answer = Answer::new(response.body, reader, ready);
         answer.begin().await?;
         Ok(answer)
     };
@@ -56,14 +60,14 @@ struct Answer<D> {
 }
 
 impl<D: Decode> Answer<D> {
-    fn new(body: Body, reader: Reader<D>) -> Self {
-        Self { body: Some(body), reader, ready: Deltas::new(), failed: None, idle_since: None }
+    fn new(body: Body, reader: Reader<D>, ready: Deltas) -> Self {
+        Self { body: Some(body), reader, ready, failed: None, idle_since: None }
     }
 
     /// Reads until something of the answer is there to be shown.
     async fn begin(&mut self) -> Result<(), ProviderError> {
         loop {
-            if self.ready.iter().any(|delta| !matches!(delta, Delta::Model(_) | Delta::Usage(_))) {
+            if self.ready.iter().any(|delta| !matches!(delta, Delta::Model(_) | Delta::Usage(_) | Delta::Metadata(_))) {
                 return Ok(());
             }
             if let Some(error) = self.failed.take() {

@@ -122,7 +122,7 @@ impl Provider for Chat {
         let post = if request.stream { post.uncompressed() } else { post };
         let taken = call_ids(&request.messages);
         let decoder = || Decoder::new(self.source.clone(), model.clone(), taken.clone());
-        call::open(&self.http, &self.source, post, decoder).await
+        call::open(&self.http, &self.source, post, request.include_raw, decoder).await
     }
 
     async fn models(&self) -> Result<Vec<ModelInfo>, ProviderError> {

@@ -13,6 +13,8 @@ struct WireUsage {
     prompt_cache_hit_tokens: Option<u64>,
     prompt_tokens_details: Option<PromptDetails>,
     completion_tokens_details: Option<CompletionDetails>,
+    /// US dollars, of OpenRouter.
+    cost: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -54,5 +56,6 @@ fn convert(wire: &WireUsage) -> Usage {
         cached_tokens: prompt.and_then(|details| details.cached_tokens).or(wire.prompt_cache_hit_tokens),
         cache_write_tokens: prompt.and_then(|details| details.cache_write_tokens),
         reasoning_tokens: reasoning,
+        cost_nano_usd: wire.cost.filter(|cost| *cost >= 0.0).map(|cost| (cost * 1e9).round() as u64),
     }
 }

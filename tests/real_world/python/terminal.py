@@ -50,7 +50,8 @@ def main():
         "yes": sit(program, ["ask", order("quince")], [(question, b"y\n")]),
         "no": sit(program, ["ask", order("medlar")], [(question, b"n\n")]),
         "later": sit(program, ["ask", order("sloe")], [(question, b"what\n"), (question, b"l\n")]),
-        "interrupt": sit(program, ["ask", "call take-a-nap"], [("→ take-a-nap".encode(), CTRL_C)]),
+        # A second into it, so that the skill has become a process of its own, which the terminal's Ctrl-C does not reach.
+        "interrupt": sit(program, ["ask", "call take-a-nap"], [(b"take-a-nap (1s)", CTRL_C)]),
         "atQuestion": sit(program, ["ask", order("damson")], [(question, CTRL_C)]),
         "invoke": sit(program, ["invoke", "write-note", "-i", "text=bullace"], [(b"[y/N]", b"y\n")]),
     }))
