@@ -104,6 +104,7 @@ fn the_table_names_every_plugin_setting_and_skill() {
     let environment = SETTINGS.iter().map(|setting| match setting.name {
         name if name.ends_with("_URL") => (name, "http://127.0.0.1:9/v1"),
         "ENABLED_PLUGINS" => (setting.name, ""),
+        name if name.ends_with("_USD") => (name, "1"),
         name => (name, "quince"),
     });
     let environment = environment.filter(|(_, value)| !value.is_empty()).chain([("HOME", "/nowhere")]);
