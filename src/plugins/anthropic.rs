@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::chat_skill::chat_skill;
 use super::status_skill::{Status, status_skill};
 use super::{Health, Plugin, Readiness, is_enabled};
@@ -48,7 +50,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
         readiness,
         hosts: endpoints(config),
         skills: vec![
-            chat_skill(ID, "anthropic-chat", "Ask a Claude model directly", provider.clone(), HINT),
+            chat_skill(ID, "anthropic-chat", "Ask a Claude model directly", provider.clone(), HINT, &json!({})),
             status_skill("anthropic-status", "Whether Anthropic is configured and reachable", status),
         ],
         provider,

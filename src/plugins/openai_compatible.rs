@@ -56,7 +56,14 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
         readiness,
         hosts: endpoints(config),
         skills: vec![
-            chat_skill(ID, "openai-compat-chat", "Ask a model of the OpenAI-compatible server", provider.clone(), HINT),
+            chat_skill(
+                ID,
+                "openai-compat-chat",
+                "Ask a model of the OpenAI-compatible server",
+                provider.clone(),
+                HINT,
+                &json!({}),
+            ),
             list_models_skill(provider.clone()),
             status_skill(
                 "openai-compat-status",

@@ -1,26 +1,37 @@
 //! What a chat skill takes, and the request it makes of it.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::model::{Block, Message, Request, Role, ToolCall, ToolChoice, ToolResult, ToolSpec};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::model::{Block, ImageSource, Message, Request, Role, ToolCall, ToolChoice, ToolResult, ToolSpec};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Input {
-    pub(super) model: Option<String>,
+pub(in crate::plugins) struct Input {
+    model: Option<String>,
     messages: Vec<InputMessage>,
     max_tokens: Option<u32>,
     temperature: Option<f64>,
     #[serde(default)]
     tools: Vec<InputTool>,
     tool_choice: Option<InputChoice>,
+    #[serde(default)]
+    stream: bool,
+    #[serde(default)]
+    include_raw: bool,
+    timeout_ms: Option<u64>,
+    /// What the schema allows beside these.
+    #[serde(flatten)]
+    options: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
 struct InputMessage {
     role: Role,
-    content: String,
+    #[serde(default)]
+    content: Option<InputContent>,
     name: Option<String>,
     tool_call_id: Option<String>,
     #[serde(default)]
@@ -28,20 +39,63 @@ struct InputMessage {
 }
 
 #[derive(Deserialize)]
-struct InputCall {
-    id: String,
-    name: String,
-    #[serde(default)]
-    input: Value,
+#[serde(untagged)]
+enum InputContent {
+    Text(String),
+    Parts(Vec<InputPart>),
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct InputTool {
+#[serde(tag = "type", rename_all = "lowercase", rename_all_fields = "camelCase")]
+enum InputPart {
+    Text { text: String },
+    Image { url: Option<String>, media_type: Option<String>, data: Option<String> },
+}
+
+/// Ours, or as in chat completions.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum InputCall {
+    Theirs {
+        id: String,
+        function: CallFunction,
+    },
+    Ours {
+        id: String,
+        name: String,
+        #[serde(default)]
+        input: Value,
+    },
+}
+
+#[derive(Deserialize)]
+struct CallFunction {
+    name: String,
+    #[serde(default)]
+    arguments: String,
+}
+
+/// Ours, or as in chat completions.
+#[derive(Deserialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum InputTool {
+    Theirs {
+        function: ToolFunction,
+    },
+    Ours {
+        name: String,
+        #[serde(default)]
+        description: String,
+        input_schema: Value,
+    },
+}
+
+#[derive(Deserialize)]
+struct ToolFunction {
     name: String,
     #[serde(default)]
     description: String,
-    input_schema: Value,
+    parameters: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -52,55 +106,12 @@ enum InputChoice {
     None,
 }
 
-pub(super) fn schema() -> Value {
-    let string = json!({ "type": "string" });
-    let call = json!({
-        "type": "object",
-        "properties": { "id": string, "name": string, "input": { "type": "object" } },
-        "required": ["id", "name"],
-    });
-    let message = json!({
-        "type": "object",
-        "properties": {
-            "role": { "enum": ["system", "user", "assistant", "tool"] },
-            "content": string,
-            "name": { "type": "string", "description": "of a tool message: the tool" },
-            "tool_call_id": { "type": "string", "description": "of a tool message: the call it answers" },
-            "tool_calls": { "type": "array", "items": call },
-        },
-        "required": ["role", "content"],
-    });
-    let tool = json!({
-        "type": "object",
-        "properties": { "name": string, "description": string, "inputSchema": { "type": "object" } },
-        "required": ["name", "inputSchema"],
-    });
-    json!({
-        "type": "object",
-        "properties": {
-            "model": { "type": "string", "description": "the plugin's default if left out" },
-            "messages": { "type": "array", "items": message, "minItems": 1 },
-            "maxTokens": { "type": "integer", "minimum": 1, "maximum": u32::MAX },
-            "temperature": { "type": "number", "minimum": 0, "maximum": 2 },
-            "tools": { "type": "array", "items": tool },
-            "toolChoice": { "enum": ["auto", "required", "none"] },
-        },
-        "required": ["messages"],
-        "additionalProperties": false,
-    })
-}
-
 impl Input {
-    pub(super) fn into_request(self) -> Request {
-        let tools = self.tools.into_iter().map(|tool| ToolSpec {
-            name: tool.name,
-            description: tool.description,
-            input_schema: tool.input_schema.into(),
-        });
+    pub(in crate::plugins) fn into_request(self) -> Request {
         Request {
             model: self.model,
             messages: self.messages.into_iter().map(message).collect(),
-            tools: tools.collect(),
+            tools: self.tools.into_iter().map(tool).collect(),
             tool_choice: match self.tool_choice {
                 None | Some(InputChoice::Auto) => ToolChoice::Auto,
                 Some(InputChoice::Required) => ToolChoice::Required,
@@ -108,24 +119,63 @@ impl Input {
             },
             max_tokens: self.max_tokens,
             temperature: self.temperature,
-            // Nobody watches, but a stream is not cut off while a long answer is being written.
-            stream: true,
+            stream: self.stream,
+            include_raw: self.include_raw,
+            timeout: self.timeout_ms.map(Duration::from_millis),
+            options: self.options,
             ..Request::default()
+        }
+    }
+}
+
+fn tool(tool: InputTool) -> ToolSpec {
+    match tool {
+        InputTool::Ours { name, description, input_schema } => {
+            ToolSpec { name, description, input_schema: input_schema.into() }
+        }
+        InputTool::Theirs { function: ToolFunction { name, description, parameters } } => {
+            let input_schema = parameters.unwrap_or_else(|| json!({ "type": "object" })).into();
+            ToolSpec { name, description, input_schema }
         }
     }
 }
 
 fn message(message: InputMessage) -> Message {
     let InputMessage { role, content, name, tool_call_id, tool_calls } = message;
+    let mut blocks: Vec<Block> = match content {
+        None => Vec::new(),
+        Some(InputContent::Text(text)) => vec![Block::Text { text }],
+        Some(InputContent::Parts(parts)) => parts.into_iter().map(part).collect(),
+    };
     if role == Role::Tool {
+        let content = Message { role, blocks }.plain_text();
         let (call_id, name) = (tool_call_id.unwrap_or_default(), name.unwrap_or_default());
         let result = ToolResult { call_id, name, is_error: false, content };
         return Message { role, blocks: vec![Block::ToolResult(result)] };
     }
-    let mut message = Message::text(role, content);
-    message.blocks.extend(tool_calls.into_iter().map(|call| {
-        let arguments = if call.input.is_null() { String::new() } else { call.input.to_string() };
-        Block::ToolCall(ToolCall { id: call.id, name: call.name, arguments, opaque: None })
-    }));
-    message
+    blocks.extend(tool_calls.into_iter().map(|call| Block::ToolCall(tool_call(call))));
+    Message { role, blocks }
+}
+
+fn part(part: InputPart) -> Block {
+    match part {
+        InputPart::Text { text } => Block::Text { text },
+        InputPart::Image { url: Some(url), .. } => Block::Image { source: ImageSource::Url { url } },
+        InputPart::Image { url: None, media_type, data } => {
+            let (media_type, data) = (media_type.unwrap_or_default(), data.unwrap_or_default());
+            Block::Image { source: ImageSource::Base64 { media_type, data } }
+        }
+    }
+}
+
+fn tool_call(call: InputCall) -> ToolCall {
+    match call {
+        InputCall::Theirs { id, function: CallFunction { name, arguments } } => {
+            ToolCall { id, name, arguments, opaque: None }
+        }
+        InputCall::Ours { id, name, input } => {
+            let arguments = if input.is_null() { String::new() } else { input.to_string() };
+            ToolCall { id, name, arguments, opaque: None }
+        }
+    }
 }
