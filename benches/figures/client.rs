@@ -33,16 +33,28 @@ pub fn home() -> TempDir {
 impl Daemon {
     /// An environment of its own: nothing is configured but the upstream.
     pub fn spawn(home: &Path, upstream: Option<&Upstream>) -> Self {
+        let chat = |upstream: &Upstream| {
+            [("OPENAI_COMPATIBLE_URL", upstream.base_url()), ("MODEL_DEFAULT", "gpt-4o-mini".to_owned())]
+        };
+        Self::spawn_with(home, upstream.into_iter().flat_map(chat))
+    }
+
+    /// With these settings.
+    fn spawn_with<'a>(home: &Path, settings: impl IntoIterator<Item = (&'a str, String)>) -> Self {
         let mut command = Command::new(PROGRAM);
         command.args(["--stdio", "--no-daemon"]).env_clear().env("HOME", home);
         command.env("XDG_STATE_HOME", home.join("state")).env("XDG_CONFIG_HOME", home.join("config"));
-        if let Some(upstream) = upstream {
-            command.env("OPENAI_COMPATIBLE_URL", upstream.base_url()).env("MODEL_DEFAULT", "gpt-4o-mini");
-        }
+        command.envs(settings);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the daemon starts");
         let stdin = process.stdin.take().expect("its input is piped");
         let stdout = BufReader::with_capacity(256 * 1024, process.stdout.take().expect("its output is piped"));
         Self { process, stdin, stdout, line: Vec::new(), last_id: 0 }
+    }
+
+    pub fn start_with<'a>(home: &Path, settings: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        let mut daemon = Self::spawn_with(home, settings);
+        daemon.initialize();
+        daemon
     }
 
     pub fn start(home: &Path, upstream: Option<&Upstream>) -> Self {

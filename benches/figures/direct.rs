@@ -22,13 +22,18 @@ pub struct Read {
 }
 
 impl Direct {
-    #[expect(clippy::disallowed_methods, reason = "the bare client is what the guarded one is compared with")]
+    /// Asks for chat completions.
     pub fn new(upstream: &Upstream) -> Self {
+        Self::to(upstream, "/v1/chat/completions")
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the bare client is what the guarded one is compared with")]
+    pub fn to(upstream: &Upstream, path: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         // Only plain HTTP is spoken, but a client is not made without something to encrypt with.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().tcp_nodelay(true).tls_certs_only([]).build().expect("a client");
-        Self { runtime, client, url: format!("{}/chat/completions", upstream.base_url()) }
+        Self { runtime, client, url: format!("{}{path}", upstream.origin()) }
     }
 
     /// How long one exchange takes, all of its body read.

@@ -5,6 +5,7 @@
 //! that what else the machine does weighs on both. Nothing is asserted about time.
 
 mod client;
+mod dialect;
 mod direct;
 mod memory;
 mod sample;
@@ -14,6 +15,7 @@ mod stream;
 mod table;
 mod turn;
 mod upstream;
+mod wire;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -38,13 +40,14 @@ impl Effort {
 
 type Group = fn(Effort, &mut Table);
 
-const GROUPS: [(&str, Group); 6] = [
+const GROUPS: [(&str, Group); 7] = [
     ("start", start::measure),
     ("memory", memory::measure),
     ("turn", turn::measure),
     ("stream", stream::cost),
     ("token", stream::first_token),
     ("skill", skill::measure),
+    ("wire", wire::measure),
 ];
 
 fn main() -> ExitCode {

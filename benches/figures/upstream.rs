@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::dialect::Dialect;
+
 /// How the next answers are given.
 #[derive(Clone)]
 pub enum Manner {
@@ -29,9 +31,6 @@ struct Shared {
     written: Mutex<Vec<Instant>>,
 }
 
-const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n\
-    transfer-encoding: chunked\r\ncache-control: no-cache\r\n\r\n";
-
 impl Upstream {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
@@ -51,7 +50,11 @@ impl Upstream {
     }
 
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("{}/v1", self.origin())
+    }
+
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     pub fn answer(&self, manner: Manner) {
@@ -72,42 +75,62 @@ impl Upstream {
         connection.set_nodelay(true).ok()?;
         let mut reader = BufReader::new(connection.try_clone().ok()?);
         loop {
-            let body = request_body(&mut reader)?;
+            let Request { line, body } = request(&mut reader)?;
+            if line.starts_with("HEAD ") {
+                connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok()?;
+                continue;
+            }
+            let dialect = Dialect::of_path(&line);
             let streamed = memchr::memmem::find(&body, b"\"stream\":true").is_some();
             self.shared.bodies.lock().expect("no panic").push(body);
             let manner = self.shared.manner.lock().expect("no panic").clone();
             match manner {
-                Manner::AtOnce if streamed => connection.write_all(whole_stream(&[" Warsaw"]).as_bytes()),
-                Manner::AtOnce => connection.write_all(document().as_bytes()),
-                Manner::Burst(chunks) => connection.write_all(whole_stream(&vec![" token"; chunks]).as_bytes()),
-                Manner::Paced(chunks, pause) => self.paced(&mut connection, chunks, pause),
+                Manner::AtOnce if streamed => connection.write_all(dialect.stream(1).as_bytes()),
+                Manner::AtOnce => connection.write_all(dialect.document().as_bytes()),
+                Manner::Burst(chunks) => connection.write_all(dialect.stream(chunks).as_bytes()),
+                Manner::Paced(chunks, pause) => self.paced(&mut connection, dialect, chunks, pause),
             }
             .ok()?;
         }
     }
 
-    fn paced(&self, connection: &mut TcpStream, chunks: usize, pause: Duration) -> std::io::Result<()> {
-        connection.write_all(format!("{STREAM_HEAD}{}", first_event()).as_bytes())?;
+    fn paced(
+        &self,
+        connection: &mut TcpStream,
+        dialect: &Dialect,
+        chunks: usize,
+        pause: Duration,
+    ) -> std::io::Result<()> {
+        connection.write_all(dialect.first().as_bytes())?;
         for _ in 0..chunks {
             std::thread::sleep(pause);
-            let event = text_event(" token");
+            let event = dialect.text();
             self.shared.written.lock().expect("no panic").push(Instant::now());
             connection.write_all(event.as_bytes())?;
         }
-        connection.write_all(last_events().as_bytes())
+        connection.write_all(dialect.last().as_bytes())
     }
 }
 
+struct Request {
+    line: String,
+    body: Vec<u8>,
+}
+
 /// None at the end of input.
-fn request_body(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+fn request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut length = 0;
     let mut line = String::new();
+    if reader.read_line(&mut line).ok()? == 0 {
+        return None;
+    }
+    let mut header = String::new();
     loop {
-        line.clear();
-        if reader.read_line(&mut line).ok()? == 0 {
+        header.clear();
+        if reader.read_line(&mut header).ok()? == 0 {
             return None;
         }
-        let header = line.trim_end();
+        let header = header.trim_end();
         if header.is_empty() {
             break;
         }
@@ -119,43 +142,5 @@ fn request_body(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(body)
-}
-
-fn document() -> String {
-    let body = r#"{"id":"chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG","object":"chat.completion","created":1741570283,"model":"gpt-4o-mini-2024-07-18","choices":[{"index":0,"message":{"role":"assistant","content":"The capital of Poland is Warsaw.","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":1117,"completion_tokens":8,"total_tokens":1125,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}},"service_tier":"default","system_fingerprint":"fp_06737a9306"}"#;
-    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-}
-
-fn whole_stream(texts: &[&str]) -> String {
-    let texts: String = texts.iter().map(|text| text_event(text)).collect();
-    format!("{STREAM_HEAD}{}{texts}{}", first_event(), last_events())
-}
-
-fn first_event() -> String {
-    choice_event(
-        r#"{"index":0,"delta":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":null}"#,
-    )
-}
-
-fn text_event(text: &str) -> String {
-    choice_event(&format!(r#"{{"index":0,"delta":{{"content":"{text}"}},"logprobs":null,"finish_reason":null}}"#))
-}
-
-/// The end of the body among them.
-fn last_events() -> String {
-    let stop = choice_event(r#"{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}"#);
-    format!("{stop}{}0\r\n\r\n", http_chunk("data: [DONE]\n\n"))
-}
-
-fn choice_event(choice: &str) -> String {
-    http_chunk(&format!(
-        "data: {{\"id\":\"chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG\",\"object\":\"chat.completion.chunk\",\
-         \"created\":1741570283,\"model\":\"gpt-4o-mini-2024-07-18\",\"service_tier\":\"default\",\
-         \"system_fingerprint\":\"fp_06737a9306\",\"choices\":[{choice}],\"usage\":null}}\n\n"
-    ))
-}
-
-fn http_chunk(data: &str) -> String {
-    format!("{:x}\r\n{data}\r\n", data.len())
+    Some(Request { line, body })
 }
