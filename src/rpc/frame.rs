@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jsonrpsee::types::ErrorObjectOwned;
+use memchr::memchr2;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -166,19 +167,12 @@ fn outcome(wire: &Wire<'_>) -> Result<Box<RawValue>, ErrorObjectOwned> {
 
 /// Nesting outside strings. The parser for raw values does not count it.
 fn deeper_than(text: &str, limit: usize) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in text.bytes() {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
+    let mut depth = 0_usize;
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
         match byte {
-            b'"' => in_string = true,
+            b'"' => rest = after_string(after),
             b'{' | b'[' => {
                 depth += 1;
                 if depth > limit {
@@ -190,6 +184,18 @@ fn deeper_than(text: &str, limit: usize) -> bool {
         }
     }
     false
+}
+
+/// What follows the string that has begun; nothing if it never ends. Most of a long frame is strings.
+fn after_string(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr2(b'"', b'\\', rest) {
+        let escaped = rest[at] == b'\\';
+        rest = rest.get(at + 1 + usize::from(escaped)..).unwrap_or_default();
+        if !escaped {
+            return rest;
+        }
+    }
+    &[]
 }
 
 impl Id {

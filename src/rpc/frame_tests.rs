@@ -68,3 +68,20 @@ fn faults() {
 fn brackets_in_strings_are_not_nesting() {
     check(r#"{"id":7,"method":"m","params":{"a":"[[[[[[[[[[\"[[[["}}"#, r#"request 7 m {"a":"[[[[[[[[[[\"[[[["}"#);
 }
+
+#[test]
+fn brackets_in_strings_are_no_depth() {
+    let check = |text: &str, depth: usize| {
+        assert!(!deeper_than(text, depth), "{text}");
+        assert!(depth == 0 || deeper_than(text, depth - 1), "{text}");
+    };
+    check("1", 0);
+    check(r#"{"a":[1,{"b":2}],"c":{}}"#, 3);
+    check(r#"{"a":"[[[[","b":[]}"#, 2);
+    check(r#"{"a":"\"[[\\","b":[[]]}"#, 3);
+    check(r#"{"[\\\"{":[]}"#, 2);
+    // What is not JSON must not run off its end either.
+    check("{\"a", 1);
+    check("{\"a\\", 1);
+    check("]]{", 1);
+}

@@ -4,6 +4,7 @@
 //! local port, and a lenient reader would find a valid frame in its request.
 
 use bytes::{Buf, BytesMut};
+use memchr::memchr;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -129,7 +130,7 @@ impl Decoder {
 
     fn line(&mut self) -> Option<Inbound> {
         loop {
-            let end = self.buffer[self.scanned..].iter().position(|byte| *byte == b'\n');
+            let end = memchr(b'\n', &self.buffer[self.scanned..]);
             let Some(end) = end.map(|offset| self.scanned + offset) else {
                 return self.unfinished_line();
             };
