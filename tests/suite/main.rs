@@ -12,6 +12,7 @@ mod imports;
 mod layout;
 mod licences;
 mod limits;
+mod paths;
 mod process;
 mod program;
 mod races;
