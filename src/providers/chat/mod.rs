@@ -1,13 +1,13 @@
 //! OpenAI's chat completions, as OpenAI and everybody else speaks them.
 
 mod calls;
-mod decode;
-mod encode;
+pub(super) mod decode;
+pub(super) mod encode;
 mod models;
 mod reasoning;
 mod usage;
 mod vendors;
-mod wire;
+pub(super) mod wire;
 
 #[cfg(test)]
 mod tests;
