@@ -104,6 +104,12 @@ impl Decoder {
                 self.open(Prose::Reasoning, out);
             }
         }
+        if let Some(blocks) = &piece.thinking_blocks {
+            self.thought.add_blocks(blocks);
+            if !blocks.is_empty() {
+                self.open(Prose::Reasoning, out);
+            }
+        }
         if let Some(text) = self.thought.text(&piece) {
             self.say(Prose::Reasoning, text, out);
         }

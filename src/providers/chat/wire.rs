@@ -48,6 +48,8 @@ pub(in crate::providers) struct Piece<'a> {
     #[serde(borrow)]
     pub(in crate::providers) reasoning: Option<Text<'a>>,
     pub(in crate::providers) reasoning_details: Option<Vec<Value>>,
+    /// LiteLLM's, which come beside the text.
+    pub(in crate::providers) thinking_blocks: Option<Vec<Value>>,
     #[serde(borrow)]
     pub(in crate::providers) refusal: Option<Text<'a>>,
     #[serde(borrow)]
@@ -183,6 +185,8 @@ pub(in crate::providers) struct Assistant<'a> {
     pub(in crate::providers) reasoning: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::providers) reasoning_details: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::providers) thinking_blocks: Option<&'a Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::providers) tool_calls: Vec<Call<'a>>,
 }
