@@ -62,7 +62,8 @@ impl Decoder {
         if let Some(error) = chunk.error {
             return Err(self.failure(error.get()));
         }
-        if chunk.object.as_deref() == Some("error") {
+        let has_errors = chunk.errors.is_some_and(|errors| errors.get() != "[]");
+        if has_errors || chunk.object.as_deref() == Some("error") {
             return Err(self.failure(text));
         }
         if let Some(model) = filled(&chunk.model)

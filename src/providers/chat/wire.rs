@@ -24,6 +24,9 @@ pub(in crate::providers) struct Chunk<'a> {
     pub(in crate::providers) x_groq: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(in crate::providers) error: Option<&'a RawValue>,
+    /// Of the boxes in between, which put several in a list.
+    #[serde(borrow)]
+    pub(in crate::providers) errors: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(in crate::providers) object: Option<Text<'a>>,
 }
