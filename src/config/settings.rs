@@ -140,7 +140,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "WORKERS_AI_DEFAULT_MODEL",
         about: "The model (@cf/author/model) that the workers-ai plugin asks when a request names none.",
-        default: None,
+        default: Some("MODEL_DEFAULT, or else @cf/zai-org/glm-4.7-flash, which calls tools and is in the free plan"),
         put: Put::Text(|config, value| config.workers_ai.default_model = Some(value)),
     },
     Setting {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Plugin, Readiness, anthropic, cloudflare, openai_compatible};
+use super::{Plugin, Readiness, anthropic, cloudflare, openai_compatible, workers_ai};
 use crate::config::{self, Config, Secret};
 use crate::providers::loopback::{Answer, Loopback, http};
 use crate::skills::{Skill, SkillError};
@@ -50,6 +50,45 @@ async fn what_is_not_configured_says_so_and_still_has_its_skills() {
     let plugin = cloudflare::build(&config, &http);
     assert_eq!(ids(&plugin), ["cf-verify", "cf-list-zones", "cf-list-dns-records"]);
     assert!(run(&plugin, "cf-verify", json!({})).await.unwrap_err().hint.unwrap().contains("CLOUDFLARE_API_TOKEN"));
+}
+
+#[tokio::test]
+async fn workers_ai_needs_an_account_that_leads_nowhere_else() {
+    let http = http(&[], config::Http::default());
+    let mut config = Config::default();
+    let plugin = workers_ai::build(&config, &http);
+    assert_eq!(ids(&plugin), ["ai-chat", "ai-status"]);
+    assert!(matches!(plugin.readiness, Readiness::Missing { ref missing, .. } if missing.len() == 2));
+    config.cloudflare.api_token = Some(Secret::new("sk-secret-1"));
+    config.cloudflare.account_id = Some("../zones".to_owned());
+    let plugin = workers_ai::build(&config, &http);
+    let Readiness::Missing { missing, hint } = &plugin.readiness else { panic!("it is not configured") };
+    assert_eq!(missing, &["CLOUDFLARE_ACCOUNT_ID"]);
+    assert!(hint.contains("what is set there is no id") && plugin.provider.is_none() && plugin.hosts.is_empty());
+    config.cloudflare.account_id = Some("abc123".to_owned());
+    let plugin = workers_ai::build(&config, &http);
+    assert_eq!(plugin.readiness, Readiness::Configured);
+    assert!(plugin.enabled && plugin.hosts.len() == 1);
+    assert_eq!(plugin.provider.unwrap().default_model(), Some("@cf/zai-org/glm-4.7-flash"));
+}
+
+#[tokio::test]
+async fn workers_ai_only_proposes_until_tools_are_allowed() {
+    let answer = r#"{"result":{"response":"Hello","usage":{"prompt_tokens":3}},"success":true}"#;
+    let server = Loopback::start(vec![Answer::json(200, "", answer)]).await;
+    let mut config = Config::default();
+    config.cloudflare.api_token = Some(Secret::new("sk-secret-1"));
+    config.cloudflare.account_id = Some("abc123".to_owned());
+    config.cloudflare.api_base_url = server.url.join("client/v4").unwrap();
+    config.model_default = Some("@cf/a/of-all".to_owned());
+    let plugin = workers_ai::build(&config, &http(&[&server], config.http.clone()));
+    assert!(plugin.propose_only.as_deref().unwrap().contains("native_tools"));
+    let question = json!({ "messages": [{ "role": "user", "content": "q" }] });
+    let answer = run(&plugin, "ai-chat", question).await.unwrap();
+    assert_eq!((&answer["text"], &answer["provider"]), (&json!("Hello"), &json!("workers-ai")));
+    assert_eq!((&answer["model"], &answer["usage"]["inputTokens"]), (&json!("@cf/a/of-all"), &json!(3)));
+    config.workers_ai.native_tools = true;
+    assert_eq!(workers_ai::build(&config, &http(&[&server], config.http.clone())).propose_only, None);
 }
 
 #[tokio::test]

@@ -4,12 +4,14 @@ use url::Url;
 
 use crate::model::{ErrorKind, ProviderError};
 
-/// `base` as users write it: with or without a closing slash, or with the endpoint itself already at its end. Only a
-/// base that is a bare host gets the `/v1` that everybody has; another path is taken at its word.
-pub(super) fn join(base: &Url, endpoint: &str) -> Url {
+/// `base` as users write it: with or without a closing slash, or with the endpoint itself already at its end. `home` is
+/// where the API is on such a host, `/v1` for most: a base that is a bare host, or stops on the way there, is led there;
+/// another path is taken at its word.
+pub(super) fn join(base: &Url, home: &str, endpoint: &str) -> Url {
     let path = base.path().trim_end_matches('/');
-    let path = path.strip_suffix("/chat/completions").unwrap_or(path);
-    let path = if path.is_empty() { "/v1" } else { path };
+    let path = ["/chat/completions", "/models"].iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path);
+    let is_on_the_way = home.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+    let path = if is_on_the_way { home } else { path };
     with_path(base, &format!("{path}/{endpoint}"))
 }
 
@@ -52,15 +54,30 @@ mod tests {
 
     #[test]
     fn bases_of_all_forms() {
-        let check = |base: &str, expected: &str| assert_eq!(join(&url(base), "chat/completions").as_str(), expected);
+        let check =
+            |base: &str, expected: &str| assert_eq!(join(&url(base), "/v1", "chat/completions").as_str(), expected);
         check("http://h:1", "http://h:1/v1/chat/completions");
         check("http://h:1/", "http://h:1/v1/chat/completions");
         check("http://h:1/v1", "http://h:1/v1/chat/completions");
         check("http://h:1/v1/", "http://h:1/v1/chat/completions");
+        check("http://h:1/v1//", "http://h:1/v1/chat/completions");
         check("http://h:1/openai/v1", "http://h:1/openai/v1/chat/completions");
         check("http://h:1/cfgw", "http://h:1/cfgw/chat/completions");
+        check("http://h:1/v1beta", "http://h:1/v1beta/chat/completions");
         check("http://h:1/v1/chat/completions", "http://h:1/v1/chat/completions");
+        check("http://h:1/v1/chat/completions/", "http://h:1/v1/chat/completions");
+        check("http://h:1/v1/models", "http://h:1/v1/chat/completions");
         check("http://h:1/v1?api-version=2", "http://h:1/v1/chat/completions?api-version=2");
+    }
+
+    #[test]
+    fn a_base_that_stops_on_the_way_is_led_home() {
+        let check = |base: &str, expected: &str| assert_eq!(join(&url(base), "/openai/v1", "x").path(), expected);
+        for base in ["http://h", "http://h/openai", "http://h/openai/", "http://h/openai/v1", "http://h/openai/v1/"] {
+            check(base, "/openai/v1/x");
+        }
+        check("http://h/open", "/open/x");
+        check("http://h/v1", "/v1/x");
     }
 
     #[test]

@@ -16,15 +16,19 @@ pub(super) fn source() -> Source {
     Source { upstream, redactor: Redactor::default() }
 }
 
-/// Reads every answer of the dialect, whole, byte by byte and in awkward pieces, and compares.
+/// Reads every answer of the dialect whole, cut in two at every byte, byte by byte and in awkward pieces, and compares.
 pub(super) fn check_all<D: Decode>(dialect: &str, decoder: impl Fn() -> D) {
     let _guard = settings(dialect).bind_to_scope();
     for file in files(dialect) {
         let bytes = fs::read(&file).expect("a fixture");
         let name = file.file_stem().and_then(|name| name.to_str()).expect("a plain name");
-        let whole = read(&bytes, bytes.len(), decoder());
+        let whole = read([&bytes[..]], decoder());
         for size in [1, 7, 64] {
-            assert_eq!(read(&bytes, size, decoder()), whole, "{name} in pieces of {size}");
+            assert_eq!(read(bytes.chunks(size), decoder()), whole, "{name} in pieces of {size}");
+        }
+        for at in 0..=bytes.len() {
+            let (head, tail) = bytes.split_at(at);
+            assert_eq!(read([head, tail], decoder()), whole, "{name} cut at {at}");
         }
         insta::assert_snapshot!(name, whole);
     }
@@ -35,9 +39,9 @@ pub(super) fn check_damaged<D: Decode>(dialect: &str, decoder: impl Fn() -> D) {
     for file in files(dialect) {
         let mut bytes = fs::read(&file).expect("a fixture");
         for at in (0..bytes.len()).step_by(7) {
-            read(&bytes[..at], at, decoder());
+            read([&bytes[..at]], decoder());
             let good = std::mem::replace(&mut bytes[at], b'"');
-            read(&bytes, bytes.len(), decoder());
+            read([&bytes[..]], decoder());
             bytes[at] = good;
         }
     }
@@ -70,8 +74,8 @@ fn settings(dialect: &str) -> insta::Settings {
 }
 
 /// One line a delta.
-fn read<D: Decode>(bytes: &[u8], size: usize, decoder: D) -> String {
-    let (deltas, result) = replay(decoder, source(), bytes.chunks(size.max(1)));
+fn read<'a, D: Decode>(pieces: impl IntoIterator<Item = &'a [u8]>, decoder: D) -> String {
+    let (deltas, result) = replay(decoder, source(), pieces);
     let mut lines: Vec<String> = deltas.iter().map(line).collect();
     lines.extend(result.err().map(|error| fault(&error)));
     lines.join("\n")
@@ -95,7 +99,8 @@ fn line(delta: &Delta) -> String {
             let counts = [usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.cache_write_tokens];
             let counts = counts.into_iter().chain([usage.reasoning_tokens]);
             let counts = counts.map(|count| count.map_or("-".to_owned(), |count| count.to_string()));
-            format!("usage in out cached written reasoning: {}", counts.collect::<Vec<_>>().join(" "))
+            let cost = usage.cost_nano_usd.map_or(String::new(), |cost| format!(", cost {cost}"));
+            format!("usage in out cached written reasoning: {}{cost}", counts.collect::<Vec<_>>().join(" "))
         }
         Delta::Metadata(metadata) => format!("metadata {}", Value::Object(metadata.clone())),
         Delta::Finished(stop) => format!("finished {stop:?}"),

@@ -14,7 +14,7 @@ use crate::policy::{HostPolicy, Redactor};
 
 #[derive(Clone)]
 pub(crate) struct Answer {
-    bytes: String,
+    bytes: Vec<u8>,
     then: Then,
 }
 
@@ -41,17 +41,23 @@ impl Answer {
 
     pub(crate) fn whole(status: u16, headers: &str, body: &str) -> Self {
         let bytes = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len());
-        Self { bytes, then: Then::KeepAlive }
+        Self { bytes: bytes.into_bytes(), then: Then::KeepAlive }
+    }
+
+    /// One that ends with the connection.
+    pub(crate) fn encoded(status: u16, encoding: &str, body: &[u8]) -> Self {
+        let head = format!("HTTP/1.1 {status} X\r\ncontent-encoding: {encoding}\r\nconnection: close\r\n\r\n");
+        Self { bytes: [head.as_bytes(), body].concat(), then: Then::Close }
     }
 
     /// A stream that ends with the connection.
     pub(crate) fn events(body: &str) -> Self {
         let bytes = format!("HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}");
-        Self { bytes, then: Then::Close }
+        Self { bytes: bytes.into_bytes(), then: Then::Close }
     }
 
     pub(crate) fn raw(bytes: &str) -> Self {
-        Self { bytes: bytes.to_owned(), then: Then::Close }
+        Self { bytes: bytes.as_bytes().to_vec(), then: Then::Close }
     }
 
     pub(crate) fn then_hold(mut self) -> Self {
@@ -102,7 +108,7 @@ async fn converse(stream: TcpStream, script: Vec<Answer>, log: Arc<Mutex<Vec<Str
             log.len() - 1
         };
         let answer = &script[turn.min(script.len() - 1)];
-        if write.write_all(answer.bytes.as_bytes()).await.is_err() {
+        if write.write_all(&answer.bytes).await.is_err() {
             break;
         }
         match answer.then {

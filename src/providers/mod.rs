@@ -18,3 +18,4 @@ pub mod retry;
 pub mod sse;
 mod text;
 pub mod upstream;
+pub mod workers_ai;

@@ -14,6 +14,8 @@ use crate::model::{Delta, ErrorKind, Metadata, ProviderError};
 
 /// An answer that is no stream is held whole.
 const MAX_WHOLE: usize = 32 * 1024 * 1024;
+/// Enough to quote.
+const MAX_HEAD: usize = 1024;
 
 pub(super) type Deltas = VecDeque<Delta>;
 
@@ -51,8 +53,16 @@ pub(super) struct Reader<D> {
 enum Shape {
     /// Nothing but blanks so far.
     Unknown,
-    Events(Decoder),
+    Events(Events),
     Whole(Vec<u8>),
+}
+
+#[derive(Default)]
+struct Events {
+    decoder: Decoder,
+    /// How the answer began, as long as there was no event: it may be none at all.
+    head: Vec<u8>,
+    begun: bool,
 }
 
 impl<D: Decode> Reader<D> {
@@ -89,9 +99,11 @@ impl<D: Decode> Reader<D> {
                 Ok(())
             }
             Shape::Events(events) => {
-                events.push(chunk);
+                events.keep(chunk);
+                events.decoder.push(chunk);
                 while self.decode.progress() != Progress::Ended {
-                    let Some(event) = events.next_event()? else { break };
+                    let Some(event) = events.decoder.next_event()? else { break };
+                    events.begun = true;
                     self.decode.event(&event, out)?;
                 }
                 Ok(())
@@ -114,11 +126,16 @@ impl<D: Decode> Reader<D> {
             }
             Shape::Events(mut events) => {
                 if self.progress() != Progress::Ended
-                    && let Some(event) = events.last_event()
+                    && let Some(event) = events.decoder.last_event()
                 {
+                    events.begun = true;
                     self.decode.event(&event, out)?;
                 }
-                if self.progress() == Progress::Ended { Ok(()) } else { self.decode.end(out) }
+                match events.prose() {
+                    Some(text) => Err(self.source.misunderstood(&text)),
+                    None if self.progress() == Progress::Ended => Ok(()),
+                    None => self.decode.end(out),
+                }
             }
         }
     }
@@ -143,7 +160,26 @@ impl Shape {
         let first = chunk.iter().find(|byte| !byte.is_ascii_whitespace())?;
         Some(match first {
             b'{' | b'[' | b'"' | b'<' => Self::Whole(Vec::new()),
-            _ => Self::Events(Decoder::default()),
+            _ => Self::Events(Events::default()),
         })
+    }
+}
+
+impl Events {
+    fn keep(&mut self, chunk: &[u8]) {
+        if !self.begun && self.head.len() < MAX_HEAD {
+            self.head.extend_from_slice(&chunk[..chunk.len().min(MAX_HEAD - self.head.len())]);
+        }
+    }
+
+    /// What came instead of events: a sentence of something on the way, which has no line like an event's.
+    fn prose(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.head);
+        let is_field = |line: &str| {
+            let name = line.trim_start_matches('\u{FEFF}').split(':').next().unwrap_or_default();
+            line.contains(':') && matches!(name, "" | "data" | "event" | "id" | "retry" | "error")
+        };
+        let lines = || text.lines().filter(|line| !line.trim().is_empty());
+        (!self.begun && lines().next().is_some() && !lines().any(is_field)).then(|| text.into_owned())
     }
 }

@@ -1,5 +1,8 @@
 //! Whole calls through a provider, against a server that plays a script.
 
+mod compressed;
+mod patience;
+
 use futures_util::StreamExt;
 use reqwest::header::HeaderMap;
 
@@ -59,7 +62,7 @@ async fn ask(provider: &dyn Provider, request: Request) -> Result<(String, Optio
 }
 
 #[tokio::test]
-async fn what_passes_is_asked_again() {
+async fn quirk_23_what_passes_is_asked_again() {
     let busy = Answer::json(429, "retry-after-ms: 1\r\n", r#"{"error":{"message":"slow down"}}"#);
     let server = Loopback::start(vec![busy.clone(), busy, Answer::events(&format!("{HELLO}{END}"))]).await;
     let (text, error) = ask(&chat(&server, Some("m")), question()).await.unwrap();
@@ -78,7 +81,7 @@ async fn what_does_not_pass_is_reported_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_again_once_something_was_shown() {
+async fn quirk_06_nothing_is_asked_again_once_something_was_shown() {
     let server = Loopback::start(vec![Answer::events(HELLO)]).await;
     let (text, error) = ask(&chat(&server, Some("m")), question()).await.unwrap();
     assert_eq!((text.as_str(), error.unwrap().kind), ("Hello", ErrorKind::Truncated));
@@ -86,7 +89,7 @@ async fn nothing_is_asked_again_once_something_was_shown() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_before_it_shows_anything_is_asked_for_again() {
+async fn quirk_06_an_answer_that_breaks_before_it_shows_anything_is_asked_for_again() {
     let broken = Answer::events(": nothing yet\n\n");
     let server = Loopback::start(vec![broken, Answer::events(&format!("{HELLO}{END}"))]).await;
     assert_eq!(ask(&chat(&server, Some("m")), question()).await.unwrap().0, "Hello");
@@ -94,7 +97,7 @@ async fn an_answer_that_breaks_before_it_shows_anything_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_server_may_ignore_whether_a_stream_was_wanted() {
+async fn quirk_26_a_server_may_ignore_whether_a_stream_was_wanted() {
     let server = Loopback::start(vec![Answer::json(200, "", WHOLE), Answer::events(&format!("{HELLO}{END}"))]).await;
     let provider = chat(&server, Some("m"));
     for stream in [true, false] {
@@ -105,13 +108,56 @@ async fn a_server_may_ignore_whether_a_stream_was_wanted() {
 }
 
 #[tokio::test]
-async fn dropping_the_stream_hangs_up() {
+async fn quirk_31_dropping_the_stream_hangs_up_and_asks_no_more() {
     let mut server = Loopback::start(vec![Answer::events(HELLO).then_hold()]).await;
     let mut deltas = chat(&server, Some("m")).stream(question()).await.unwrap();
     assert!(matches!(deltas.next().await, Some(Ok(Delta::Start { .. }))));
     drop(deltas);
     server.hung_up().await;
     assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn quirk_06_a_length_that_was_promised_and_not_kept_is_a_truncation() {
+    let head = "HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\n";
+    let by_length = Answer::raw(&format!("{head}content-length: 9999\r\n\r\n{HELLO}"));
+    let in_chunks =
+        Answer::raw(&format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n{HELLO}\r\nff\r\nx", HELLO.len()));
+    for answer in [by_length, in_chunks] {
+        let server = Loopback::start(vec![answer]).await;
+        let (text, error) = ask(&chat(&server, Some("m")), question()).await.unwrap();
+        assert_eq!((text.as_str(), error.unwrap().kind, server.asked().len()), ("Hello", ErrorKind::Truncated, 1));
+    }
+}
+
+#[tokio::test]
+async fn quirk_24_a_success_without_a_body_is_named() {
+    for answer in [Answer::raw("HTTP/1.1 204 X\r\n\r\n"), Answer::json(200, "", "")] {
+        let server = Loopback::start(vec![answer]).await;
+        let error = ask(&chat(&server, Some("m")), question()).await.unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Protocol, "Vendor answered with nothing at all"));
+        assert_eq!(error.hint.as_deref(), Some("is the base URL right? See VENDOR_URL"));
+    }
+}
+
+#[tokio::test]
+async fn quirk_24_json_under_another_content_type_is_json() {
+    let headers = "content-type: application/octet-stream\r\n";
+    let failed = Answer::whole(400, headers, r#"{"error":{"message":"bad"}}"#);
+    let server = Loopback::start(vec![Answer::whole(200, headers, WHOLE), failed]).await;
+    let provider = chat(&server, Some("m"));
+    assert_eq!(ask(&provider, question()).await.unwrap().0, "Hello");
+    assert_eq!(ask(&provider, question()).await.unwrap_err().message, "Vendor answered 400: bad");
+}
+
+#[tokio::test]
+async fn quirk_30_an_empty_completion_is_an_error_that_is_not_asked_again() {
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":0}}\n\n";
+    let server = Loopback::start(vec![Answer::events(&format!("{usage}data: [DONE]\n\n"))]).await;
+    let error = ask(&chat(&server, Some("m")), question()).await.unwrap_err();
+    assert_eq!(error.message, "Vendor answered with an empty completion");
+    assert_eq!((error.kind, error.retryable, server.asked().len()), (ErrorKind::Protocol, false, 1));
+    assert!(error.hint.unwrap().contains("context"));
 }
 
 #[tokio::test]
@@ -147,6 +193,18 @@ async fn without_a_default_the_first_model_is_taken_and_remembered() {
     assert_eq!(asked.len(), 3);
     assert!(asked[0].starts_with("GET /v1/models"));
     assert!(asked[1].starts_with("POST /v1/chat/completions") && asked[1].contains("\"model\":\"qwen\""));
+}
+
+#[tokio::test]
+async fn models_of_the_chat_dialect_may_come_in_pages() {
+    let page = |id: &str, more: bool| format!(r#"{{"data":[{{"id":"{id}"}}],"has_more":{more},"last_id":"{id}"}}"#);
+    let pages = [page("a", true), page("b", false)].map(|page| Answer::json(200, "", &page));
+    let server = Loopback::start(pages.to_vec()).await;
+    let provider = chat(&server, Some("m"));
+    let models = provider.models().await.unwrap();
+    assert_eq!(models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert!(server.asked()[1].starts_with("GET /v1/models?after=a "));
+    assert_eq!(provider.endpoints()[0].path(), "/v1/chat/completions");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::DIALECT;
 use super::calls::Calls;
@@ -15,7 +16,7 @@ use crate::providers::sse::Event;
 use crate::providers::text::filled;
 use crate::providers::upstream::Source;
 
-pub(super) struct Decoder {
+pub(in crate::providers) struct Decoder {
     source: Source,
     /// The one that was asked for, which opaque values are bound to.
     model: String,
@@ -40,7 +41,7 @@ enum Prose {
 
 impl Decoder {
     /// `taken` are the ids of the calls before.
-    pub(super) fn new(source: Source, model: String, taken: HashSet<String>) -> Self {
+    pub(in crate::providers) fn new(source: Source, model: String, taken: HashSet<String>) -> Self {
         Self {
             calls: Calls::new(model.clone(), taken),
             source,
@@ -56,12 +57,13 @@ impl Decoder {
         }
     }
 
-    fn chunk(&mut self, text: &str, out: &mut Deltas) -> Result<(), ProviderError> {
+    pub(in crate::providers) fn chunk(&mut self, text: &str, out: &mut Deltas) -> Result<(), ProviderError> {
         let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(text) else { return Err(self.no_chunk(text)) };
         if let Some(error) = chunk.error {
             return Err(self.failure(error.get()));
         }
-        if chunk.object.as_deref() == Some("error") {
+        let has_errors = chunk.errors.is_some_and(|errors| errors.get() != "[]");
+        if has_errors || chunk.object.as_deref() == Some("error") {
             return Err(self.failure(text));
         }
         if let Some(model) = filled(&chunk.model)
@@ -78,18 +80,34 @@ impl Decoder {
                 self.piece(piece, out);
             }
             if let Some(reason) = filled(&choice.finish_reason) {
-                self.stop = Some(self.stop_for(reason)?);
+                self.reason(reason)?;
             }
         }
         self.count(chunk.x_groq.and_then(|raw| usage::read_groq(raw.get())), out);
-        self.count(chunk.usage.and_then(|raw| usage::read(raw.get())), out);
+        self.usage(chunk.usage, out);
         Ok(())
     }
 
-    fn piece(&mut self, mut piece: Piece<'_>, out: &mut Deltas) {
+    /// Why the model stopped.
+    pub(in crate::providers) fn reason(&mut self, reason: &str) -> Result<(), ProviderError> {
+        self.stop = Some(self.stop_for(reason)?);
+        Ok(())
+    }
+
+    pub(in crate::providers) fn usage(&mut self, usage: Option<&RawValue>, out: &mut Deltas) {
+        self.count(usage.and_then(|raw| usage::read(raw.get())), out);
+    }
+
+    pub(in crate::providers) fn piece(&mut self, mut piece: Piece<'_>, out: &mut Deltas) {
         if let Some(details) = &piece.reasoning_details {
             self.thought.add_details(details);
             if !details.is_empty() {
+                self.open(Prose::Reasoning, out);
+            }
+        }
+        if let Some(blocks) = &piece.thinking_blocks {
+            self.thought.add_blocks(blocks);
+            if !blocks.is_empty() {
                 self.open(Prose::Reasoning, out);
             }
         }
@@ -187,7 +205,7 @@ impl Decoder {
         })
     }
 
-    fn finish(&mut self, out: &mut Deltas) -> Result<(), ProviderError> {
+    pub(in crate::providers) fn finish(&mut self, out: &mut Deltas) -> Result<(), ProviderError> {
         self.close(out);
         let has_calls = !self.calls.is_empty();
         self.calls.finish(&mut self.next, out);
@@ -205,7 +223,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn failure(&self, json: &str) -> ProviderError {
+    pub(in crate::providers) fn failure(&self, json: &str) -> ProviderError {
         let error = serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned()));
         self.source.broke_off(&error)
     }

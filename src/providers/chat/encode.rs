@@ -51,7 +51,7 @@ fn messages<'a>(request: &'a Request, model: &str, vendor: &Vendor) -> Vec<wire:
     messages
 }
 
-fn user(blocks: &[Block]) -> wire::UserContent<'_> {
+pub(in crate::providers) fn user(blocks: &[Block]) -> wire::UserContent<'_> {
     if !blocks.iter().any(|block| matches!(block, Block::Image { .. })) {
         let texts = blocks.iter().filter_map(|block| match block {
             Block::Text { text } => Some(text.as_str()),
@@ -105,7 +105,7 @@ fn tool_call<'a>(call: &'a ToolCall, model: &str, vendor: &Vendor) -> wire::Call
 }
 
 /// As the model wrote them where that is an object. Servers that render them into a prompt fail on anything else.
-fn arguments(call: &ToolCall) -> Cow<'_, str> {
+pub(in crate::providers) fn arguments(call: &ToolCall) -> Cow<'_, str> {
     match call.input() {
         Ok(_) if call.arguments.trim_start().starts_with('{') => Cow::Borrowed(&call.arguments),
         Ok(input) => Cow::Owned(input.to_string()),
@@ -133,7 +133,7 @@ fn wire_id<'a>(id: &'a str, vendor: &Vendor) -> Cow<'a, str> {
     Cow::Owned(format!("{:09x}", hasher.finish() & 0xF_FFFF_FFFF))
 }
 
-fn tool(spec: &ToolSpec) -> wire::Tool<'_> {
+pub(in crate::providers) fn tool(spec: &ToolSpec) -> wire::Tool<'_> {
     let function =
         wire::ToolFunction { name: &spec.name, description: &spec.description, parameters: &spec.input_schema };
     wire::Tool { r#type: "function", function }

@@ -1,13 +1,13 @@
 //! OpenAI's chat completions, as OpenAI and everybody else speaks them.
 
 mod calls;
-mod decode;
-mod encode;
+pub(super) mod decode;
+pub(super) mod encode;
 mod models;
 mod reasoning;
 mod usage;
 mod vendors;
-mod wire;
+pub(super) mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,8 @@ mod tests;
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
@@ -59,16 +60,17 @@ impl Chat {
     pub fn new(http: Http, settings: ChatSettings) -> Self {
         let source = Source { upstream: settings.upstream, redactor: http.redactor().clone() };
         let vendor = vendor(settings.base_url.host_str().unwrap_or_default());
-        let url = endpoint::join(&settings.base_url, "chat/completions");
+        let url = endpoint::join(&settings.base_url, vendor.home, "chat/completions");
         Self { http, settings, url, source, vendor, first_model: OnceCell::new() }
     }
 
     /// With the credential and everything else that each request carries.
     fn authorised(&self, mut request: HttpRequest) -> Result<HttpRequest, ProviderError> {
         request.headers.extend(self.settings.headers.clone());
-        match &self.settings.key {
-            Some(key) => request.secret(AUTHORIZATION, "Bearer ", key),
-            None => Ok(request),
+        match (&self.settings.key, self.vendor.key_header) {
+            (Some(key), Some(name)) => request.secret(HeaderName::from_static(name), "", key),
+            (Some(key), None) => request.secret(AUTHORIZATION, "Bearer ", key),
+            (None, _) => Ok(request),
         }
     }
 
@@ -85,12 +87,25 @@ impl Chat {
     }
 
     async fn list(&self, deadline: Option<Instant>) -> Result<Vec<ModelInfo>, ProviderError> {
-        let url = endpoint::join(&self.settings.base_url, "models");
+        let home = endpoint::join(&self.settings.base_url, self.vendor.home, "models");
+        let mut list = Vec::new();
+        let mut next = Some(home.clone());
+        for _ in 0..models::MAX_PAGES {
+            let Some(url) = next.take() else { break };
+            let answer = self.page(url, deadline).await?;
+            let page = models::read(&answer).ok_or_else(|| self.source.misunderstood(&answer.to_string()))?;
+            // A server that does not know how it is asked for the next page gives the same one again.
+            if models::append(&mut list, page) {
+                next = models::next_page(&answer, &home);
+            }
+        }
+        Ok(list)
+    }
+
+    async fn page(&self, url: Url, deadline: Option<Instant>) -> Result<Value, ProviderError> {
         let request = self.authorised(HttpRequest::get(url).deadline(deadline))?;
-        let retries = self.http.settings().max_retries;
         let attempt = async || self.source.json(self.http.send(request.clone()).await?).await;
-        let answer = retry::run(retries, deadline, attempt).await?;
-        models::read(&answer).ok_or_else(|| self.source.misunderstood(&answer.to_string()))
+        retry::run(self.http.settings().max_retries, deadline, attempt).await
     }
 }
 
@@ -127,6 +142,10 @@ impl Provider for Chat {
 
     async fn models(&self) -> Result<Vec<ModelInfo>, ProviderError> {
         self.list(None).await
+    }
+
+    fn endpoints(&self) -> Vec<Url> {
+        vec![self.url.clone()]
     }
 }
 

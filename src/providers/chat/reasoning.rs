@@ -14,6 +14,7 @@ const PLAIN: &str = "reasoning";
 pub(super) struct Thought {
     field: Option<&'static str>,
     details: Vec<Value>,
+    blocks: Vec<Value>,
 }
 
 impl Thought {
@@ -37,20 +38,34 @@ impl Thought {
         }
     }
 
+    /// Blocks have no index; the signature is the last that comes of one.
+    pub(super) fn add_blocks(&mut self, blocks: &[Value]) {
+        for new in blocks {
+            let is_open = |old: &&mut Value| {
+                old.get("type") == new.get("type") && new.get("thinking").is_some() && !old["signature"].is_string()
+            };
+            match (self.blocks.last_mut().filter(is_open), new) {
+                (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
+                _ => self.blocks.push(new.clone()),
+            }
+        }
+    }
+
     /// For the block's opaque value; nothing if the server needs nothing back.
     pub(super) fn take(&mut self) -> Option<Value> {
-        let Self { field, details } = std::mem::take(self);
-        match (field, details.is_empty()) {
-            (None, true) => None,
-            (field, true) => Some(json!({ "field": field })),
-            (field, false) => Some(json!({ "field": field, "details": details })),
+        let Self { field, details, blocks } = std::mem::take(self);
+        let lists = [("details", details), ("blocks", blocks)].into_iter().filter(|(_, list)| !list.is_empty());
+        let lists: Vec<_> = lists.map(|(name, list)| (name.to_owned(), Value::Array(list))).collect();
+        if field.is_none() && lists.is_empty() {
+            return None;
         }
+        Some(Value::Object([("field".to_owned(), json!(field))].into_iter().chain(lists).collect()))
     }
 }
 
 fn merge(old: &mut Map<String, Value>, new: &Map<String, Value>) {
     for (key, value) in new {
-        let grows = matches!(key.as_str(), "text" | "summary" | "data");
+        let grows = matches!(key.as_str(), "text" | "summary" | "data" | "thinking");
         match (old.get_mut(key), value) {
             (Some(Value::String(old)), Value::String(more)) if grows => old.push_str(more),
             (_, Value::Null) => {}
@@ -69,4 +84,5 @@ pub(super) fn give_back<'a>(text: &'a str, value: &'a Value, message: &mut Assis
         _ => {}
     }
     message.reasoning_details = value.get("details").or(message.reasoning_details);
+    message.thinking_blocks = value.get("blocks").or(message.thinking_blocks);
 }

@@ -1,10 +1,17 @@
 //! What single vendors want otherwise than the rest. A new one is a row.
+//!
+//! Servers that run anywhere (Ollama, vLLM, LM Studio, llama.cpp, LiteLLM) have no row: what is odd about their answers
+//! is read for everybody, and what they take is what everybody takes. DeepSeek, Together and xAI want nothing else.
 
 /// How one vendor's reading of the dialect differs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Vendor {
     /// The end of its host's name.
     host: &'static str,
+    /// Where the API begins on that host, for bases that stop short of it.
+    pub(super) home: &'static str,
+    /// The header for the key where it is not `Authorization`.
+    pub(super) key_header: Option<&'static str>,
     /// `max_completion_tokens` instead of `max_tokens`, which its newer models refuse.
     pub(super) completion_limit: bool,
     /// Whether usage has to be asked for in a stream, and may be.
@@ -13,12 +20,19 @@ pub(super) struct Vendor {
     pub(super) short_ids: bool,
 }
 
-const USUAL: Vendor = Vendor { host: "", completion_limit: false, stream_options: true, short_ids: false };
+const USUAL: Vendor =
+    Vendor { host: "", home: "/v1", key_header: None, completion_limit: false, stream_options: true, short_ids: false };
+const AZURE: Vendor = Vendor { home: "/openai/v1", key_header: Some("api-key"), completion_limit: true, ..USUAL };
 
-const VENDORS: [Vendor; 3] = [
+const VENDORS: [Vendor; 8] = [
     Vendor { host: "api.openai.com", completion_limit: true, ..USUAL },
-    Vendor { host: ".openai.azure.com", completion_limit: true, ..USUAL },
+    Vendor { host: ".openai.azure.com", ..AZURE },
+    Vendor { host: ".cognitiveservices.azure.com", ..AZURE },
+    Vendor { host: ".services.ai.azure.com", ..AZURE },
     Vendor { host: "api.mistral.ai", stream_options: false, short_ids: true, ..USUAL },
+    Vendor { host: "api.groq.com", home: "/openai/v1", ..USUAL },
+    Vendor { host: "openrouter.ai", home: "/api/v1", ..USUAL },
+    Vendor { host: "generativelanguage.googleapis.com", home: "/v1beta/openai", ..USUAL },
 ];
 
 pub(super) fn vendor(host: &str) -> Vendor {

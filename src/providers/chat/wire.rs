@@ -14,82 +14,87 @@ use crate::providers::text::Text;
 
 /// A chunk of a stream, or a whole answer: they differ in `delta` and `message` only.
 #[derive(Debug, Deserialize)]
-pub(super) struct Chunk<'a> {
+pub(in crate::providers) struct Chunk<'a> {
     #[serde(borrow)]
-    pub(super) model: Option<Text<'a>>,
-    pub(super) choices: Option<Vec<Choice<'a>>>,
+    pub(in crate::providers) model: Option<Text<'a>>,
+    pub(in crate::providers) choices: Option<Vec<Choice<'a>>>,
     #[serde(borrow)]
-    pub(super) usage: Option<&'a RawValue>,
+    pub(in crate::providers) usage: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) x_groq: Option<&'a RawValue>,
+    pub(in crate::providers) x_groq: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) error: Option<&'a RawValue>,
+    pub(in crate::providers) error: Option<&'a RawValue>,
+    /// Of the boxes in between, which put several in a list.
     #[serde(borrow)]
-    pub(super) object: Option<Text<'a>>,
+    pub(in crate::providers) errors: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(in crate::providers) object: Option<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Choice<'a> {
-    pub(super) index: Option<u32>,
+pub(in crate::providers) struct Choice<'a> {
+    pub(in crate::providers) index: Option<u32>,
     #[serde(borrow)]
-    pub(super) delta: Option<Piece<'a>>,
+    pub(in crate::providers) delta: Option<Piece<'a>>,
     #[serde(borrow)]
-    pub(super) message: Option<Piece<'a>>,
+    pub(in crate::providers) message: Option<Piece<'a>>,
     #[serde(borrow)]
-    pub(super) finish_reason: Option<Text<'a>>,
+    pub(in crate::providers) finish_reason: Option<Text<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Piece<'a> {
+pub(in crate::providers) struct Piece<'a> {
     #[serde(borrow)]
-    pub(super) content: Option<Content<'a>>,
+    pub(in crate::providers) content: Option<Content<'a>>,
     #[serde(borrow)]
-    pub(super) reasoning_content: Option<Text<'a>>,
+    pub(in crate::providers) reasoning_content: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(super) reasoning: Option<Text<'a>>,
-    pub(super) reasoning_details: Option<Vec<Value>>,
+    pub(in crate::providers) reasoning: Option<Text<'a>>,
+    pub(in crate::providers) reasoning_details: Option<Vec<Value>>,
+    /// LiteLLM's, which come beside the text.
+    pub(in crate::providers) thinking_blocks: Option<Vec<Value>>,
     #[serde(borrow)]
-    pub(super) refusal: Option<Text<'a>>,
+    pub(in crate::providers) refusal: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(super) tool_calls: Option<Vec<CallPiece<'a>>>,
+    pub(in crate::providers) tool_calls: Option<Vec<CallPiece<'a>>>,
     /// What calls were before there could be several.
     #[serde(borrow)]
-    pub(super) function_call: Option<Function<'a>>,
+    pub(in crate::providers) function_call: Option<Function<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct CallPiece<'a> {
-    pub(super) index: Option<u32>,
+pub(in crate::providers) struct CallPiece<'a> {
+    pub(in crate::providers) index: Option<u32>,
     #[serde(borrow)]
-    pub(super) id: Option<Text<'a>>,
+    pub(in crate::providers) id: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(super) function: Option<Function<'a>>,
+    pub(in crate::providers) function: Option<Function<'a>>,
     /// Gemini's signature of the thought that led to the call.
-    pub(super) extra_content: Option<Value>,
+    pub(in crate::providers) extra_content: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Function<'a> {
+pub(in crate::providers) struct Function<'a> {
     #[serde(borrow)]
-    pub(super) name: Option<Text<'a>>,
+    pub(in crate::providers) name: Option<Text<'a>>,
     /// A string by the book, an object by some.
     #[serde(borrow)]
-    pub(super) arguments: Option<&'a RawValue>,
+    pub(in crate::providers) arguments: Option<&'a RawValue>,
 }
 
 #[derive(Debug)]
-pub(super) enum Content<'a> {
+pub(in crate::providers) enum Content<'a> {
     Text(Text<'a>),
     Parts(Vec<Part<'a>>),
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Part<'a> {
+pub(in crate::providers) struct Part<'a> {
     #[serde(borrow)]
-    pub(super) text: Option<Text<'a>>,
+    pub(in crate::providers) text: Option<Text<'a>>,
     /// Mistral's reasoning models.
     #[serde(borrow)]
-    pub(super) thinking: Option<Content<'a>>,
+    pub(in crate::providers) thinking: Option<Content<'a>>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
@@ -142,32 +147,32 @@ impl<'de> Visitor<'de> for ContentVisitor {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Body<'a> {
-    pub(super) model: &'a str,
-    pub(super) messages: Vec<Message<'a>>,
+pub(in crate::providers) struct Body<'a> {
+    pub(in crate::providers) model: &'a str,
+    pub(in crate::providers) messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) tools: Vec<Tool<'a>>,
+    pub(in crate::providers) tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tool_choice: Option<&'static str>,
+    pub(in crate::providers) tool_choice: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_tokens: Option<u32>,
+    pub(in crate::providers) max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_completion_tokens: Option<u32>,
+    pub(in crate::providers) max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) temperature: Option<f64>,
-    pub(super) stream: bool,
+    pub(in crate::providers) temperature: Option<f64>,
+    pub(in crate::providers) stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) stream_options: Option<StreamOptions>,
+    pub(in crate::providers) stream_options: Option<StreamOptions>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct StreamOptions {
-    pub(super) include_usage: bool,
+pub(in crate::providers) struct StreamOptions {
+    pub(in crate::providers) include_usage: bool,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "role", rename_all = "lowercase")]
-pub(super) enum Message<'a> {
+pub(in crate::providers) enum Message<'a> {
     System { content: Cow<'a, str> },
     User { content: UserContent<'a> },
     Assistant(Assistant<'a>),
@@ -175,61 +180,63 @@ pub(super) enum Message<'a> {
 }
 
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Assistant<'a> {
-    pub(super) content: Option<String>,
+pub(in crate::providers) struct Assistant<'a> {
+    pub(in crate::providers) content: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reasoning_content: Option<&'a str>,
+    pub(in crate::providers) reasoning_content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reasoning: Option<&'a str>,
+    pub(in crate::providers) reasoning: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reasoning_details: Option<&'a Value>,
+    pub(in crate::providers) reasoning_details: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::providers) thinking_blocks: Option<&'a Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) tool_calls: Vec<Call<'a>>,
+    pub(in crate::providers) tool_calls: Vec<Call<'a>>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(super) enum UserContent<'a> {
+pub(in crate::providers) enum UserContent<'a> {
     Text(String),
     Parts(Vec<UserPart<'a>>),
 }
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum UserPart<'a> {
+pub(in crate::providers) enum UserPart<'a> {
     Text { text: &'a str },
     ImageUrl { image_url: ImageUrl<'a> },
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct ImageUrl<'a> {
-    pub(super) url: Cow<'a, str>,
+pub(in crate::providers) struct ImageUrl<'a> {
+    pub(in crate::providers) url: Cow<'a, str>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Call<'a> {
-    pub(super) id: Cow<'a, str>,
-    pub(super) r#type: &'static str,
-    pub(super) function: CallFunction<'a>,
+pub(in crate::providers) struct Call<'a> {
+    pub(in crate::providers) id: Cow<'a, str>,
+    pub(in crate::providers) r#type: &'static str,
+    pub(in crate::providers) function: CallFunction<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) extra_content: Option<&'a Value>,
+    pub(in crate::providers) extra_content: Option<&'a Value>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct CallFunction<'a> {
-    pub(super) name: &'a str,
-    pub(super) arguments: Cow<'a, str>,
+pub(in crate::providers) struct CallFunction<'a> {
+    pub(in crate::providers) name: &'a str,
+    pub(in crate::providers) arguments: Cow<'a, str>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Tool<'a> {
-    pub(super) r#type: &'static str,
-    pub(super) function: ToolFunction<'a>,
+pub(in crate::providers) struct Tool<'a> {
+    pub(in crate::providers) r#type: &'static str,
+    pub(in crate::providers) function: ToolFunction<'a>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct ToolFunction<'a> {
-    pub(super) name: &'a str,
-    pub(super) description: &'a str,
-    pub(super) parameters: &'a Schema,
+pub(in crate::providers) struct ToolFunction<'a> {
+    pub(in crate::providers) name: &'a str,
+    pub(in crate::providers) description: &'a str,
+    pub(in crate::providers) parameters: &'a Schema,
 }

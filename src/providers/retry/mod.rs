@@ -19,13 +19,12 @@ const LONGEST_DELAY: Duration = Duration::from_secs(8);
 /// Somebody sits in front of the screen: a longer wait is theirs to decide on.
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
 /// These come as 429, but stay true for hours or until somebody pays.
-const EXHAUSTED: [&str; 6] = [
+const EXHAUSTED: [&str; 5] = [
     "insufficient_quota",
     "usage_limit_reached",
     "enforced_spend_limit_reached",
     "billing_hard_limit_reached",
     "credit_balance_too_low",
-    "3036",
 ];
 
 /// Whether a quota is used up, as against a rate that was too high for a moment.
@@ -33,25 +32,61 @@ pub fn is_exhausted(code: &str) -> bool {
     EXHAUSTED.contains(&code)
 }
 
-/// Whether the same request may fare better soon; `hopeless` is what its body says. What the server says of that goes before what its status means.
-pub fn is_transient(status: u16, hopeless: bool, headers: &HeaderMap) -> bool {
+/// Whether the same request may fare better soon. What the server says of that goes before what its body means, if
+/// that is known, and both before what its status means.
+pub fn is_transient(status: u16, by_body: Option<bool>, headers: &HeaderMap) -> bool {
     match headers.get("x-should-retry").map(HeaderValue::as_bytes) {
         Some(b"true") => true,
         Some(b"false") => false,
-        _ => !hopeless && (matches!(status, 408 | 409 | 425 | 429) || status >= 500),
+        _ => by_body.unwrap_or(matches!(status, 408 | 409 | 425 | 429 | 498) || status >= 500),
     }
 }
 
-/// How long the server asks to be left alone; nothing if it does not say, or says something that is past.
+/// How long the server asks to be left alone; nothing if it does not say, or says something that is past. Dates are
+/// read by the server's own clock, if it shows it: ours may be off.
 pub fn asked_delay(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let number = |name: &str| text(name).and_then(|text| text.parse::<f64>().ok());
     let seconds = number("retry-after-ms").map(|ms| ms / 1000.0).or_else(|| number("retry-after"));
     let delay = match seconds {
         Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        None => httpdate::parse_http_date(text("retry-after")?).ok().and_then(|at| at.duration_since(now).ok()),
+        None => {
+            let date = |name: &str| text(name).and_then(|text| httpdate::parse_http_date(text).ok());
+            date("retry-after").and_then(|at| at.duration_since(date("date").unwrap_or(now)).ok())
+        }
     };
     delay.filter(|delay| !delay.is_zero())
+}
+
+/// The same, from a sentence such as "Please try again in 1m26.4s", where the headers say nothing.
+pub fn delay_in_words(message: &str) -> Option<Duration> {
+    const WORDS: [&str; 3] = ["try again in ", "retry in ", "retry after "];
+    let message = message.to_ascii_lowercase();
+    let mut rest = WORDS.iter().find_map(|words| Some(message.split_once(words)?.1))?;
+    let mut delay = Duration::ZERO;
+    while let Some((part, left)) = first_span(rest) {
+        delay = delay.checked_add(part)?;
+        rest = left;
+    }
+    (!delay.is_zero()).then_some(delay)
+}
+
+/// A number with its unit, and what follows.
+fn first_span(text: &str) -> Option<(Duration, &str)> {
+    let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
+    let (number, rest) = text.split_at(end);
+    let rest = rest.trim_start();
+    let unit = &rest[..rest.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(rest.len())];
+    let seconds = match unit {
+        "ms" | "millisecond" | "milliseconds" => 0.001,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        "h" | "hour" | "hours" => 3600.0,
+        "d" | "day" | "days" => 86_400.0,
+        _ => return None,
+    };
+    let delay = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+    Some((delay, rest[unit.len()..].trim_start()))
 }
 
 /// The retries that one call has left.

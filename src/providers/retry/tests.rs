@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
-use super::{asked_delay, is_exhausted, is_transient, run};
+use super::{asked_delay, delay_in_words, is_exhausted, is_transient, run};
 use crate::model::{ErrorKind, ProviderError};
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -20,19 +20,20 @@ fn now() -> SystemTime {
 
 #[test]
 fn statuses() {
-    for status in [408, 409, 425, 429, 500, 502, 503, 504, 520, 524, 529] {
-        assert!(is_transient(status, false, &HeaderMap::new()), "{status}");
+    for status in [408, 409, 425, 429, 498, 500, 502, 503, 504, 520, 524, 529] {
+        assert!(is_transient(status, None, &HeaderMap::new()), "{status}");
     }
     for status in [400, 401, 402, 403, 404, 413, 422, 424] {
-        assert!(!is_transient(status, false, &HeaderMap::new()), "{status}");
+        assert!(!is_transient(status, None, &HeaderMap::new()), "{status}");
     }
-    assert!(!is_transient(429, is_exhausted("insufficient_quota"), &HeaderMap::new()));
-    assert!(is_transient(400, false, &headers(&[("x-should-retry", "true")])));
-    assert!(!is_transient(503, false, &headers(&[("x-should-retry", "false")])));
+    assert!(is_exhausted("insufficient_quota") && !is_transient(429, Some(false), &HeaderMap::new()));
+    assert!(is_transient(400, Some(true), &HeaderMap::new()));
+    assert!(is_transient(400, None, &headers(&[("x-should-retry", "true")])));
+    assert!(!is_transient(503, None, &headers(&[("x-should-retry", "false")])));
 }
 
 #[test]
-fn the_delay_that_a_server_asks_for() {
+fn quirk_22_the_delay_that_a_server_asks_for_in_every_form() {
     let check = |pairs: &[(&'static str, &str)]| asked_delay(&headers(pairs), now());
     let date = |at: SystemTime| httpdate::fmt_http_date(at);
     assert_eq!(check(&[("retry-after", "2")]), Some(Duration::from_secs(2)));
@@ -46,6 +47,34 @@ fn the_delay_that_a_server_asks_for() {
         assert_eq!(check(&[("retry-after", nothing)]), None, "{nothing}");
     }
     assert_eq!(check(&[]), None);
+}
+
+#[test]
+fn quirk_22_a_date_is_read_by_the_clock_of_the_server() {
+    let date = |at: SystemTime| httpdate::fmt_http_date(at);
+    let theirs = now() + Duration::from_secs(3600);
+    let (sent, until) = (date(theirs), date(theirs + Duration::from_secs(5)));
+    assert_eq!(asked_delay(&headers(&[("date", &sent), ("retry-after", &until)]), now()), Some(Duration::from_secs(5)));
+}
+
+#[test]
+fn quirk_22_the_delay_in_a_sentence() {
+    let check = |said: &str| delay_in_words(said).map(|delay| delay.as_millis());
+    assert_eq!(check("Please try again in 20s."), Some(20_000));
+    assert_eq!(check("Please try again in 1m26.4s. See"), Some(86_400));
+    assert_eq!(check("Try again in 350 ms"), Some(350));
+    assert_eq!(check("please retry after 2 minutes"), Some(120_000));
+    assert_eq!(check("try again in 6m0s"), Some(360_000));
+    for nothing in [
+        "try again in a moment",
+        "try again in 20 apples",
+        "try again in ",
+        "try again in 1e9s",
+        "no",
+        "try again in 0s",
+    ] {
+        assert_eq!(check(nothing), None, "{nothing}");
+    }
 }
 
 /// How often was asked, and how long that took.
@@ -74,7 +103,7 @@ async fn what_passes_is_tried_again_with_growing_delays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_is_too_long_is_reported_at_once() {
+async fn quirk_22_a_wait_that_is_too_long_is_reported_at_once() {
     for (asked, time) in [(61, None), (10, Some(Duration::from_secs(10)))] {
         let error = unavailable().with_retry_after(Some(Duration::from_secs(asked)));
         let (tries, took, error) = check(error, time).await;
@@ -84,7 +113,7 @@ async fn a_wait_that_is_too_long_is_reported_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_pass_is_not_tried_again() {
+async fn quirk_23_what_does_not_pass_is_not_tried_again() {
     for kind in [ErrorKind::Auth, ErrorKind::Quota, ErrorKind::InvalidRequest, ErrorKind::HostNotAllowed] {
         assert_eq!(check(ProviderError::new(kind, "no"), None).await.0, 1, "{kind:?}");
     }

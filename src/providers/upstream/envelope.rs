@@ -1,5 +1,7 @@
 //! Finding the message and the code in an error body, whatever it is wrapped in.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 /// Deeper wrapping is nobody's habit.
@@ -10,14 +12,18 @@ pub(super) struct Envelope {
     pub(super) message: Option<String>,
     /// Every word or number that stands where a code or a type does, outermost first.
     pub(super) codes: Vec<String>,
+    /// When a window begins anew, since 1970 and from now on.
+    pub(super) resets_at: Option<Duration>,
+    pub(super) resets_in: Option<Duration>,
 }
 
 impl Envelope {
     /// A body that is not JSON is its own message.
     pub(super) fn read(text: &str) -> Self {
-        match serde_json::from_str::<Value>(text) {
-            Ok(value) => Self::from_value(&value),
-            Err(_) => Self { message: Some(text.to_owned()), codes: Vec::new() },
+        let value = serde_json::from_str::<Value>(text).ok().or_else(|| in_event(text));
+        match value {
+            Some(value) => Self::from_value(&value),
+            None => Self { message: Some(text.to_owned()), ..Self::default() },
         }
     }
 
@@ -48,6 +54,8 @@ impl Envelope {
                 for name in ["code", "status_code", "error_code", "type", "status"] {
                     self.note(fields.get(name));
                 }
+                self.resets_at = seconds(fields.get("resets_at")).or(self.resets_at);
+                self.resets_in = seconds(fields.get("resets_in_seconds")).or(self.resets_in);
                 // The inner message is the vendor's, the outer one that of a box in between.
                 for name in ["error", "errors", "detail", "details"] {
                     if let Some(inner) = fields.get(name) {
@@ -77,4 +85,14 @@ impl Envelope {
             _ => {}
         }
     }
+}
+
+/// Servers that were about to stream put an error in the event that would have been the first.
+fn in_event(text: &str) -> Option<Value> {
+    let fields = text.lines().filter_map(|line| line.strip_prefix("data:").or_else(|| line.strip_prefix("error:")));
+    fields.filter_map(|data| serde_json::from_str::<Value>(data).ok()).find(|value| !value.is_null())
+}
+
+fn seconds(value: Option<&Value>) -> Option<Duration> {
+    value.and_then(Value::as_f64).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }

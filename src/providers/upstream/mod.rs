@@ -2,11 +2,12 @@
 //! them are known to send, made into one [`ProviderError`] that a person can act on.
 
 mod classify;
+mod cloudflare;
 mod envelope;
 #[cfg(test)]
 mod tests;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -15,6 +16,7 @@ use super::http::Response;
 use super::retry;
 use crate::model::{ErrorKind, ProviderError};
 use crate::policy::Redactor;
+use classify::{Again, Verdict};
 use envelope::Envelope;
 
 /// An error body is read no further.
@@ -23,6 +25,7 @@ const MAX_ERROR_BODY: usize = 64 * 1024;
 const MAX_JSON_BODY: usize = 16 * 1024 * 1024;
 /// Characters of somebody else's text that stand in a sentence of ours.
 const MAX_QUOTE: usize = 300;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A vendor as the user knows it.
 #[derive(Clone, Copy, Debug)]
@@ -46,29 +49,34 @@ impl Upstream {
             return self.blocked(status, headers, &text, now);
         }
         let envelope = Envelope::read(&text);
-        let kind = classify::kind(status, &envelope);
-        let hopeless = matches!(kind, ErrorKind::Quota | ErrorKind::ContextTooLong);
+        let verdict = classify::verdict(status, &envelope);
         let said = match envelope.message.as_deref().map(str::trim) {
             Some(message) if !message.is_empty() => redacted(message, redactor),
             _ => classify::meaning(status).to_owned(),
         };
-        let error = ProviderError::new(kind, format!("{} answered {status}: {said}", self.name))
+        let by_body = match verdict.again {
+            Again::ByStatus => None,
+            again => Some(again == Again::Yes),
+        };
+        let asked = || retry::asked_delay(headers, now).or_else(|| retry::delay_in_words(&said));
+        let error = ProviderError::new(verdict.kind, format!("{} answered {status}: {said}", self.name))
             .with_status(status)
-            .retryable(retry::is_transient(status, hopeless, headers))
-            .with_retry_after(retry::asked_delay(headers, now));
-        self.hinted(error)
+            .retryable(retry::is_transient(status, by_body, headers))
+            .with_retry_after(wait(verdict, &envelope, now).or_else(asked));
+        self.hinted(error, verdict.hint)
     }
 
     /// For an error that arrives inside an answer which began as a success.
-    pub fn broke_off(&self, error: &Value, redactor: &Redactor) -> ProviderError {
+    pub fn broke_off(&self, error: &Value, redactor: &Redactor, now: SystemTime) -> ProviderError {
         let envelope = Envelope::from_value(error);
         let status = envelope.status();
-        let kind = classify::kind(status.unwrap_or(0), &envelope);
-        let message = envelope.message.as_deref().unwrap_or("no reason was given");
-        let message = format!("{} broke off with an error: {}", self.name, redacted(message, redactor));
-        let mut error = ProviderError::new(kind, message);
+        let verdict = classify::verdict(status.unwrap_or(0), &envelope);
+        let said = envelope.message.as_deref().unwrap_or("no reason was given");
+        let message = format!("{} broke off with an error: {}", self.name, redacted(said, redactor));
+        let asked = wait(verdict, &envelope, now).or_else(|| retry::delay_in_words(said));
+        let mut error = ProviderError::new(verdict.kind, message).with_retry_after(asked);
         error.status = status;
-        self.hinted(error)
+        self.hinted(error, verdict.hint)
     }
 
     /// For an answer that says success and is not what the protocol says.
@@ -96,13 +104,16 @@ impl Upstream {
             false => ("a web page, not JSON", self.url_hint()),
         };
         let message = format!("{} answered {status} with {what}", self.name);
-        let passes = status >= 500 && retry::is_transient(status, false, headers);
+        let passes = status >= 500 && retry::is_transient(status, None, headers);
         let kind = if passes { ErrorKind::Unavailable } else { ErrorKind::Protocol };
         let asked = retry::asked_delay(headers, now);
         ProviderError::new(kind, message).with_status(status).retryable(passes).with_retry_after(asked).with_hint(hint)
     }
 
-    fn hinted(&self, error: ProviderError) -> ProviderError {
+    fn hinted(&self, error: ProviderError, known: Option<&str>) -> ProviderError {
+        if let Some(hint) = known {
+            return error.with_hint(hint);
+        }
         let hint = match error.kind {
             ErrorKind::Auth => format!("check {}", self.key_setting),
             ErrorKind::Quota => format!("check the plan and the credit of the account behind {}", self.key_setting),
@@ -135,7 +146,7 @@ impl Source {
     }
 
     pub fn broke_off(&self, error: &Value) -> ProviderError {
-        self.upstream.broke_off(error, &self.redactor)
+        self.upstream.broke_off(error, &self.redactor, SystemTime::now())
     }
 
     pub fn misunderstood(&self, body: &str) -> ProviderError {
@@ -156,6 +167,15 @@ impl Source {
         let body = response.bytes(MAX_JSON_BODY).await?;
         let text = String::from_utf8_lossy(&body);
         serde_json::from_str(&text).map_err(|_| self.misunderstood(&text))
+    }
+}
+
+/// What the body says of when to come back.
+fn wait(verdict: Verdict, envelope: &Envelope, now: SystemTime) -> Option<Duration> {
+    let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    match verdict.again {
+        Again::Tomorrow => Some(DAY - Duration::from_secs(since_epoch.as_secs() % DAY.as_secs())),
+        _ => envelope.resets_in.or_else(|| envelope.resets_at?.checked_sub(since_epoch)),
     }
 }
 

@@ -26,7 +26,7 @@ fn check(status: u16, body: &str, kind: ErrorKind, retryable: bool, said: &str) 
 }
 
 #[test]
-fn envelopes_of_all_shapes_say_the_same() {
+fn quirk_27_error_envelopes_of_all_shapes_say_the_same() {
     let bodies = [
         r#"{"error":{"message":"no such thing","type":"x","code":400}}"#,
         r#"{"type":"error","error":{"type":"invalid_request_error","message":"no such thing"},"request_id":"r"}"#,
@@ -38,6 +38,12 @@ fn envelopes_of_all_shapes_say_the_same() {
         r#"{"detail":[{"loc":["body"],"msg":"no such thing"}]}"#,
         r#"{"object":"error","message":"no such thing","code":"400"}"#,
         r#"{"error":{"message":"no such thing","code":"400"}}"#,
+        r#"{"success":false,"result":[],"messages":[],"error":[{"code":2099,"message":"no such thing"}]}"#,
+        r#"{"state":"Failed","error":{"code":"bad","message":"no such thing"},"model":"m"}"#,
+        r#"{"error":{"message":"no such thing","code":"tool_use_failed"}}"#,
+        r#"{"message":"no such thing"}"#,
+        "data: {\"error\":{\"message\":\"no such thing\"}}\n\ndata: [DONE]\n\n",
+        "event: error\r\ndata: {\"message\":\"no such thing\"}\r\n\r\n",
         "no such thing",
         "\"no such thing\"",
     ];
@@ -75,7 +81,99 @@ fn kinds() {
 }
 
 #[test]
-fn pages_and_challenges_are_named() {
+fn quirk_27_a_failure_with_the_status_500_of_a_stream_that_never_began() {
+    let body = "data: {\"error\":{\"message\":\"slow\",\"type\":\"None\",\"param\":\"None\",\"code\":\"429\"}}\n\n";
+    check(500, body, ErrorKind::Unavailable, true, "slow");
+    let octets = answer(400, &[("content-type", "application/octet-stream")], r#"{"error":{"message":"bad"}}"#);
+    assert_eq!(octets.message, "Vendor answered 400: bad");
+}
+
+#[test]
+fn quirk_23_a_quota_that_is_used_up_is_not_asked_for_again() {
+    let coded = |code: &str| format!(r#"{{"error":{{"message":"no","type":"{code}","code":null}}}}"#);
+    for code in ["insufficient_quota", "usage_limit_reached", "enforced_spend_limit_reached"] {
+        check(429, &coded(code), ErrorKind::Quota, false, "no");
+    }
+    let gateway = r#"{"success":false,"error":[{"code":2050,"message":"Spend limit of the gateway reached"}]}"#;
+    check(429, gateway, ErrorKind::Quota, false, "Spend limit of the gateway reached");
+    let gateway = r#"{"success":false,"error":[{"code":2051,"message":"Rate limited"}]}"#;
+    check(429, gateway, ErrorKind::RateLimited, true, "Rate limited");
+}
+
+#[test]
+fn quirk_23_a_window_that_begins_anew_says_when() {
+    let body = r#"{"error":{"type":"usage_limit_reached","message":"no","plan_type":"plus","resets_at":3600}}"#;
+    assert_eq!(answer(429, &[], body).retry_after, Some(Duration::from_secs(3600)));
+    let body = r#"{"error":{"type":"usage_limit_reached","message":"no","resets_in_seconds":90}}"#;
+    assert_eq!(answer(429, &[], body).retry_after, Some(Duration::from_secs(90)));
+}
+
+/// The gateway's envelope and the API's.
+#[track_caller]
+fn check_code(status: u16, code: u32, kind: ErrorKind, retryable: bool) -> ProviderError {
+    let error = format!(r#"{{"code":{code},"message":"why"}}"#);
+    let gateway = format!(r#"{{"success":false,"result":[],"messages":[],"error":[{error}]}}"#);
+    let api = format!(r#"{{"result":null,"success":false,"errors":[{error}],"messages":[]}}"#);
+    let named = format!(r#"{{"name":"AiGatewayError","error":{error}}}"#);
+    for body in [gateway, api, named] {
+        check(status, &body, kind, retryable, "why");
+    }
+    answer(status, &[], &format!(r#"{{"errors":[{error}]}}"#))
+}
+
+#[test]
+fn quirk_23_the_same_status_of_cloudflare_means_opposite_things() {
+    use ErrorKind::{Auth, Config, ContentBlocked, InvalidRequest, ModelNotFound, Quota, Unavailable};
+    let day_begun = check_code(429, 3036, Quota, false);
+    assert_eq!(day_begun.retry_after, Some(Duration::from_secs(86_400)));
+    check_code(429, 3040, Unavailable, true);
+    check_code(400, 2005, Unavailable, true);
+    check_code(402, 2021, Quota, false);
+    check_code(400, 2001, Config, false);
+    check_code(400, 2019, InvalidRequest, false);
+    check_code(401, 2009, Auth, false);
+    check_code(401, 10_000, Auth, false);
+    for (status, code) in [(424, 2016), (424, 2017), (422, 2017)] {
+        assert!(check_code(status, code, ContentBlocked, false).hint.unwrap().contains("guardrails"));
+    }
+    check_code(404, 7003, ModelNotFound, false);
+    check_code(400, 7003, InvalidRequest, false);
+    check_code(500, 7009, Unavailable, true);
+    check_code(503, 7013, Unavailable, true);
+}
+
+#[test]
+fn the_codes_of_workers_ai() {
+    use ErrorKind::{Auth, ContextTooLong, InvalidRequest, ModelNotFound, Quota, Timeout};
+    check_code(408, 3007, Timeout, true);
+    check_code(408, 3008, Timeout, true);
+    check_code(413, 3006, ContextTooLong, false);
+    check_code(400, 5007, ModelNotFound, false);
+    check_code(404, 3042, ModelNotFound, false);
+    check_code(400, 5004, InvalidRequest, false);
+    for code in [5018, 5016, 3023, 3041] {
+        assert!(check_code(403, code, Auth, false).hint.is_some());
+    }
+    check_code(403, 5035, Quota, false);
+}
+
+#[test]
+fn the_free_quota_lasts_until_midnight() {
+    let body = r#"{"success":false,"errors":[{"code":3036,"message":"4006"}]}"#;
+    let evening = SystemTime::UNIX_EPOCH + Duration::from_secs(20_000 * 86_400 + 23 * 3600);
+    let error = WHO.error(429, &HeaderMap::new(), body.as_bytes(), &Redactor::default(), evening);
+    assert_eq!((error.retryable, error.retry_after), (false, Some(Duration::from_secs(3600))));
+}
+
+#[test]
+fn a_provider_that_failed_behind_the_run_path() {
+    let failed = json!({"state": "Failed", "error": {"code": "provider_unavailable", "message": "gone"}});
+    let error = WHO.broke_off(&failed, &Redactor::default(), SystemTime::UNIX_EPOCH);
+    assert_eq!((error.kind, error.retryable), (ErrorKind::Unavailable, true));
+}
+
+#[test]
+fn quirk_24_web_pages_and_challenges_are_named() {
     let page = answer(404, &[], "\n<!DOCTYPE html><html>");
     assert_eq!(page.message, "Vendor answered 404 with a web page, not JSON");
     assert_eq!(page.hint.as_deref(), Some("is the base URL right? See VENDOR_URL"));
@@ -95,13 +193,33 @@ fn other_peoples_text_is_cut_and_holds_no_secret() {
 }
 
 #[test]
-fn the_time_asked_for_is_kept() {
+fn quirk_24_a_success_that_is_no_answer_is_quoted_and_holds_no_secret() {
+    let redactor = Redactor::new(["sk-secret-1".to_owned()]);
+    let page = WHO.misunderstood("\u{FEFF}\n<html>Sign in</html>", &redactor);
+    assert_eq!(page.message, "Vendor answered with a web page, not JSON");
+    assert_eq!(WHO.misunderstood(" ", &redactor).message, "Vendor answered with nothing at all");
+    let long = WHO.misunderstood(&format!("hello sk-secret-1 {}", "x".repeat(999)), &redactor);
+    assert!(long.message.contains("something else than agreed: hello *** xxx"), "{long}");
+    assert!(long.message.chars().count() < 360);
+    assert!([page, long].iter().all(|error| error.kind == ErrorKind::Protocol && !error.retryable));
+}
+
+#[test]
+fn quirk_22_the_wait_is_read_from_the_words_when_no_header_says_it() {
+    let body =
+        r#"{"error":{"message":"Rate limit reached. Please try again in 1.2s. Visit","code":"rate_limit_exceeded"}}"#;
+    assert_eq!(answer(429, &[], body).retry_after, Some(Duration::from_millis(1200)));
+    assert_eq!(answer(429, &[("retry-after", "7")], body).retry_after, Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn quirk_22_a_long_wait_is_told_and_not_shortened() {
     assert_eq!(answer(429, &[("retry-after", "86400")], "{}").retry_after, Some(Duration::from_secs(86_400)));
 }
 
 #[test]
 fn errors_inside_an_answer() {
-    let check = |value| WHO.broke_off(&value, &Redactor::default());
+    let check = |value| WHO.broke_off(&value, &Redactor::default(), SystemTime::UNIX_EPOCH);
     let error = check(json!({"type": "overloaded_error", "message": "Overloaded"}));
     assert_eq!((error.kind, error.retryable), (ErrorKind::Unavailable, true));
     assert_eq!(error.message, "Vendor broke off with an error: Overloaded");
