@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::chat_skill::chat_skill;
 use super::status_skill::{Status, status_skill};
 use super::{Health, Plugin, Readiness, is_enabled};
@@ -57,7 +59,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
         readiness: readiness(config),
         hosts: endpoints(config),
         skills: vec![
-            chat_skill(ID, "ai-chat", "Ask an open model that runs at Cloudflare", provider.clone(), HINT),
+            chat_skill(ID, "ai-chat", "Ask an open model that runs at Cloudflare", provider.clone(), HINT, &json!({})),
             status_skill("ai-status", "Whether Workers AI is configured and reachable", status),
         ],
         provider,
