@@ -97,6 +97,11 @@ impl Tally {
         total
     }
 
+    /// In US dollars, for those who show it.
+    pub fn cost_usd(&self) -> f64 {
+        self.cost_nano_usd as f64 / 1e9
+    }
+
     /// What the models read and wrote.
     pub fn tokens(&self) -> u64 {
         self.input_tokens.saturating_add(self.output_tokens)

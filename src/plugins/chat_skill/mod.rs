@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
+use super::Gate;
 use crate::model::{Completion, Fold, Provider, ProviderError, Request, Stop, Usage};
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 use input::Input;
@@ -19,7 +20,7 @@ pub(super) fn chat_skill(
     plugin: &'static str,
     id: &str,
     description: &str,
-    provider: Option<Arc<dyn Provider>>,
+    provider: Option<Arc<Gate>>,
     hint: &str,
 ) -> Skill {
     let spec = SkillSpec {
@@ -35,7 +36,7 @@ pub(super) fn chat_skill(
 
 struct ChatHandler {
     plugin: &'static str,
-    provider: Option<Arc<dyn Provider>>,
+    provider: Option<Arc<Gate>>,
     hint: String,
 }
 
@@ -67,6 +68,7 @@ pub(super) fn failed(error: ProviderError) -> SkillError {
     skill_error.hint = error.hint;
     skill_error.status = error.status;
     skill_error.retryable = error.retryable;
+    skill_error.kind = Some(error.kind);
     skill_error
 }
 
@@ -95,7 +97,8 @@ fn usage(usage: &Usage) -> Value {
         ("reasoningTokens", usage.reasoning_tokens),
     ];
     let known = counts.into_iter().filter_map(|(name, count)| Some((name.to_owned(), json!(count?))));
-    Value::Object(known.collect())
+    let cost = usage.cost_usd().map(|cost| ("costUsd".to_owned(), json!(cost)));
+    Value::Object(known.chain(cost).collect())
 }
 
 fn stop_reason(stop: &Stop) -> &str {

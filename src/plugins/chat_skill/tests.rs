@@ -8,6 +8,7 @@ use super::chat_skill;
 use crate::model::{
     BlockStart, Delta, DeltaStream, ModelInfo, Provider, ProviderError, Request, Role, Stop, ToolChoice, Usage,
 };
+use crate::plugins::Gate;
 
 /// Remembers what it was asked and answers with a text and a call.
 #[derive(Default)]
@@ -47,7 +48,7 @@ impl Provider for Fake {
 #[tokio::test]
 async fn a_chat_goes_in_and_an_answer_comes_out() {
     let fake = Arc::new(Fake::default());
-    let skill = chat_skill("fake", "fake-chat", "d", Some(fake.clone()), "h");
+    let skill = chat_skill("fake", "fake-chat", "d", Some(Gate::new(fake.clone())), "h");
     let input = json!({
         "messages": [
             { "role": "user", "content": "q" },
