@@ -76,12 +76,15 @@ fn guard(plugin: &Plugin, meter: &Meter) {
 }
 
 fn check_ids(config: &Config) -> Result<(), LoadError> {
-    let unknown = config.enabled_plugins.iter().flatten().find(|id| !IDS.contains(&id.as_str()));
+    let enabled = config.enabled_plugins.iter().flatten().map(|id| ("ENABLED_PLUGINS", id));
+    // A price that fits nothing would leave a cap without effect.
+    let priced = config.spend.prices.iter().filter_map(|price| Some(("a [[price]] table", price.provider.as_ref()?)));
+    let unknown = enabled.chain(priced).find(|(_, id)| !IDS.contains(&id.as_str()));
     match unknown {
         None => Ok(()),
-        Some(id) => {
+        Some((place, id)) => {
             let known = IDS.join(", ");
-            Err(LoadError(format!("ENABLED_PLUGINS names '{id}', which is no plugin. The plugins are {known}.")))
+            Err(LoadError(format!("{place} names '{id}', which is no plugin. The plugins are {known}.")))
         }
     }
 }
