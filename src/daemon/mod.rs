@@ -29,6 +29,9 @@ const SESSIONS_FILE: &str = "sessions.db";
 /// How long cancelled turns may take to be written down when the daemon stops.
 const STOP: Duration = Duration::from_millis(300);
 
+/// How long what was spent may take to be written down then: a little more than other processes may lock the file.
+const KEEP: Duration = Duration::from_secs(6);
+
 /// How long a connection may take to end once the daemon is asked to stop: a little more than the loop takes that owns
 /// it, unless that loop waits for a client that reads nothing.
 const CLOSE: Duration = Duration::from_millis(2500);
@@ -138,7 +141,9 @@ impl Daemon {
         if tokio::time::timeout(STOP, stopped).await.is_err() {
             tracing::warn!("a turn did not stop in time");
         }
-        self.app.meter.close(STOP).await;
+        if tokio::time::timeout(KEEP, self.app.meter.close(STOP)).await.is_err() {
+            tracing::error!("what calls have spent could not be written down in time");
+        }
     }
 
     fn frame_limits(&self) -> FrameLimits {
