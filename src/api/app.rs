@@ -8,11 +8,12 @@ use tokio::sync::watch;
 
 use super::Connection;
 use crate::helm::Conductor;
-use crate::plugins::Plugin;
+use crate::plugins::{Meter, Plugin};
 
 pub struct App {
     pub conductor: Conductor,
     pub plugins: Vec<Plugin>,
+    pub meter: Meter,
     pub facts: Facts,
     /// The process to end with, once a client has named it.
     parent: watch::Sender<Option<i64>>,
@@ -34,8 +35,15 @@ pub struct Facts {
 }
 
 impl App {
-    pub fn new(conductor: Conductor, plugins: Vec<Plugin>, facts: Facts) -> Arc<Self> {
-        Arc::new(Self { conductor, plugins, facts, parent: watch::channel(None).0, connections: Mutex::default() })
+    pub fn new(conductor: Conductor, plugins: Vec<Plugin>, meter: Meter, facts: Facts) -> Arc<Self> {
+        Arc::new(Self {
+            conductor,
+            plugins,
+            meter,
+            facts,
+            parent: watch::channel(None).0,
+            connections: Mutex::default(),
+        })
     }
 
     /// A client has said which process started it, and with it us.

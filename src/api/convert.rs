@@ -8,6 +8,7 @@ use serde_json::{Value, json, value::RawValue};
 use super::error::ApiError;
 use crate::helm::{self, Entry, TurnOutcome, parse_action_blocks};
 use crate::model::{self, Block, ImageSource, ModelInfo, Role};
+use crate::plugins::Today;
 use crate::protocol::{self as wire, Code, Event, EventParams};
 use crate::rpc::Id;
 use crate::sessions::{ActionRow, MessageRow, SessionRow};
@@ -215,6 +216,19 @@ fn usage(usage: model::Usage) -> wire::Usage {
         cached_tokens: usage.cached_tokens,
         cache_write_tokens: usage.cache_write_tokens,
         reasoning_tokens: usage.reasoning_tokens,
+        cost_usd: usage.cost_usd(),
+    }
+}
+
+pub fn today(today: Today) -> wire::UsageToday {
+    let Today { day, tally } = today;
+    wire::UsageToday {
+        day: day.to_string(),
+        calls: tally.calls,
+        input_tokens: tally.input_tokens,
+        output_tokens: tally.output_tokens,
+        cost_usd: tally.cost_usd(),
+        unpriced_calls: tally.unpriced_calls,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::convert;
 use super::error::ApiError;
 use super::table::Context;
 use crate::protocol::{Empty, RunningTurn, StatusParams, StatusResult, VERSION, openrpc};
@@ -33,6 +34,7 @@ pub async fn status(context: Context, _: StatusParams) -> Result<StatusResult, A
         config_file: app.facts.config_file.display().to_string(),
         state_dir: app.facts.state_dir.display().to_string(),
         log_file: app.facts.log_file.display().to_string(),
+        usage: app.meter.today().await.ok().map(convert::today),
     })
 }
 

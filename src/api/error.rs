@@ -9,6 +9,7 @@ use crate::model::{ErrorKind, ProviderError};
 use crate::protocol::{Attempt, Code, ErrorData, TurnError};
 use crate::rpc::Reason;
 use crate::sessions::StoreError;
+use crate::skills::SkillError;
 
 #[derive(Debug)]
 pub struct ApiError(Box<ErrorData>);
@@ -88,6 +89,7 @@ impl ApiError {
             (_, ErrorKind::Auth) => Code::Auth,
             (_, ErrorKind::HostNotAllowed) => Code::HostNotAllowed,
             (_, ErrorKind::Config) => Code::NoProvider,
+            (_, ErrorKind::SpendCap) => Code::SpendCap,
             _ => code,
         };
         let mut api = Self::new(code, error.to_string());
@@ -98,6 +100,15 @@ impl ApiError {
         api.0.hint.clone_from(&error.hint);
         api.0.attempts = Some(attempts).filter(|attempts| !attempts.is_empty());
         api
+    }
+
+    /// A skill of this plugin that failed.
+    pub fn skill(plugin: &str, error: SkillError) -> Self {
+        let capped = error.kind == Some(ErrorKind::SpendCap);
+        let code = if capped { Code::SpendCap } else { Code::SkillFailed };
+        let mut api = Self::new(code, error.message).with_status(error.status, error.retryable);
+        api.0.provider = capped.then(|| plugin.to_owned());
+        api.with_hint(error.hint.unwrap_or_default())
     }
 
     /// A provider that failed outside a turn.

@@ -62,7 +62,7 @@ pub fn run(args: &ConfigArgs, sources: Sources, terminal: &Terminal) -> anyhow::
 }
 
 fn check(config: &Config, terminal: &Terminal) -> anyhow::Result<()> {
-    plugins::load(config)?;
+    plugins::load(config, None)?;
     for warning in &config.warnings {
         terminal.note(&format!("warning: {warning}"));
     }

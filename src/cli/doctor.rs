@@ -70,7 +70,7 @@ fn examine(sources: Sources) -> anyhow::Result<Vec<Finding>> {
     let mut findings = configuration(&config);
     findings.push(state_dir(&config.state_dir));
     let writable = findings.last().is_some_and(|finding| finding.level == Level::Ok);
-    match plugins::load(&config) {
+    match plugins::load(&config, None) {
         Ok(loaded) => findings.extend(loaded_plugins(&config, &loaded)),
         Err(error) => {
             findings.push(Finding::new("plugins", Level::Fail, &error.to_string()));

@@ -98,6 +98,10 @@ fn told(status: &StatusResult) -> String {
     let none = || "none".to_owned();
     let list = |items: &[String]| if items.is_empty() { none() } else { items.join(", ") };
     let memory = status.memory_bytes.map(|bytes| format!("{} MiB", bytes / (1024 * 1024)));
+    let spent = status.usage.as_ref().map(|usage| {
+        let tokens = usage.input_tokens.saturating_add(usage.output_tokens);
+        format!("{} calls, {tokens} tokens, ${}", usage.calls, usage.cost_usd)
+    });
     let rows = [
         ("version", format!("{} (protocol {})", status.version, status.protocol_version)),
         ("memory", memory.unwrap_or_else(|| "not known".to_owned())),
@@ -105,6 +109,7 @@ fn told(status: &StatusResult) -> String {
         ("plugins", list(&status.enabled_plugins)),
         ("skills", status.skills.to_string()),
         ("hosts", list(&status.allowed_hosts)),
+        ("spent today", spent.unwrap_or_else(|| "not known".to_owned())),
         ("configuration", status.config_file.clone()),
         ("state", status.state_dir.clone()),
         ("log", status.log_file.clone()),

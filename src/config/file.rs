@@ -94,6 +94,10 @@ impl<'a> Entry<'a> {
         self.value.is_str()
     }
 
+    pub fn is_number(&self) -> bool {
+        matches!(self.value, DeValue::Integer(_) | DeValue::Float(_))
+    }
+
     pub fn is_array(&self) -> bool {
         self.value.is_array()
     }

@@ -6,7 +6,8 @@ use super::file::{Entry, Source};
 use super::settings::Given;
 use super::sources::ConfigFile;
 use super::{
-    Config, ConfigError, ConfigErrorKind, Environment, SETTINGS, Setting, Sources, nearest, price, skill, tables,
+    Config, ConfigError, ConfigErrorKind, Environment, SETTINGS, Setting, Sources, nearest, price, settings, skill,
+    tables,
 };
 
 impl Config {
@@ -22,6 +23,7 @@ impl Config {
         if config.codex.home.is_none() && config.wants_codex_home() {
             config.codex.home = sources.in_home(".codex");
         }
+        config.warnings.extend(config.spend.warning().map(str::to_owned));
         config.environment = Environment::new(sources.env);
         Ok(config)
     }
@@ -92,8 +94,12 @@ fn apply_setting(config: &mut Config, setting: &Setting, entry: &Entry<'_>) -> R
     if setting.key().is_none() {
         return Err(entry.fault("is read before this file: set it in the environment"));
     }
-    let given =
-        if setting.takes_list() && entry.is_array() { Given::List(entry.texts()?) } else { Given::Text(entry.text()?) };
+    let given = match entry {
+        list if setting.takes_list() && list.is_array() => Given::List(list.texts()?),
+        number if setting.takes_number() && number.is_number() => Given::Text(number.json()?.to_string()),
+        other if setting.takes_number() && !other.is_text() => return Err(other.fault(settings::NO_DOLLARS)),
+        text => Given::Text(text.text()?),
+    };
     setting.apply(config, given).map_err(|what| entry.fault(&what))
 }
 

@@ -233,6 +233,16 @@ impl Config {
     }
 }
 
+impl Spend {
+    /// What its user may not expect.
+    fn warning(&self) -> Option<&'static str> {
+        let blind = self.daily_cap_nano_usd.is_some() && self.prices.is_empty();
+        blind.then_some(
+            "DAILY_SPEND_CAP_USD is set and there is no [[price]] table: only calls count whose provider says what they cost",
+        )
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

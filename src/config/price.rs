@@ -18,7 +18,7 @@ fn read_one(table: &Entry<'_>) -> Result<Price, ConfigError> {
     for entry in table.table()? {
         match entry.key {
             "provider" => price.provider = Some(entry.text()?),
-            "model" => price.model = entry.text()?,
+            "model" => price.model = model(&entry)?,
             "input" => price.input = amount(&entry)?,
             "output" => price.output = amount(&entry)?,
             "cached_input" => price.cached_input = Some(amount(&entry)?),
@@ -33,10 +33,17 @@ fn read_one(table: &Entry<'_>) -> Result<Price, ConfigError> {
     }
 }
 
+fn model(entry: &Entry<'_>) -> Result<String, ConfigError> {
+    let model = entry.text()?;
+    if model.is_empty() {
+        return Err(entry.fault("must name a model; a * stands for any characters"));
+    }
+    Ok(model)
+}
+
 fn amount(entry: &Entry<'_>) -> Result<u64, ConfigError> {
-    let number = entry.json()?;
-    if !number.is_number() {
+    if !entry.is_number() {
         return Err(entry.fault("must be a number: US dollars for a million tokens"));
     }
-    dollars(&number.to_string()).map_err(|what| entry.fault(&what))
+    dollars(&entry.json()?.to_string()).map_err(|what| entry.fault(&what))
 }

@@ -229,6 +229,10 @@ impl Setting {
         matches!(self.put, Put::List(_))
     }
 
+    pub fn takes_number(&self) -> bool {
+        matches!(self.put, Put::Money(_))
+    }
+
     /// An empty text leaves a single value as it was, and makes a list empty. The error says what is wrong without
     /// quoting the value.
     pub(super) fn apply(&self, config: &mut Config, given: Given) -> Result<(), String> {
@@ -268,12 +272,14 @@ fn secret(text: String) -> Result<Secret, String> {
     Err("holds a space, a control character or a letter outside ASCII, which no key does".to_owned())
 }
 
+pub(super) const NO_DOLLARS: &str = "must be US dollars, as in 2.50";
+
 /// `12`, `0.5` or `$2.50` as billionths of a dollar.
 pub(super) fn dollars(text: &str) -> Result<u64, String> {
     let number = text.strip_prefix('$').unwrap_or(text).parse::<f64>().ok();
     let fitting = number.filter(|dollars| (0.0..=1e9).contains(dollars));
     // Within these bounds nothing is lost but digits beyond the ninth.
-    fitting.map(|dollars| (dollars * 1e9).round() as u64).ok_or_else(|| "must be dollars, as in 2.50".to_owned())
+    fitting.map(|dollars| (dollars * 1e9).round() as u64).ok_or_else(|| NO_DOLLARS.to_owned())
 }
 
 fn url(text: &str) -> Result<Url, String> {

@@ -5,7 +5,7 @@ use proptest::prelude::{ProptestConfig, prop_assert, proptest};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Config, ConfigError, ConfigErrorKind, SETTINGS, Sources};
+use super::{Config, ConfigError, ConfigErrorKind, Price, SETTINGS, Sources};
 
 /// A home with this file in the customary place.
 struct Home(TempDir);
@@ -110,6 +110,51 @@ fn every_table_and_unit() {
 }
 
 #[test]
+fn prices_are_dollars_for_a_million_tokens() {
+    let config = load(
+        "[[price]]\nprovider = 'anthropic'\nmodel = 'claude-*'\ninput = 3\noutput = 15.0\ncached_input = 0.3\n\
+         cache_write = 3.75\n[[price]]\nmodel = '*'\ninput = 0\noutput = 0.000_001\n",
+    );
+    let dollar = 1_000_000_000;
+    let claude = Price {
+        provider: Some("anthropic".to_owned()),
+        model: "claude-*".to_owned(),
+        input: 3 * dollar,
+        output: 15 * dollar,
+        cached_input: Some(3 * dollar / 10),
+        cache_write: Some(15 * dollar / 4),
+    };
+    let any =
+        Price { provider: None, model: "*".to_owned(), input: 0, output: 1000, cached_input: None, cache_write: None };
+    assert_eq!(config.spend.prices, [claude, any]);
+    assert_eq!(config.warnings, [""; 0]);
+}
+
+#[test]
+fn the_cap_is_money_wherever_it_stands() {
+    let nano = |config: Config| config.spend.daily_cap_nano_usd;
+    for (text, expected) in [("2.5", 2_500_000_000), ("'$2.50'", 2_500_000_000), ("3", 3_000_000_000), ("0", 0)] {
+        assert_eq!(nano(load(&format!("daily_spend_cap_usd = {text}"))), Some(expected), "{text}");
+    }
+    let home = Home::with("");
+    let env = |value| home.load(&[("DAILY_SPEND_CAP_USD", value)], &[]);
+    assert_eq!(nano(env(" 0.01 ").expect("cents")), Some(10_000_000));
+    assert_eq!(nano(env("").expect("unset")), None);
+    for wrong in ["-1", "five", "nan", "inf", "1,5", "2000000000", "$"] {
+        let error = env(wrong).expect_err(wrong).to_string();
+        assert!(error.contains("DAILY_SPEND_CAP_USD must be US dollars"), "{error}");
+    }
+}
+
+#[test]
+fn a_cap_without_prices_is_warned_about() {
+    let warnings = load("daily_spend_cap_usd = 1").warnings;
+    assert!(warnings[0].contains("no [[price]] table"), "{warnings:?}");
+    let priced = "daily_spend_cap_usd = 1\n[[price]]\nmodel = 'm'\ninput = 1\noutput = 1";
+    assert_eq!(load(priced).warnings, [""; 0]);
+}
+
+#[test]
 fn a_skill_has_careful_defaults() {
     let config = load("[[skill]]\nid = 'disk-usage'\ndescription = 'Free space'\ncommand = ['df', '-h']\n");
     let skill = config.skills.first().expect("a skill");
@@ -147,6 +192,8 @@ fn unknown_keys_name_their_place_and_the_nearest() {
     refused("[http]\nzzz = 1", 2, UnknownKey, &["http.zzz", "max_retries"]);
     refused("[anthropic]\napi_key = 'x'", 1, UnknownKey, &["write anthropic_api_key at the top"]);
     refused("Model_Default = 'x'", 1, UnknownKey, &["model_default"]);
+    refused("[[price]]\nmodel = 'm'\ncached = 1", 3, UnknownKey, &["price[0].cached", "cached_input"]);
+    refused("[[prices]]\nmodel = 'm'", 1, UnknownKey, &["prices", "price"]);
     let skill = "[[skill]]\nid = 'a'\ndescription = 'd'\ncommand = ['c']\n";
     refused(
         &format!("{skill}{skill}\ncomand = []").replace("'a'", "'b'"),
@@ -173,6 +220,18 @@ fn wrong_values_name_their_place_and_what_was_expected() {
         ("anthropic_base_url = 'api.example.org'", 1, "anthropic_base_url must be a URL"),
         ("model_default = 'a'\nMODEL_DEFAULT = 'b'", 2, "MODEL_DEFAULT is set twice"),
         ("open_think_state_dir = '/x'", 1, "set it in the environment"),
+        ("daily_spend_cap_usd = true", 1, "daily_spend_cap_usd must be US dollars, as in 2.50"),
+        ("daily_spend_cap_usd = -0.5", 1, "daily_spend_cap_usd must be US dollars, as in 2.50"),
+        ("model_default = 1.5", 1, "model_default must be a string, not a number with a point"),
+        ("price = 1", 1, "price must be an array of tables, each begun with [[price]]"),
+        ("[price]\nmodel = 'm'", 1, "[[price]]"),
+        ("[[price]]\nmodel = 'm'\ninput = 1", 1, "price[0] lacks output"),
+        ("[[price]]\ninput = 1\noutput = 1", 1, "price[0] lacks model"),
+        ("[[price]]\nmodel = ''", 2, "price[0].model must name a model"),
+        ("[[price]]\nmodel = 'm'\ninput = '1'", 3, "price[0].input must be a number: US dollars for a million"),
+        ("[[price]]\nmodel = 'm'\ninput = -1", 3, "price[0].input must be US dollars"),
+        ("[[price]]\nmodel = 'm'\ninput = nan", 3, "price[0].input is a number that JSON does not have"),
+        ("[[price]]\nprovider = 1", 2, "price[0].provider must be a string"),
         ("skill = 1", 1, "skill must be an array of tables"),
         ("[skill]\nid = 'a'", 1, "[[skill]]"),
         ("[[skill]]\nid = 'a'\ndescription = 'd'", 1, "skill[0] needs command"),

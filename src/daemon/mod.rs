@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, App, Connection, Facts, Served};
 use crate::config::{self, Config};
 use crate::helm::{self, Conductor, Route, Routes};
+use crate::model::Provider;
 use crate::plugins::{self, Plugin, Readiness};
 use crate::rpc::{self, End};
 use crate::sessions::Sqlite;
@@ -27,6 +28,9 @@ const SESSIONS_FILE: &str = "sessions.db";
 
 /// How long cancelled turns may take to be written down when the daemon stops.
 const STOP: Duration = Duration::from_millis(300);
+
+/// How long what was spent may take to be written down then: a little more than other processes may lock the file.
+const KEEP: Duration = Duration::from_secs(6);
 
 /// How long a connection may take to end once the daemon is asked to stop: a little more than the loop takes that owns
 /// it, unless that loop waits for a client that reads nothing.
@@ -45,13 +49,14 @@ pub struct Daemon {
 impl Daemon {
     /// Reads the sessions and sets up the plugins; reaches out to nobody.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        let loaded = plugins::load(config)?;
         let database = config.state_dir.join(SESSIONS_FILE);
         // Without sessions there are no turns, but all else can be served, and told why.
         let (store, fault) = Sqlite::open_or_retry(&database)?;
         if let Some(error) = fault {
             tracing::error!(%error, "the sessions cannot be opened");
         }
+        let store = Arc::new(store);
+        let loaded = plugins::load(config, Some(store.clone()))?;
         let routes = Routes::new(loaded.plugins.iter().filter(|plugin| plugin.completes()).map(route).collect());
         let settings = helm::Settings {
             history_tokens: config.helm.history_tokens,
@@ -60,7 +65,7 @@ impl Daemon {
             queued_turns: config.helm.queued_turns,
             buffered_events: config.limits.buffered_events,
         };
-        let conductor = Conductor::open(Arc::new(store), Arc::new(loaded.skills), routes, settings).await;
+        let conductor = Conductor::open(store, Arc::new(loaded.skills), routes, settings).await;
         let facts = Facts {
             version: env!("CARGO_PKG_VERSION"),
             started_at: helm::now_ms(),
@@ -70,7 +75,7 @@ impl Daemon {
             allowed_hosts: loaded.hosts.iter().map(ToString::to_string).collect(),
             confirm_dangerous: config.helm.confirm_dangerous,
         };
-        let app = App::new(conductor, loaded.plugins, facts);
+        let app = App::new(conductor, loaded.plugins, loaded.meter, facts);
         let methods = api::methods(Arc::clone(&app)).into();
         Ok(Self { app, methods, limits: config.limits.clone(), stop: CancellationToken::new() })
     }
@@ -129,12 +134,15 @@ impl Daemon {
         client
     }
 
-    /// Stops what runs, and gives it a moment to be written down.
+    /// Stops what runs, and gives it a moment to be written down, with what it has spent.
     pub async fn stop(&self) {
         self.stop.cancel();
         let stopped = self.app.conductor.stop();
         if tokio::time::timeout(STOP, stopped).await.is_err() {
             tracing::warn!("a turn did not stop in time");
+        }
+        if tokio::time::timeout(KEEP, self.app.meter.close(STOP)).await.is_err() {
+            tracing::error!("what calls have spent could not be written down in time");
         }
     }
 
@@ -151,7 +159,7 @@ fn route(plugin: &Plugin) -> Route {
     Route {
         id: plugin.id.to_owned(),
         enabled: plugin.enabled,
-        provider: plugin.provider.clone(),
+        provider: plugin.provider.clone().map(|gate| gate as Arc<dyn Provider>),
         hint,
         propose_only: plugin.propose_only.clone(),
         vendors: plugin.vendors.clone(),

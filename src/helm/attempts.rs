@@ -127,7 +127,8 @@ impl Caller {
         let provider = candidate.provider.id().to_owned();
         let error = Arc::new(error);
         let attempts = self.attempts.clone();
-        if exhausted && self.candidates.len() > 1 {
+        // Behind a cap that is reached the others are not at fault.
+        if exhausted && self.candidates.len() > 1 && error.kind != ErrorKind::SpendCap {
             return HelmError::FallbacksExhausted { provider, error, attempts };
         }
         HelmError::Provider { provider, error, attempts }

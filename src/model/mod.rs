@@ -4,9 +4,11 @@
 //! [`Opaque`] value, which travels with the block it belongs to and goes back to the same dialect verbatim.
 
 mod completion;
+mod day;
 mod delta;
 mod error;
 mod fold;
+mod ledger;
 mod message;
 mod mode;
 mod provider;
@@ -15,9 +17,11 @@ mod tool;
 mod usage;
 
 pub use completion::{Completion, Metadata, Stop};
+pub use day::{Day, NoDay};
 pub use delta::{BlockStart, Delta};
 pub use error::{ErrorKind, ProviderError};
 pub use fold::Fold;
+pub use ledger::{Ledger, LedgerError, LedgerRow, Tally};
 pub use message::{Block, ImageSource, Message, Opaque, Role};
 pub use mode::Mode;
 pub use provider::{DeltaStream, ModelInfo, Provider, Request};

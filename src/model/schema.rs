@@ -13,6 +13,13 @@ pub struct Schema {
     text: Box<RawValue>,
 }
 
+impl Schema {
+    /// As it is written.
+    pub fn text(&self) -> &str {
+        self.text.get()
+    }
+}
+
 impl From<Value> for Schema {
     fn from(value: Value) -> Self {
         let text = to_raw_value(&value).expect("a JSON value can be written");

@@ -14,7 +14,7 @@ pub struct Usage {
     pub cache_write_tokens: Option<u64>,
     /// The part of the output that was reasoning.
     pub reasoning_tokens: Option<u64>,
-    /// What the call cost, in billionths of a US dollar, where the vendor says so itself.
+    /// What the call cost, in billionths of a US dollar, where the vendor says so or a price is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_nano_usd: Option<u64>,
 }
@@ -23,6 +23,11 @@ impl Usage {
     /// A later report of the same call: what it says replaces, what it leaves out stays.
     pub fn replace_with(&mut self, later: Usage) {
         self.each_mut(later, |_, new| new);
+    }
+
+    /// In US dollars, for those who show it.
+    pub fn cost_usd(&self) -> Option<f64> {
+        self.cost_nano_usd.map(|nano| nano as f64 / 1e9)
     }
 
     /// The sum over several calls.

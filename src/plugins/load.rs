@@ -1,10 +1,13 @@
 //! All plugins of a configuration, and what may be reached for them.
 
+use std::sync::Arc;
+
 use super::{
-    Plugin, admin, anthropic, cf_ai_gateway, cloudflare, codex, command, is_enabled, offline, openai_compatible,
+    Meter, Plugin, admin, anthropic, cf_ai_gateway, cloudflare, codex, command, is_enabled, offline, openai_compatible,
     workers_ai,
 };
 use crate::config::Config;
+use crate::model::Ledger;
 use crate::policy::{HostPattern, HostPolicy, Redactor};
 use crate::providers::http::Http;
 use crate::skills::Registry;
@@ -30,6 +33,7 @@ pub struct Loaded {
     pub plugins: Vec<Plugin>,
     pub skills: Registry,
     pub hosts: Vec<HostPattern>,
+    pub meter: Meter,
 }
 
 /// One sentence that names the setting.
@@ -37,11 +41,13 @@ pub struct Loaded {
 #[error("{0}")]
 pub struct LoadError(String);
 
-pub fn load(config: &Config) -> Result<Loaded, LoadError> {
+/// What calls spend is kept in the ledger, if there is one.
+pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, LoadError> {
     check_ids(config)?;
     let hosts = allowed_hosts(config)?;
     let redactor = Redactor::new(config.secrets().map(|secret| secret.expose().to_owned()));
-    let http = Http::new(HostPolicy::new(hosts.clone()), config.http.clone(), redactor);
+    let http = Http::new(HostPolicy::new(hosts.clone()), config.http.clone(), redactor.clone());
+    let meter = Meter::new(&config.spend, ledger, redactor);
     let mut plugins = vec![
         cf_ai_gateway::build(config, &http),
         workers_ai::build(config, &http),
@@ -51,23 +57,34 @@ pub fn load(config: &Config) -> Result<Loaded, LoadError> {
         cloudflare::build(config, &http),
         command::build(config),
     ];
-    plugins.push(admin::build(config, &plugins));
+    plugins.push(admin::build(config, &plugins, &meter));
     plugins.push(offline::build(config, &plugins));
-    for plugin in &mut plugins {
-        plugin.provider = plugin.provider.take().map(|provider| plugin.health.watch(provider));
-    }
+    plugins.iter().for_each(|plugin| guard(plugin, &meter));
     let skills = registry(&plugins)?;
     plugins.sort_by_key(Plugin::preference);
-    Ok(Loaded { plugins, skills, hosts })
+    Ok(Loaded { plugins, skills, hosts, meter })
+}
+
+/// Outermost the meter: what it refuses says nothing of the provider's health.
+fn guard(plugin: &Plugin, meter: &Meter) {
+    let Some(gate) = &plugin.provider else { return };
+    gate.guard(|provider| {
+        let watched = plugin.health.watch(provider);
+        // It asks no model, and answers whatever was spent.
+        if plugin.id == offline::ID { watched } else { meter.watch(watched) }
+    });
 }
 
 fn check_ids(config: &Config) -> Result<(), LoadError> {
-    let unknown = config.enabled_plugins.iter().flatten().find(|id| !IDS.contains(&id.as_str()));
+    let enabled = config.enabled_plugins.iter().flatten().map(|id| ("ENABLED_PLUGINS", id));
+    // A price that fits nothing would leave a cap without effect.
+    let priced = config.spend.prices.iter().filter_map(|price| Some(("a [[price]] table", price.provider.as_ref()?)));
+    let unknown = enabled.chain(priced).find(|(_, id)| !IDS.contains(&id.as_str()));
     match unknown {
         None => Ok(()),
-        Some(id) => {
+        Some((place, id)) => {
             let known = IDS.join(", ");
-            Err(LoadError(format!("ENABLED_PLUGINS names '{id}', which is no plugin. The plugins are {known}.")))
+            Err(LoadError(format!("{place} names '{id}', which is no plugin. The plugins are {known}.")))
         }
     }
 }

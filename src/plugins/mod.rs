@@ -8,22 +8,25 @@ mod chat_skill;
 pub mod cloudflare;
 pub mod codex;
 pub mod command;
+mod gate;
 mod health;
 mod load;
 pub mod offline;
 pub mod openai_compatible;
+mod spend;
 mod status_skill;
 #[cfg(test)]
 mod tests;
 pub mod workers_ai;
 
+pub use gate::Gate;
 pub use health::Health;
 pub use load::{LoadError, Loaded, load};
+pub use spend::{Allowance, Meter, Today};
 
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::model::Provider;
 use crate::policy::HostPattern;
 use crate::skills::Skill;
 
@@ -39,7 +42,7 @@ pub struct Plugin {
     /// Offered while it is enabled.
     pub skills: Vec<Skill>,
     /// There if it can complete a conversation and is configured.
-    pub provider: Option<Arc<dyn Provider>>,
+    pub provider: Option<Arc<Gate>>,
     /// Why it can only propose, if so.
     pub propose_only: Option<String>,
     /// What may stand before the `/` of a model's name that this plugin takes; empty if anything may.

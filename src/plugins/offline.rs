@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Health, Plugin, Readiness, is_enabled};
+use super::{Gate, Health, Plugin, Readiness, is_enabled};
 use crate::config::Config;
-use crate::model::Provider;
 use crate::providers::offline::{Entry, Offline};
 use crate::skills::SkillSpec;
 
@@ -14,7 +13,7 @@ pub const ID: &str = "offline";
 pub fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
     let skills = plugins.iter().filter(|plugin| plugin.enabled).flat_map(|plugin| &plugin.skills);
     let catalogue = skills.map(|skill| entry(skill.spec())).collect();
-    let provider: Arc<dyn Provider> = Arc::new(Offline::new(catalogue));
+    let provider = Gate::new(Arc::new(Offline::new(catalogue)));
     Plugin {
         id: ID,
         description: "Finds and runs skills by the words of a request, without a model.",

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::chat_skill::{chat_skill, failed};
 use super::status_skill::{Status, no_input, status_skill};
-use super::{Health, Plugin, Readiness, is_enabled};
+use super::{Gate, Health, Plugin, Readiness, is_enabled};
 use crate::config::Config;
 use crate::model::Provider;
 use crate::policy::HostPattern;
@@ -36,7 +36,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
             headers: HeaderMap::new(),
             default_model: default_model.clone(),
         };
-        Arc::new(Chat::new(http.clone(), settings)) as Arc<dyn Provider>
+        Gate::new(Arc::new(Chat::new(http.clone(), settings)))
     });
     let readiness = match provider {
         Some(_) => Readiness::Configured,
@@ -83,7 +83,7 @@ pub fn endpoints(config: &Config) -> Vec<HostPattern> {
     config.openai_compatible.url.iter().filter_map(HostPattern::of).collect()
 }
 
-fn list_models_skill(provider: Option<Arc<dyn Provider>>) -> Skill {
+fn list_models_skill(provider: Option<Arc<Gate>>) -> Skill {
     let spec = SkillSpec {
         id: "openai-compat-list-models".to_owned(),
         description: "List the models of the OpenAI-compatible server".to_owned(),
@@ -96,7 +96,7 @@ fn list_models_skill(provider: Option<Arc<dyn Provider>>) -> Skill {
 }
 
 struct ListModels {
-    provider: Option<Arc<dyn Provider>>,
+    provider: Option<Arc<Gate>>,
 }
 
 #[async_trait]

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::Gate;
 use crate::model::{ErrorKind, Provider, ProviderError};
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
@@ -21,7 +22,7 @@ pub(super) struct Status {
     pub(super) has_key: bool,
     pub(super) model_default: Option<String>,
     /// Missing while the plugin is not configured.
-    pub(super) provider: Option<Arc<dyn Provider>>,
+    pub(super) provider: Option<Arc<Gate>>,
 }
 
 pub(super) fn status_skill(id: &str, description: &str, status: Status) -> Skill {

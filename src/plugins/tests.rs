@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Plugin, Readiness, anthropic, cloudflare, openai_compatible, workers_ai};
+use super::{Plugin, Readiness, anthropic, cloudflare, load, offline, openai_compatible, workers_ai};
 use crate::config::{self, Config, Secret};
+use crate::model::{ErrorKind, Request};
 use crate::providers::loopback::{Answer, Loopback, http};
 use crate::skills::{Skill, SkillError};
 
@@ -50,6 +51,50 @@ async fn what_is_not_configured_says_so_and_still_has_its_skills() {
     let plugin = cloudflare::build(&config, &http);
     assert_eq!(ids(&plugin), ["cf-verify", "cf-list-zones", "cf-list-dns-records"]);
     assert!(run(&plugin, "cf-verify", json!({})).await.unwrap_err().hint.unwrap().contains("CLOUDFLARE_API_TOKEN"));
+}
+
+/// A plugin can forget neither the meter nor the cap: here nothing may be spent, and all that chats is refused.
+#[tokio::test]
+async fn every_way_to_a_model_is_held_to_the_cap() {
+    let mut config = Config::default();
+    config.spend.daily_cap_nano_usd = Some(0);
+    let key = || Some(Secret::new("sk-secret-1"));
+    config.anthropic.api_key = key();
+    config.openai_compatible.url = Some("http://127.0.0.1:9/v1".parse().unwrap());
+    config.cloudflare.api_token = key();
+    config.cloudflare.account_id = Some("account".to_owned());
+    config.ai_gateway.id = Some("gateway".to_owned());
+    config.codex.api_key = key();
+    let loaded = load(&config, None).unwrap();
+    let mut refused = Vec::new();
+    for plugin in loaded.plugins.iter().filter(|plugin| plugin.id != offline::ID) {
+        if let Some(provider) = &plugin.provider {
+            let error = provider.stream(Request::default()).await.err().expect("it is refused");
+            assert_eq!(error.kind, ErrorKind::SpendCap, "{}: {error}", plugin.id);
+            assert_eq!(plugin.health.last(), None, "{}: the cap says nothing of its health", plugin.id);
+            refused.push(plugin.id);
+        }
+        for skill in plugin.skills.iter().filter(|skill| skill.spec().tags.iter().any(|tag| tag == "chat")) {
+            let mut input = json!({ "messages": [{ "role": "user", "content": "q" }] });
+            if skill.spec().input_schema["properties"].get("models").is_some() {
+                input["models"] = json!(["openai/m", "anthropic/m"]);
+            }
+            let error = skill.run(input).await.expect_err(&skill.spec().id);
+            assert!(error.message.contains("the daily cap of $0.00 is reached"), "{}: {error}", skill.spec().id);
+        }
+    }
+    assert!(refused.contains(&"anthropic") && refused.contains(&"openai-compatible"), "{refused:?}");
+    assert_eq!(loaded.meter.today().await.unwrap().tally.calls, 0);
+}
+
+#[tokio::test]
+async fn a_price_for_no_plugin_is_refused() {
+    let mut config = Config::default();
+    let (model, input, output) = ("*".to_owned(), 1, 1);
+    let provider = Some("antropic".to_owned());
+    config.spend.prices = vec![config::Price { provider, model, input, output, cached_input: None, cache_write: None }];
+    let error = load(&config, None).err().expect("it is refused").to_string();
+    assert!(error.starts_with("a [[price]] table names 'antropic', which is no plugin. The plugins are "), "{error}");
 }
 
 #[tokio::test]

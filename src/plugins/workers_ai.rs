@@ -6,9 +6,8 @@ use serde_json::json;
 
 use super::chat_skill::chat_skill;
 use super::status_skill::{Status, status_skill};
-use super::{Health, Plugin, Readiness, is_enabled};
+use super::{Gate, Health, Plugin, Readiness, is_enabled};
 use crate::config::Config;
-use crate::model::Provider;
 use crate::policy::HostPattern;
 use crate::providers::http::Http;
 use crate::providers::upstream::Upstream;
@@ -43,7 +42,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
             token,
             default_model: default_model.clone(),
         };
-        Arc::new(WorkersAi::new(http.clone(), settings)) as Arc<dyn Provider>
+        Gate::new(Arc::new(WorkersAi::new(http.clone(), settings)))
     });
     let status = Status {
         plugin: ID,

@@ -30,6 +30,22 @@ pub struct StatusResult {
     pub config_file: String,
     pub state_dir: String,
     pub log_file: String,
+    /// What all calls of models of today came to; left out if it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageToday>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageToday {
+    /// In UTC, as 2026-03-31.
+    pub day: String,
+    pub calls: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// US dollars, without the calls that have no price.
+    pub cost_usd: f64,
+    pub unpriced_calls: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -38,6 +38,8 @@ pub enum Code {
     ApprovalRequired,
     #[serde(rename = "E_SESSION_BUSY")]
     SessionBusy,
+    #[serde(rename = "E_SPEND_CAP")]
+    SpendCap,
     #[serde(rename = "E_STORE")]
     Store,
     #[serde(rename = "E_CANCELLED")]
@@ -63,6 +65,7 @@ impl Code {
             Self::SkillUnavailable | Self::SkillFailed => -32015,
             Self::ApprovalRequired => -32016,
             Self::SessionBusy => -32017,
+            Self::SpendCap => -32019,
             Self::Store => -32020,
             Self::Cancelled => -32800,
             Self::ShuttingDown => -32802,

@@ -19,7 +19,7 @@ pub use conductor::{
     StopReason, SubscribeParams, SubscribeResult, SuggestedAction, TraceEntry, TurnError, TurnResult,
     UnsubscribeParams, Usage, Wait,
 };
-pub use daemon::{Empty, RunningTurn, StatusParams, StatusResult};
+pub use daemon::{Empty, RunningTurn, StatusParams, StatusResult, UsageToday};
 pub use error::{Code, ErrorData};
 pub use event::{Event, EventParams};
 pub use lifecycle::{

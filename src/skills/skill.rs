@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::schema::{self, SchemaFault};
+use crate::model::ErrorKind;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct SkillSpec {
@@ -37,6 +38,8 @@ pub struct SkillError {
     /// The HTTP status, where the skill asked a service.
     pub status: Option<u16>,
     pub retryable: bool,
+    /// Where a provider failed: why.
+    pub kind: Option<ErrorKind>,
 }
 
 #[derive(Clone)]
@@ -71,7 +74,7 @@ impl Skill {
 
 impl SkillError {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, status: None, retryable: false }
+        Self { message: message.into(), hint: None, status: None, retryable: false, kind: None }
     }
 
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {

@@ -19,6 +19,7 @@ mod races;
 mod readme;
 mod schema;
 mod source;
+mod spend;
 mod transcript;
 mod upstream;
 mod wire;

@@ -110,7 +110,7 @@ fn the_table_names_every_plugin_setting_and_skill() {
     let environment = environment.filter(|(_, value)| !value.is_empty()).chain([("HOME", "/nowhere")]);
     let environment = environment.filter(|(name, _)| *name != "OPEN_THINK_CONFIG");
     let config = Config::load(Sources::of_environment(environment)).expect("a configuration");
-    let loaded = open_think::plugins::load(&config).expect("plugins");
+    let loaded = open_think::plugins::load(&config, None).expect("plugins");
     let plugins = loaded.plugins.iter();
     let ids = plugins.clone().map(|plugin| plugin.id.to_owned());
     let skills = plugins.flat_map(|plugin| &plugin.skills).map(|skill| skill.spec().id.clone());

@@ -290,6 +290,7 @@ impl Names {
                         key if NUMBERS.contains(&key) && member.is_u64() => *member = "$NUMBER".into(),
                         "requestId" => *member = "$REQUEST".into(),
                         "version" => *member = "$VERSION".into(),
+                        "day" => *member = "$DAY".into(),
                         _ => self.hide(member, home),
                     }
                 }

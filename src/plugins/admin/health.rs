@@ -27,13 +27,14 @@ enum Severity {
     Error,
 }
 
-pub(super) fn run(runtime: &Runtime) -> Value {
+pub(super) async fn run(runtime: &Runtime) -> Value {
     let mut issues: Vec<Issue> = models(runtime).into_iter().collect();
     issues.extend(plugins(runtime));
     issues.extend(hosts(runtime));
     issues.extend(programs(runtime));
     let warnings = runtime.config.warnings.iter();
     issues.extend(warnings.map(|warning| Issue::warning(warning, "Change the configuration accordingly.")));
+    issues.extend(spending(runtime).await);
     issues.extend(state_dir::check(&runtime.config.state_dir));
     let enabled: Vec<_> = runtime.facts.iter().filter(|fact| fact.enabled).map(|fact| fact.id).collect();
     json!({
@@ -105,6 +106,26 @@ fn programs(runtime: &Runtime) -> Vec<Issue> {
         Issue::warning(&format!("The skill {id} starts '{program}', which is not there."), &fix).of("command")
     };
     missing.map(issue).collect()
+}
+
+/// What keeps the daily cap from being kept.
+async fn spending(runtime: &Runtime) -> Option<Issue> {
+    runtime.config.spend.daily_cap_nano_usd?;
+    let day = runtime.meter.day();
+    let rows = match runtime.meter.rows(day, day).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            let problem = format!("What was spent today cannot be read, so no model is called: {error}");
+            return Some(Issue::error(&problem, "Mend that, or unset DAILY_SPEND_CAP_USD."));
+        }
+    };
+    let unpriced = rows.iter().filter(|row| row.tally.unpriced_calls > 0);
+    let names: Vec<String> = unpriced.map(|row| format!("{}/{}", row.provider, row.model)).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let problem = "Calls were made today of models without a price: what they cost does not count towards the cap.";
+    Some(Issue::warning(problem, &format!("Add a [[price]] table for {}.", names.join(", "))))
 }
 
 impl Issue {

@@ -1,6 +1,7 @@
-//! What this runtime can say about itself: what it is set up with, whether it is well, which plugins would help, and
-//! which settings there are. It reads, and changes nothing; no secret is ever in a result.
+//! What this runtime can say about itself: what it is set up with, whether it is well, which plugins would help, which
+//! settings there are, and what calls of models have cost. It reads, and changes nothing; no secret is ever in a result.
 
+mod cost;
 mod health;
 mod introspect;
 mod state_dir;
@@ -13,9 +14,10 @@ mod tests;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value, json};
 
-use super::{Health, Plugin, Readiness, is_enabled, offline};
+use super::{Health, Meter, Plugin, Readiness, is_enabled, offline};
 use crate::config::Config;
 use crate::policy::HostPattern;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
@@ -23,10 +25,10 @@ use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 pub const ID: &str = "admin";
 
 /// `plugins` are the others, already built; itself and `offline` are known to it.
-pub fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
+pub fn build(config: &Config, plugins: &[Plugin], meter: &Meter) -> Plugin {
     let mut admin = Plugin {
         id: ID,
-        description: "Says what this runtime is set up with, whether it is well, and what would help.",
+        description: "Says what this runtime is set up with, whether it is well, what would help, and what it has spent.",
         enabled: is_enabled(config, ID, true),
         readiness: Readiness::Configured,
         hosts: Vec::new(),
@@ -40,7 +42,7 @@ pub fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
     // It ranks these skills, so it cannot be built before them; its face needs no catalogue.
     facts.push(Fact::of(&offline::build(config, &[])));
     facts.push(Fact { skills: ACTIONS.iter().map(|action| action.id.to_owned()).collect(), ..Fact::of(&admin) });
-    let runtime = Arc::new(Runtime { config: config.clone(), facts });
+    let runtime = Arc::new(Runtime { config: config.clone(), facts, meter: meter.clone() });
     admin.skills = ACTIONS.iter().map(|action| action.skill(&runtime)).collect();
     admin
 }
@@ -49,6 +51,7 @@ pub fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
 struct Runtime {
     config: Config,
     facts: Vec<Fact>,
+    meter: Meter,
 }
 
 /// A plugin without its powers.
@@ -68,48 +71,79 @@ struct Action {
     id: &'static str,
     description: &'static str,
     tags: &'static [&'static str],
-    /// Its one required property and what that is; none for a skill without input.
-    needs: Option<(&'static str, &'static str)>,
-    run: fn(&Runtime, &Value) -> Value,
+    /// Its properties, each a text and required, and what they are.
+    needs: &'static [(&'static str, &'static str)],
+    run: Run,
 }
 
-const ACTIONS: [Action; 4] = [
+#[derive(Clone, Copy)]
+enum Run {
+    /// Needs only what is known.
+    Tell(fn(&Runtime, &Value) -> Value),
+    /// Has to read the ledger.
+    Read(for<'a> fn(&'a Runtime, &'a Value) -> Reading<'a>),
+}
+
+type Reading<'a> = BoxFuture<'a, Result<Value, SkillError>>;
+
+const ACTIONS: [Action; 7] = [
     Action {
         id: "admin-introspect",
         description: "List the plugins of this runtime, the skills they bring, and the configuration in force.",
         tags: &["list", "plugins", "skills", "configuration", "settings", "enabled"],
-        needs: None,
-        run: |runtime, _| introspect::run(runtime),
+        needs: &[],
+        run: Run::Tell(|runtime, _| introspect::run(runtime)),
     },
     Action {
         id: "admin-health-check",
         description: "Check the health of this runtime: plugins, configuration, state directory.",
         tags: &["health", "healthy", "diagnose", "problems", "status"],
-        needs: None,
-        run: |runtime, _| health::run(runtime),
+        needs: &[],
+        run: Run::Read(|runtime, _| Box::pin(async { Ok(health::run(runtime).await) })),
     },
     Action {
         id: "admin-suggest-plugins",
         description: "Suggest which plugins to use for a goal, and what each needs to be set up.",
         tags: &["setup", "advice", "recommend"],
-        needs: Some(("goal", "What is to be reached, in a few words.")),
-        run: suggest::run,
+        needs: &[("goal", "What is to be reached, in a few words.")],
+        run: Run::Tell(suggest::run),
     },
     Action {
         id: "admin-env-template",
         description: "Write a commented template of every environment setting, without any values of secrets.",
         tags: &["environment", "dotenv", "settings", "template"],
-        needs: None,
-        run: |_, _| template::run(),
+        needs: &[],
+        run: Run::Tell(|_, _| template::run()),
+    },
+    Action {
+        id: "cost-today",
+        description: "Tell what calls of models have cost today (UTC): dollars and tokens, by provider and model.",
+        tags: &["cost", "costs", "spent", "spend", "spending", "today", "tokens", "usage", "money", "dollars"],
+        needs: &[],
+        run: Run::Read(|runtime, _| Box::pin(cost::today(runtime))),
+    },
+    Action {
+        id: "cost-range",
+        description: "Tell what calls of models have cost from one day to another (UTC), day by day.",
+        tags: &["cost", "costs", "spent", "history", "days", "week", "month"],
+        needs: &[("start", "The first day, as 2026-03-31."), ("end", "The last day, as 2026-03-31.")],
+        run: Run::Read(|runtime, input| Box::pin(cost::range(runtime, input))),
+    },
+    Action {
+        id: "cost-cap",
+        description: "Tell whether the daily spend cap is reached, and how much is left of the budget.",
+        tags: &["cap", "limit", "budget", "allowed", "cost"],
+        needs: &[],
+        run: Run::Read(|runtime, _| Box::pin(cost::cap(runtime))),
     },
 ];
 
 impl Action {
     fn skill(&'static self, runtime: &Arc<Runtime>) -> Skill {
-        let properties = match self.needs {
-            Some((name, about)) => json!({ name: { "type": "string", "minLength": 1, "description": about } }),
-            None => json!({}),
+        let property = |(name, about): &(&str, &str)| {
+            ((*name).to_owned(), json!({ "type": "string", "minLength": 1, "description": about }))
         };
+        let properties: Map<String, Value> = self.needs.iter().map(property).collect();
         let required: Vec<&str> = self.needs.iter().map(|(name, _)| *name).collect();
         let spec = SkillSpec {
             id: self.id.to_owned(),
@@ -136,7 +170,10 @@ struct ActionHandler {
 #[async_trait]
 impl Handler for ActionHandler {
     async fn run(&self, input: Value) -> Result<Value, SkillError> {
-        Ok((self.action.run)(&self.runtime, &input))
+        match self.action.run {
+            Run::Tell(tell) => Ok(tell(&self.runtime, &input)),
+            Run::Read(read) => read(&self.runtime, &input).await,
+        }
     }
 }
 

@@ -6,10 +6,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::build;
 use crate::config::{CommandSkill, Config, SETTINGS, Secret};
 use crate::model::{Fold, Message, Request, Role};
-use crate::plugins::{Plugin, Readiness, command, offline};
+use crate::plugins::{Meter, Plugin, Readiness, command, offline};
+
+fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
+    super::build(config, plugins, &Meter::new(&config.spend, None, Default::default()))
+}
 
 fn vendor(id: &'static str, host: &str) -> Plugin {
     let offline = offline::build(&Config::default(), &[]);
@@ -148,14 +151,17 @@ async fn the_setup_is_shown_without_secrets() {
         },
         {
           "id": "admin",
-          "description": "Says what this runtime is set up with, whether it is well, and what would help.",
+          "description": "Says what this runtime is set up with, whether it is well, what would help, and what it has spent.",
           "enabled": true,
           "configured": true,
           "skills": [
             "admin-introspect",
             "admin-health-check",
             "admin-suggest-plugins",
-            "admin-env-template"
+            "admin-env-template",
+            "cost-today",
+            "cost-range",
+            "cost-cap"
           ]
         }
       ],
@@ -257,6 +263,8 @@ async fn the_descriptions_are_found_by_the_words_people_use() {
         ("list plugins", "admin-introspect"),
         ("give me a template of the environment variables", "admin-env-template"),
         ("write a .env file: dotenv", "admin-env-template"),
+        ("what did I spend today?", "cost-today"),
+        ("is the budget used up?", "cost-cap"),
     ];
     let config = Config::default();
     let provider = offline::build(&config, &[build(&config, &[])]).provider.unwrap();

@@ -79,7 +79,8 @@ fn usage(usage: &Usage) -> Value {
         ("reasoningTokens", usage.reasoning_tokens),
     ];
     let known = counts.into_iter().filter_map(|(name, count)| Some((name.to_owned(), json!(count?))));
-    Value::Object(known.collect::<Map<_, _>>())
+    let cost = usage.cost_usd().map(|cost| ("costUsd".to_owned(), json!(cost)));
+    Value::Object(known.chain(cost).collect::<Map<_, _>>())
 }
 
 fn stop_reason(stop: &Stop) -> &str {

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::model::{Provider, ProviderError};
+use super::Gate;
+use crate::model::ProviderError;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 pub(super) use answer::{complete, output};
@@ -26,7 +27,7 @@ pub(super) fn chat_skill(
     plugin: &'static str,
     id: &str,
     description: &str,
-    provider: Option<Arc<dyn Provider>>,
+    provider: Option<Arc<Gate>>,
     hint: &str,
     options: &Value,
 ) -> Skill {
@@ -43,7 +44,7 @@ pub(super) fn chat_skill(
 
 struct ChatHandler {
     plugin: &'static str,
-    provider: Option<Arc<dyn Provider>>,
+    provider: Option<Arc<Gate>>,
     hint: String,
 }
 
@@ -67,5 +68,6 @@ pub(super) fn failed(error: ProviderError) -> SkillError {
     skill_error.hint = error.hint;
     skill_error.status = error.status;
     skill_error.retryable = error.retryable;
+    skill_error.kind = Some(error.kind);
     skill_error
 }

@@ -10,6 +10,7 @@ use crate::model::{
     Block, BlockStart, Delta, DeltaStream, Metadata, ModelInfo, Provider, ProviderError, Request, Role, Stop,
     ToolChoice, Usage,
 };
+use crate::plugins::Gate;
 
 /// Remembers what it was asked and answers with a text and a call.
 #[derive(Default)]
@@ -54,8 +55,8 @@ fn metadata(value: Value) -> Metadata {
 #[tokio::test]
 async fn a_chat_goes_in_and_an_answer_comes_out() {
     let fake = Arc::new(Fake::default());
-    let skill =
-        chat_skill("fake", "fake-chat", "d", Some(fake.clone()), "h", &json!({ "flavour": { "type": "string" } }));
+    let gate = Gate::new(fake.clone());
+    let skill = chat_skill("fake", "fake-chat", "d", Some(gate), "h", &json!({ "flavour": { "type": "string" } }));
     let input = json!({
         "messages": [
             { "role": "user", "content": [{ "type": "text", "text": "q" }, { "type": "image", "url": "https://e.example/" }] },
@@ -105,7 +106,7 @@ async fn bad_input_is_named() {
 #[tokio::test]
 async fn the_shapes_of_chat_completions_are_understood() {
     let fake = Arc::new(Fake::default());
-    let skill = chat_skill("fake", "fake-chat", "d", Some(fake.clone()), "h", &json!({}));
+    let skill = chat_skill("fake", "fake-chat", "d", Some(Gate::new(fake.clone())), "h", &json!({}));
     let call = json!({ "id": "c0", "type": "function", "function": { "name": "read", "arguments": "{\"a\":0}" } });
     let function = json!({ "name": "read", "parameters": { "type": "object" } });
     let input = json!({
@@ -152,7 +153,7 @@ impl Provider for Pausing {
 
 #[tokio::test]
 async fn an_answer_that_pauses_is_gone_on_with() {
-    let skill = chat_skill("fake", "fake-chat", "d", Some(Arc::new(Pausing)), "h", &json!({}));
+    let skill = chat_skill("fake", "fake-chat", "d", Some(Gate::new(Arc::new(Pausing))), "h", &json!({}));
     let answer = skill.run(json!({ "messages": [{ "role": "user", "content": "q" }] })).await.unwrap();
     assert_eq!((&answer["text"], &answer["usage"]["outputTokens"]), (&json!("Going on"), &json!(4)));
     assert_eq!(answer["stopReason"], "end-turn");

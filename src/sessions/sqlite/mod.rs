@@ -3,11 +3,13 @@
 //! The connection lives on a thread of its own, which takes jobs from a bounded queue and answers each; the async
 //! runtime never waits for the disk. A job that was queued is done even if its caller no longer waits. Several
 //! processes may have the file open: readers never wait, writers wait for one another, for a while.
-//! `open` makes the file, `write` and `read` say the SQL, `fault` says what went wrong in a sentence.
+//! `open` makes the file, `write` and `read` say the SQL of sessions, `usage` that of the ledger, `fault` says what went
+//! wrong in a sentence.
 
 mod fault;
 mod open;
 mod read;
+mod usage;
 mod write;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::fault::Fault;
 
 /// What makes version n+1 of version n. A row is never changed once it was released.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("usage.sql")];
 
 /// More than there are different statements.
 const STATEMENTS: usize = 32;

@@ -1,0 +1,64 @@
+//! The one way to a plugin's provider. Turns and the plugin's own skills go through the same gate, so whatever stands
+//! around the provider stands in the way of both, and a plugin has nothing else to offer a skill.
+
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use url::Url;
+
+use crate::model::{DeltaStream, ModelInfo, Provider, ProviderError, Request};
+
+/// Plugins are built before it is known what their calls report to; until then the way is open.
+pub struct Gate {
+    bare: Arc<dyn Provider>,
+    guarded: OnceLock<Arc<dyn Provider>>,
+}
+
+impl Gate {
+    pub fn new(provider: Arc<dyn Provider>) -> Arc<Self> {
+        Arc::new(Self { bare: provider, guarded: OnceLock::new() })
+    }
+
+    /// From now on all calls go through what `wrap` makes of the provider. Only the first one counts.
+    pub(super) fn guard(&self, wrap: impl FnOnce(Arc<dyn Provider>) -> Arc<dyn Provider>) {
+        self.guarded.get_or_init(|| wrap(Arc::clone(&self.bare)));
+    }
+}
+
+/// What is asked of it is asked of the provider behind it.
+impl Deref for Gate {
+    type Target = dyn Provider;
+
+    fn deref(&self) -> &Self::Target {
+        &**self.guarded.get().unwrap_or(&self.bare)
+    }
+}
+
+/// For those who take any provider: they hold the gate, and never what is behind it.
+#[async_trait]
+impl Provider for Gate {
+    fn id(&self) -> &str {
+        (**self).id()
+    }
+
+    fn default_model(&self) -> Option<&str> {
+        (**self).default_model()
+    }
+
+    async fn stream(&self, request: Request) -> Result<DeltaStream, ProviderError> {
+        (**self).stream(request).await
+    }
+
+    async fn models(&self) -> Result<Vec<ModelInfo>, ProviderError> {
+        (**self).models().await
+    }
+
+    async fn count_tokens(&self, request: Request) -> Result<Option<u64>, ProviderError> {
+        (**self).count_tokens(request).await
+    }
+
+    fn endpoints(&self) -> Vec<Url> {
+        (**self).endpoints()
+    }
+}

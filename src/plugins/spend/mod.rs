@@ -1,0 +1,208 @@
+//! What calls of models spend: counted for every call, and held to the daily cap before it is made.
+//!
+//! A [`Meter`] stands around every provider of a plugin (`super::gate` sees to it), so that turns, skills, fallbacks
+//! and streams pass through it alike. A call costs what its vendor says, or what the `[[price]]` tables make of its
+//! tokens. Once the cap is reached no call is made but of models whose price is given as nothing. What a model without
+//! a price costs is not known: it is called until then, counted apart, and told of, for the cap does not hold for it.
+//!
+//! `account` holds the sums and decides, `call` follows one call, `price` and `estimate` reckon, `rows` are the sums on
+//! their way to the ledger.
+
+mod account;
+mod call;
+mod estimate;
+mod price;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use url::Url;
+
+use crate::config::{Price, Spend};
+use crate::model::{
+    Day, DeltaStream, ErrorKind, Ledger, LedgerError, LedgerRow, ModelInfo, Provider, ProviderError, Request, Tally,
+    Usage,
+};
+use crate::policy::Redactor;
+use account::{Account, Clock, Refused, Standing};
+use call::{Call, Progress};
+
+const HINT: &str =
+    "raise DAILY_SPEND_CAP_USD or wait until 00:00 UTC; a model with a [[price]] of 0 may still be called";
+
+/// Names come from clients, and need not be longer to be told apart.
+const NAME_BYTES: usize = 200;
+
+/// Cloning shares the sums.
+#[derive(Clone)]
+pub struct Meter {
+    account: Arc<Account>,
+    prices: Arc<[Price]>,
+    redactor: Redactor,
+}
+
+/// Whether another call may be made now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Allowance {
+    pub today: Today,
+    pub cap_nano_usd: Option<u64>,
+    /// Why not, if it may not.
+    pub refusal: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Today {
+    pub day: Day,
+    pub tally: Tally,
+}
+
+impl Meter {
+    /// Without a ledger the sums are those of this process.
+    pub fn new(spend: &Spend, ledger: Option<Arc<dyn Ledger>>, redactor: Redactor) -> Self {
+        Self::at(Arc::new(SystemTime::now), spend, ledger, redactor)
+    }
+
+    fn at(clock: Clock, spend: &Spend, ledger: Option<Arc<dyn Ledger>>, redactor: Redactor) -> Self {
+        let account = Arc::new(Account::new(spend.daily_cap_nano_usd, ledger, clock));
+        Self { account, prices: spend.prices.clone().into(), redactor }
+    }
+
+    pub(super) fn watch(&self, inner: Arc<dyn Provider>) -> Arc<dyn Provider> {
+        Arc::new(Metered { inner, meter: self.clone() })
+    }
+
+    /// All processes together, calls that have ended. By day, then provider, then model.
+    pub async fn rows(&self, first: Day, last: Day) -> Result<Vec<LedgerRow>, LedgerError> {
+        self.account.rows(first, last).await
+    }
+
+    pub fn day(&self) -> Day {
+        self.account.today()
+    }
+
+    pub async fn today(&self) -> Result<Today, LedgerError> {
+        let Standing { day, tally, .. } = self.account.standing().await?;
+        Ok(Today { day, tally })
+    }
+
+    pub async fn allowance(&self) -> Result<Allowance, LedgerError> {
+        let standing = self.account.standing().await?;
+        let cap_nano_usd = self.account.cap_nano_usd;
+        let refusal = cap_nano_usd.filter(|cap| standing.reckoned() >= *cap).map(|cap| reached(&standing, cap));
+        Ok(Allowance { today: Today { day: standing.day, tally: standing.tally }, cap_nano_usd, refusal })
+    }
+
+    /// Writes down what was spent, once the calls have ended that are being cut off; these are waited for so long.
+    pub async fn close(&self, patience: Duration) {
+        self.account.close(patience).await;
+    }
+
+    async fn begin(&self, provider: &dyn Provider, request: &Request) -> Result<Call, ProviderError> {
+        let model = request.model.as_deref().or(provider.default_model()).unwrap_or_default();
+        let price = price::find(&self.prices, provider.id(), model).cloned();
+        let input_tokens = estimate::input_tokens(request);
+        let usage = Usage { input_tokens: Some(input_tokens), ..Usage::default() };
+        let reserved_nano_usd = price.as_ref().map_or(0, |price| price::cost(price, &usage));
+        let free = price.as_ref().is_some_and(price::is_free);
+        self.account.begin(reserved_nano_usd, free).await.map_err(refused)?;
+        Ok(Call {
+            account: Arc::clone(&self.account),
+            provider: provider.id().to_owned(),
+            model: self.name(model),
+            price,
+            input_tokens,
+            reserved_nano_usd,
+            usage: Usage::default(),
+            written: 0,
+            progress: Progress::Open,
+        })
+    }
+
+    /// A key that stands where a name should is not kept.
+    fn name(&self, model: &str) -> String {
+        let mut name = self.redactor.redact(model);
+        name.truncate(name.floor_char_boundary(NAME_BYTES));
+        name
+    }
+}
+
+fn refused(refused: Refused) -> ProviderError {
+    match refused {
+        Refused::Capped(standing, cap) => {
+            ProviderError::new(ErrorKind::SpendCap, reached(&standing, cap)).with_hint(HINT)
+        }
+        Refused::Unknown(error) => {
+            let message = format!("what was spent today cannot be read, so the daily cap cannot be kept: {error}");
+            ProviderError::new(ErrorKind::SpendCap, message).with_hint("mend that, or unset DAILY_SPEND_CAP_USD")
+        }
+    }
+}
+
+fn reached(standing: &Standing, cap: u64) -> String {
+    let spent = dollars(standing.tally.cost_nano_usd);
+    let under_way = match standing.reserved_nano_usd {
+        0 => String::new(),
+        reserved => format!(", and calls under way cost at least {}", dollars(reserved)),
+    };
+    format!("the daily cap of {} is reached: {spent} are spent today (UTC){under_way}", dollars(cap))
+}
+
+/// To the cent, or as far as it has digits: `$1.50`, `$0.000012`.
+fn dollars(nano_usd: u64) -> String {
+    const DOLLAR: u64 = 1_000_000_000;
+    let digits = format!("{:09}", nano_usd % DOLLAR);
+    let (cents, rest) = digits.split_at(2);
+    format!("${}.{cents}{}", nano_usd / DOLLAR, rest.trim_end_matches('0'))
+}
+
+struct Metered {
+    inner: Arc<dyn Provider>,
+    meter: Meter,
+}
+
+#[async_trait]
+impl Provider for Metered {
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+
+    fn default_model(&self) -> Option<&str> {
+        self.inner.default_model()
+    }
+
+    async fn stream(&self, request: Request) -> Result<DeltaStream, ProviderError> {
+        let mut call = self.meter.begin(&*self.inner, &request).await?;
+        let deltas = match self.inner.stream(request).await {
+            Ok(deltas) => deltas,
+            Err(error) => {
+                call.failed(&error);
+                return Err(error);
+            }
+        };
+        // The call goes with the stream: dropping one ends the other.
+        let noted = move |delta: Result<_, _>| {
+            delta.map(|mut delta| {
+                call.note(&mut delta);
+                delta
+            })
+        };
+        Ok(deltas.map(noted).boxed())
+    }
+
+    async fn models(&self) -> Result<Vec<ModelInfo>, ProviderError> {
+        self.inner.models().await
+    }
+
+    async fn count_tokens(&self, request: Request) -> Result<Option<u64>, ProviderError> {
+        self.inner.count_tokens(request).await
+    }
+
+    fn endpoints(&self) -> Vec<Url> {
+        self.inner.endpoints()
+    }
+}
