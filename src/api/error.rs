@@ -9,6 +9,7 @@ use crate::model::{ErrorKind, ProviderError};
 use crate::protocol::{Attempt, Code, ErrorData, TurnError};
 use crate::rpc::Reason;
 use crate::sessions::StoreError;
+use crate::skills::SkillError;
 
 #[derive(Debug)]
 pub struct ApiError(Box<ErrorData>);
@@ -134,6 +135,16 @@ impl From<&HelmError> for ApiError {
 impl From<HelmError> for ApiError {
     fn from(error: HelmError) -> Self {
         Self::from(&error)
+    }
+}
+
+impl From<SkillError> for ApiError {
+    fn from(error: SkillError) -> Self {
+        let attempts = convert::skill_attempts(&error.attempts);
+        let code = if attempts.is_empty() { Code::SkillFailed } else { Code::FallbacksExhausted };
+        let mut api = Self::new(code, error.message).with_hint(error.hint.unwrap_or_default());
+        api.0.attempts = Some(attempts).filter(|attempts| !attempts.is_empty());
+        api.with_status(error.status, error.retryable)
     }
 }
 

@@ -29,10 +29,7 @@ pub async fn invoke(context: Context, params: SkillInvokeParams) -> Result<Skill
     }
     let input = params.input.filter(|input| !input.is_null()).unwrap_or_else(|| json!({}));
     check(skill, &input)?;
-    let data = skill.run(input).await.map_err(|error| {
-        let api = ApiError::new(Code::SkillFailed, error.message);
-        api.with_hint(error.hint.unwrap_or_default()).with_status(error.status, error.retryable)
-    })?;
+    let data = skill.run(input).await?;
     Ok(SkillInvokeResult { ok: true, data })
 }
 

@@ -143,6 +143,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Body<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub(super) model: &'a str,
     pub(super) messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
