@@ -101,6 +101,15 @@ impl ApiError {
         api
     }
 
+    /// A skill that failed; those that ask several models say which.
+    pub fn skill(error: SkillError) -> Self {
+        let attempts = convert::skill_attempts(&error.attempts);
+        let code = if attempts.is_empty() { Code::SkillFailed } else { Code::FallbacksExhausted };
+        let mut api = Self::new(code, error.message).with_status(error.status, error.retryable);
+        api.0.attempts = Some(attempts).filter(|attempts| !attempts.is_empty());
+        api.with_hint(error.hint.unwrap_or_default())
+    }
+
     /// A provider that failed outside a turn.
     pub fn provider(provider: &str, error: &ProviderError) -> Self {
         Self::of_provider(Code::ProviderFailed, provider, error, Vec::new())
@@ -135,16 +144,6 @@ impl From<&HelmError> for ApiError {
 impl From<HelmError> for ApiError {
     fn from(error: HelmError) -> Self {
         Self::from(&error)
-    }
-}
-
-impl From<SkillError> for ApiError {
-    fn from(error: SkillError) -> Self {
-        let attempts = convert::skill_attempts(&error.attempts);
-        let code = if attempts.is_empty() { Code::SkillFailed } else { Code::FallbacksExhausted };
-        let mut api = Self::new(code, error.message).with_hint(error.hint.unwrap_or_default());
-        api.0.attempts = Some(attempts).filter(|attempts| !attempts.is_empty());
-        api.with_status(error.status, error.retryable)
     }
 }
 

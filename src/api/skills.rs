@@ -29,7 +29,7 @@ pub async fn invoke(context: Context, params: SkillInvokeParams) -> Result<Skill
     }
     let input = params.input.filter(|input| !input.is_null()).unwrap_or_else(|| json!({}));
     check(skill, &input)?;
-    let data = skill.run(input).await?;
+    let data = skill.run(input).await.map_err(ApiError::skill)?;
     Ok(SkillInvokeResult { ok: true, data })
 }
 

@@ -21,7 +21,9 @@ impl Redactor {
 
     /// One that knows another secret beside these.
     pub fn with(&self, secret: &str) -> Self {
-        Self::new(self.secrets.iter().cloned().chain([secret.to_owned()]))
+        let mut wider = self.clone();
+        wider.secrets = Self::new(self.secrets.iter().cloned().chain([secret.to_owned()])).secrets;
+        wider
     }
 
     pub fn redact(&self, text: &str) -> String {

@@ -67,7 +67,8 @@ impl ModelId {
             None => Ok(id),
             Some(purpose) => {
                 let vendor = id.owner.prefix();
-                let message = format!("{vendor} is not a chat provider: what it offers through the gateway is {purpose}");
+                let message =
+                    format!("{vendor} is not a chat provider: what it offers through the gateway is {purpose}");
                 Err(invalid(message).with_hint("`cf-gateway-list-providers` tells which vendors can chat"))
             }
         }

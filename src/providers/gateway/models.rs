@@ -30,7 +30,8 @@ impl Gateway {
         let request = HttpRequest::get(gateway_url(&self.settings, "compat/models"));
         let request = headers::sign(request, Path::Compat, &self.settings, &Options::default(), None)?;
         let answer = self.get(request, PER_GATEWAY).await?;
-        let models = chat::models(&answer).ok_or_else(|| self.source(PER_GATEWAY).misunderstood(&answer.to_string()))?;
+        let models =
+            chat::models(&answer).ok_or_else(|| self.source(PER_GATEWAY).misunderstood(&answer.to_string()))?;
         Ok(models.into_iter().filter(|model| ModelId::for_chat(&model.id).is_ok()).collect())
     }
 

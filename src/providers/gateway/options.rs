@@ -60,6 +60,7 @@ impl Options {
         check_billing(given, settings)?;
         let key_ref = string(given, "providerKeyRef")?;
         let api_key = string(given, "providerApiKey")?;
+        api_key.as_deref().map(|key| header_value("providerApiKey", key)).transpose()?;
         Ok(Self {
             force_compat: match given.get("forceCompat") {
                 None | Some(Value::Null) => false,

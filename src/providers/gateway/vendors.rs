@@ -133,13 +133,7 @@ pub static VENDORS: [Vendor; 29] = [
         host: "api.perplexity.ai",
         ..on_compat("perplexity", "Perplexity")
     },
-    Vendor {
-        aliases: &["x-ai"],
-        slug: Some("grok"),
-        compat: Some("grok"),
-        host: "api.x.ai",
-        ..on_both("xai", "xAI")
-    },
+    Vendor { aliases: &["x-ai"], slug: Some("grok"), compat: Some("grok"), host: "api.x.ai", ..on_both("xai", "xAI") },
     no_chat("huggingface", "Hugging Face", BEARER, "single models behind an interface of their own each"),
     no_chat("cartesia", "Cartesia", header("x-api-key", ""), "text-to-speech"),
     no_chat("elevenlabs", "ElevenLabs", header("xi-api-key", ""), "speech"),
