@@ -96,6 +96,9 @@ fn assistant<'a>(blocks: &'a [Block], model: &str, vendor: &Vendor) -> wire::Ass
             _ => {}
         }
     }
+    if vendor.always_content && !message.tool_calls.is_empty() {
+        message.content.get_or_insert_default();
+    }
     message
 }
 

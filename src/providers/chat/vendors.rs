@@ -11,14 +11,18 @@ pub(super) struct Vendor {
     pub(super) stream_options: bool,
     /// Call ids must be nine letters or digits.
     pub(super) short_ids: bool,
+    /// An assistant's content must be a text, be it an empty one, where others take none.
+    pub(super) always_content: bool,
 }
 
-const USUAL: Vendor = Vendor { host: "", completion_limit: false, stream_options: true, short_ids: false };
+const USUAL: Vendor =
+    Vendor { host: "", completion_limit: false, stream_options: true, short_ids: false, always_content: false };
 
-const VENDORS: [Vendor; 3] = [
+const VENDORS: [Vendor; 4] = [
     Vendor { host: "api.openai.com", completion_limit: true, ..USUAL },
     Vendor { host: ".openai.azure.com", completion_limit: true, ..USUAL },
     Vendor { host: "api.mistral.ai", stream_options: false, short_ids: true, ..USUAL },
+    Vendor { host: "api.cloudflare.com", always_content: true, ..USUAL },
 ];
 
 pub(super) fn vendor(host: &str) -> Vendor {

@@ -171,11 +171,12 @@ impl Provider for Gateway {
         self.settings.default_model.as_deref()
     }
 
-    async fn stream(&self, request: Request) -> Result<DeltaStream, ProviderError> {
+    async fn stream(&self, mut request: Request) -> Result<DeltaStream, ProviderError> {
         let deadline = request.timeout.map(|timeout| Instant::now() + timeout);
         let named = request.model.as_deref().or(self.default_model()).ok_or_else(no_model)?;
         let model = ModelId::for_chat(named)?;
-        let options = Options::read(&request.options, &self.settings)?;
+        // Others who read the request would take them for their own, and it holds a key no longer than it must.
+        let options = Options::read(&std::mem::take(&mut request.options), &self.settings)?;
         let facts = Facts {
             has_api_token: self.settings.api_token.is_some(),
             force_compat: options.force_compat,

@@ -2,10 +2,13 @@
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::{ANSWER, REFUSED, asking, gateway, targets};
 use crate::config;
-use crate::model::{Completion, ErrorKind, Fold, Provider, ProviderError, Request, Stop};
+use crate::model::{
+    Block, Completion, ErrorKind, Fold, Message, Provider, ProviderError, Request, Role, Stop, ToolCall,
+};
 use crate::policy::{HostPattern, HostPolicy, Redactor};
 use crate::providers::gateway::{Gateway, GatewaySettings};
 use crate::providers::http::Http;
@@ -101,23 +104,25 @@ async fn a_failure_that_is_the_paths_own_leads_to_the_second() {
     check(200, "<html>sign in</html>", false).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_host_that_is_down_or_not_allowed_leads_to_the_second() {
     let behind = good().await;
-    let gone = good().await.url.clone();
-    let hosts = |urls: &[&url::Url]| urls.iter().filter_map(|url| HostPattern::of(url)).collect();
-    let with = |allowed: Vec<HostPattern>| {
-        let http = Http::new(HostPolicy::new(allowed), config::Http::default(), Redactor::default());
-        Gateway::new(
-            http,
-            GatewaySettings { api_base_url: gone.clone(), base_url: behind.url.clone(), ..super::settings() },
-        )
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let down = Url::parse(&format!("http://{}/client/v4", listener.local_addr().unwrap())).unwrap();
+    drop(listener);
+    let check = async |allowed: &[&Url], says: &str| {
+        let hosts = allowed.iter().filter_map(|url| HostPattern::of(url)).collect();
+        let settings = config::Http { max_retries: 0, ..config::Http::default() };
+        let http = Http::new(HostPolicy::new(hosts), settings, Redactor::default());
+        let (api_base_url, base_url) = (down.clone(), behind.url.clone());
+        let gateway = Gateway::new(http, GatewaySettings { api_base_url, base_url, ..super::settings() });
+        let completion = answer(&gateway, asking("openai/m", json!({}))).await.unwrap();
+        let row = &completion.metadata["pathErrors"][0];
+        assert_eq!((&completion.metadata["path"], &row["path"]), (&json!("compat"), &json!("run")));
+        assert!(row["error"].as_str().unwrap().contains(says) && row.get("status").is_none(), "{row}");
     };
-    let refused = with(hosts(&[&behind.url]));
-    let completion = answer(&refused, asking("openai/m", json!({}))).await.unwrap();
-    let row = &completion.metadata["pathErrors"][0];
-    assert!(row["error"].as_str().unwrap().contains("not on the list of allowed hosts"), "{row}");
-    assert_eq!(row.get("status"), None);
+    check(&[&behind.url], "not on the list of allowed hosts").await;
+    check(&[&behind.url, &down], "could not connect to").await;
 }
 
 #[tokio::test]
@@ -175,6 +180,21 @@ async fn a_signature_of_gemini_survives_a_change_of_paths() {
         asked.contains("thought_signature") && asked.contains(r#""model":"google-ai-studio/gemini-3-pro""#),
         "{asked}"
     );
+}
+
+#[tokio::test]
+async fn a_call_without_a_text_has_an_empty_one_for_workers_ai() {
+    let (api, behind) = (good().await, good().await);
+    let gateway = gateway(&api, &behind, |_| ());
+    for (index, (model, content)) in
+        [("@cf/a/m", r#""content":"","#), ("openai/m", r#""content":null"#)].iter().enumerate()
+    {
+        let mut request = asking(model, json!({}));
+        let call = ToolCall { id: "c1".to_owned(), name: "read".to_owned(), arguments: String::new(), opaque: None };
+        request.messages.push(Message { role: Role::Assistant, blocks: vec![Block::ToolCall(call)] });
+        answer(&gateway, request).await.unwrap();
+        assert!(api.asked()[index].contains(content), "{model}: {}", api.asked()[index]);
+    }
 }
 
 #[tokio::test]
