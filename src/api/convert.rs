@@ -12,7 +12,7 @@ use crate::plugins::Today;
 use crate::protocol::{self as wire, Code, Event, EventParams};
 use crate::rpc::Id;
 use crate::sessions::{ActionRow, MessageRow, SessionRow};
-use crate::skills::SkillSpec;
+use crate::skills::{SkillAttempt, SkillSpec};
 
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -201,6 +201,18 @@ pub fn attempts(attempts: &[helm::Attempt]) -> Vec<wire::Attempt> {
     let attempt = |attempt: &helm::Attempt| wire::Attempt {
         provider: attempt.provider.clone(),
         model: attempt.model.clone(),
+        ok: attempt.error.is_none(),
+        status: attempt.status,
+        error: attempt.error.clone(),
+        duration_ms: millis(attempt.duration),
+    };
+    attempts.iter().map(attempt).collect()
+}
+
+pub fn skill_attempts(attempts: &[SkillAttempt]) -> Vec<wire::Attempt> {
+    let attempt = |attempt: &SkillAttempt| wire::Attempt {
+        provider: attempt.provider.clone(),
+        model: Some(attempt.model.clone()),
         ok: attempt.error.is_none(),
         status: attempt.status,
         error: attempt.error.clone(),

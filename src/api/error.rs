@@ -102,12 +102,18 @@ impl ApiError {
         api
     }
 
-    /// A skill of this plugin that failed.
+    /// A skill of this plugin that failed; those that ask several models say which.
     pub fn skill(plugin: &str, error: SkillError) -> Self {
+        let attempts = convert::skill_attempts(&error.attempts);
         let capped = error.kind == Some(ErrorKind::SpendCap);
-        let code = if capped { Code::SpendCap } else { Code::SkillFailed };
+        let code = match attempts.is_empty() {
+            _ if capped => Code::SpendCap,
+            true => Code::SkillFailed,
+            false => Code::FallbacksExhausted,
+        };
         let mut api = Self::new(code, error.message).with_status(error.status, error.retryable);
         api.0.provider = capped.then(|| plugin.to_owned());
+        api.0.attempts = Some(attempts).filter(|attempts| !attempts.is_empty());
         api.with_hint(error.hint.unwrap_or_default())
     }
 

@@ -19,6 +19,13 @@ impl Redactor {
         Self { secrets: secrets.into() }
     }
 
+    /// One that knows another secret beside these.
+    pub fn with(&self, secret: &str) -> Self {
+        let mut wider = self.clone();
+        wider.secrets = Self::new(self.secrets.iter().cloned().chain([secret.to_owned()])).secrets;
+        wider
+    }
+
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
@@ -38,5 +45,6 @@ mod tests {
     fn known_secrets_are_blanked_longest_first() {
         let redactor = Redactor::new(["sk-abcdef".to_owned(), "sk-abcdef-long".to_owned(), "x".to_owned()]);
         assert_eq!(redactor.redact("key sk-abcdef-long, then sk-abcdef; x stays"), "key ***, then ***; x stays");
+        assert_eq!(redactor.with("another").redact("another sk-abcdef"), "*** ***");
     }
 }

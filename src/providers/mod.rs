@@ -8,6 +8,7 @@ mod conversation;
 mod endpoint;
 #[cfg(test)]
 mod fixtures;
+pub mod gateway;
 mod history;
 pub mod http;
 #[cfg(test)]

@@ -8,4 +8,4 @@ mod skill;
 pub use danger::Permit;
 pub use registry::Registry;
 pub use schema::SchemaFault;
-pub use skill::{Handler, Skill, SkillError, SkillSpec};
+pub use skill::{Handler, Skill, SkillAttempt, SkillError, SkillSpec};

@@ -1,6 +1,7 @@
 //! What a skill is, and what running one can come to.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -40,6 +41,20 @@ pub struct SkillError {
     pub retryable: bool,
     /// Where a provider failed: why.
     pub kind: Option<ErrorKind>,
+    /// The models that were asked in turn and all failed, where the skill asks several.
+    pub attempts: Vec<SkillAttempt>,
+}
+
+/// One model that a skill asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SkillAttempt {
+    pub provider: String,
+    pub model: String,
+    /// The HTTP status of a failed one.
+    pub status: Option<u16>,
+    /// None if it went well.
+    pub error: Option<String>,
+    pub duration: Duration,
 }
 
 #[derive(Clone)]
@@ -74,7 +89,7 @@ impl Skill {
 
 impl SkillError {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, status: None, retryable: false, kind: None }
+        Self { message: message.into(), hint: None, status: None, retryable: false, kind: None, attempts: Vec::new() }
     }
 
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {

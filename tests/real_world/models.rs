@@ -1,4 +1,4 @@
-//! Both wire formats, against a mock of them that others wrote.
+//! All wire formats, and both paths of the AI gateway, against a mock of them that others wrote.
 
 use std::time::{Duration, Instant};
 

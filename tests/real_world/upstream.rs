@@ -14,14 +14,16 @@ pub struct Upstream {
     url: String,
 }
 
-/// The two wire formats that it speaks.
+/// The wire formats that it speaks, and the two paths of the AI gateway, for which it stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     OpenAi,
     Anthropic,
+    GatewayRun,
+    GatewayCompat,
 }
 
-pub const DIALECTS: [Dialect; 2] = [Dialect::OpenAi, Dialect::Anthropic];
+pub const DIALECTS: [Dialect; 4] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::GatewayRun, Dialect::GatewayCompat];
 
 impl Upstream {
     /// None where there is no Node.
@@ -44,7 +46,19 @@ impl Upstream {
                 .env("ANTHROPIC_BASE_URL", &self.url)
                 .env("ANTHROPIC_API_KEY", "sk-test")
                 .env("ANTHROPIC_DEFAULT_MODEL", "test-model"),
+            Dialect::GatewayRun => self.configure_gateway(daemon).env("CLOUDFLARE_API_TOKEN", "sk-test"),
+            Dialect::GatewayCompat => self.configure_gateway(daemon).env("AI_GATEWAY_AUTH_TOKEN", "sk-test"),
         };
+    }
+
+    fn configure_gateway<'a>(&self, daemon: &'a mut Command) -> &'a mut Command {
+        daemon
+            .env("CLOUDFLARE_API_BASE_URL", format!("{}/client/v4", self.url))
+            // Below a prefix: what begins with /v1 is its own.
+            .env("CF_AI_GATEWAY_BASE_URL", format!("{}/gateway", self.url))
+            .env("CLOUDFLARE_ACCOUNT_ID", "account")
+            .env("AI_GATEWAY_ID", "gateway")
+            .env("CF_AI_GATEWAY_DEFAULT_MODEL", "openai/test-model")
     }
 
     /// What it was asked so far, in order: the path and the body, the latter in the shape of chat completions.
@@ -60,6 +74,7 @@ impl Dialect {
         match self {
             Self::OpenAi => "openai-compatible",
             Self::Anthropic => "anthropic",
+            Self::GatewayRun | Self::GatewayCompat => "cf-ai-gateway",
         }
     }
 }

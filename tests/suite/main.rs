@@ -7,6 +7,7 @@ mod clients;
 mod discover;
 mod durability;
 mod fuzz;
+mod gateway;
 mod home;
 mod imports;
 mod layout;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::http::{Http, HttpRequest};
+use super::reader::Decode;
 use super::upstream::{Source, Upstream};
 use super::{call, endpoint, reader, retry};
 use crate::config::Secret;
@@ -23,7 +24,7 @@ use decode::Decoder;
 /// Opaque values of this dialect carry it.
 pub const DIALECT: &str = "anthropic";
 
-const VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+pub(super) const VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 const OAUTH: HeaderValue = HeaderValue::from_static("oauth-2025-04-20");
 /// How tokens of a signed-in person begin, as against keys of an account.
 const OAUTH_PREFIX: &str = "sk-ant-oat";
@@ -81,6 +82,16 @@ pub fn replay<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<Delta>, Result<(), ProviderError>) {
     reader::replay(Decoder::new(source.clone(), model.to_owned()), source.clone(), chunks)
+}
+
+/// A request in this dialect for other doors than its own.
+pub(super) fn body(request: &Request, model: &str) -> Result<Vec<u8>, ProviderError> {
+    encode::body(request, model)
+}
+
+/// Reads an answer to such a request.
+pub(super) fn decoder(source: &Source, model: &str) -> impl Decode + use<> {
+    Decoder::new(source.clone(), model.to_owned())
 }
 
 #[async_trait]

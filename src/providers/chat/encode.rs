@@ -13,10 +13,15 @@ use crate::model::{Block, ImageSource, Request, ToolCall, ToolChoice, ToolSpec};
 use crate::providers::history::{Answer, Step, steps};
 
 pub(super) fn body(request: &Request, model: &str, vendor: &Vendor) -> Vec<u8> {
+    body_named(request, model, model, vendor)
+}
+
+/// `name` is what the model is called on the wire; empty where that is said elsewhere.
+pub(super) fn body_named(request: &Request, model: &str, name: &str, vendor: &Vendor) -> Vec<u8> {
     let has_tools = !request.tools.is_empty();
     let limit = |wanted: bool| request.max_tokens.filter(|_| wanted);
     let body = wire::Body {
-        model,
+        model: name,
         messages: messages(request, model, vendor),
         tools: request.tools.iter().map(tool).collect(),
         tool_choice: has_tools.then(|| choice(request.tool_choice)).flatten(),
@@ -90,6 +95,9 @@ fn assistant<'a>(blocks: &'a [Block], model: &str, vendor: &Vendor) -> wire::Ass
             }
             _ => {}
         }
+    }
+    if vendor.always_content && !message.tool_calls.is_empty() {
+        message.content.get_or_insert_default();
     }
     message
 }

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::http::{Http, HttpRequest};
+use super::reader::Decode;
 use super::upstream::{Source, Upstream};
 use super::{call, endpoint, reader, retry};
 use crate::config::Secret;
@@ -116,6 +117,22 @@ pub fn replay<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<Delta>, Result<(), ProviderError>) {
     reader::replay(Decoder::new(source.clone(), model.to_owned(), HashSet::new()), source.clone(), chunks)
+}
+
+/// A request in this dialect for other doors than its own: `host` is the vendor's, by which its oddities are known, and
+/// `name` what the model is called there, empty where that is said elsewhere.
+pub(super) fn body(request: &Request, model: &str, name: &str, host: &str) -> Vec<u8> {
+    encode::body_named(request, model, name, &vendor(host))
+}
+
+/// Reads an answer to such a request.
+pub(super) fn decoder(source: &Source, model: &str, messages: &[Message]) -> impl Decode + use<> {
+    Decoder::new(source.clone(), model.to_owned(), call_ids(messages))
+}
+
+/// A list of models, in whatever shape; none if there is no list in it.
+pub(super) fn models(answer: &Value) -> Option<Vec<ModelInfo>> {
+    models::read(answer)
 }
 
 #[async_trait]

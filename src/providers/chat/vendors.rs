@@ -18,13 +18,22 @@ pub(super) struct Vendor {
     pub(super) stream_options: bool,
     /// Call ids must be nine letters or digits.
     pub(super) short_ids: bool,
+    /// An assistant's content must be a text, be it an empty one, where others take none.
+    pub(super) always_content: bool,
 }
 
-const USUAL: Vendor =
-    Vendor { host: "", home: "/v1", key_header: None, completion_limit: false, stream_options: true, short_ids: false };
+const USUAL: Vendor = Vendor {
+    host: "",
+    home: "/v1",
+    key_header: None,
+    completion_limit: false,
+    stream_options: true,
+    short_ids: false,
+    always_content: false,
+};
 const AZURE: Vendor = Vendor { home: "/openai/v1", key_header: Some("api-key"), completion_limit: true, ..USUAL };
 
-const VENDORS: [Vendor; 8] = [
+const VENDORS: [Vendor; 9] = [
     Vendor { host: "api.openai.com", completion_limit: true, ..USUAL },
     Vendor { host: ".openai.azure.com", ..AZURE },
     Vendor { host: ".cognitiveservices.azure.com", ..AZURE },
@@ -33,6 +42,7 @@ const VENDORS: [Vendor; 8] = [
     Vendor { host: "api.groq.com", home: "/openai/v1", ..USUAL },
     Vendor { host: "openrouter.ai", home: "/api/v1", ..USUAL },
     Vendor { host: "generativelanguage.googleapis.com", home: "/v1beta/openai", ..USUAL },
+    Vendor { host: "api.cloudflare.com", always_content: true, ..USUAL },
 ];
 
 pub(super) fn vendor(host: &str) -> Vendor {

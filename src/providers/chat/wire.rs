@@ -148,6 +148,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
 
 #[derive(Debug, Serialize)]
 pub(in crate::providers) struct Body<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub(in crate::providers) model: &'a str,
     pub(in crate::providers) messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
