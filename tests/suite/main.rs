@@ -21,3 +21,4 @@ mod source;
 mod transcript;
 mod upstream;
 mod wire;
+mod workers_ai;
