@@ -76,6 +76,7 @@ mod tests {
         for base in ["http://h", "http://h/openai", "http://h/openai/", "http://h/openai/v1", "http://h/openai/v1/"] {
             check(base, "/openai/v1/x");
         }
+        assert_eq!(join(&url("http://h/"), "", "x").path(), "/x");
         check("http://h/open", "/open/x");
         check("http://h/v1", "/v1/x");
     }

@@ -24,3 +24,4 @@ mod spend;
 mod transcript;
 mod upstream;
 mod wire;
+mod workers_ai;

@@ -118,6 +118,18 @@ async fn quirk_31_dropping_the_stream_hangs_up_and_asks_no_more() {
 }
 
 #[tokio::test]
+async fn quirk_05_an_error_in_a_stream_is_asked_again_only_while_nothing_was_shown() {
+    let error = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n";
+    let server = Loopback::start(vec![Answer::events(error), Answer::events(&format!("{HELLO}{END}"))]).await;
+    assert_eq!(ask(&chat(&server, Some("m")), question()).await.unwrap().0, "Hello");
+    assert_eq!(server.asked().len(), 2);
+    let server = Loopback::start(vec![Answer::events(&format!("{HELLO}{error}"))]).await;
+    let (text, error) = ask(&chat(&server, Some("m")), question()).await.unwrap();
+    assert_eq!((text.as_str(), error.unwrap().kind), ("Hello", ErrorKind::Unavailable));
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
 async fn quirk_06_a_length_that_was_promised_and_not_kept_is_a_truncation() {
     let head = "HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\n";
     let by_length = Answer::raw(&format!("{head}content-length: 9999\r\n\r\n{HELLO}"));

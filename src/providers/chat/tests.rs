@@ -1,13 +1,19 @@
 use std::collections::HashSet;
 
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::decode::Decoder;
 use super::encode;
 use super::vendors::vendor;
-use crate::model::{Message, Request, Role};
+use super::{Chat, ChatSettings};
+use crate::config::{self, Secret};
+use crate::model::{Block, Message, Request, Role, ToolCall};
 use crate::providers::conversation::{self, MODEL};
 use crate::providers::fixtures;
+use crate::providers::http::HttpRequest;
+use crate::providers::loopback::http;
 
 fn decoder() -> Decoder {
     Decoder::new(fixtures::source(), "m".to_owned(), HashSet::from(["call_taken".to_owned()]))
@@ -36,6 +42,84 @@ fn a_conversation_is_said_in_full() {
     assert_eq!(*id, mistral["messages"][3]["tool_call_id"]);
     let openai = sent(&request, "api.openai.com");
     assert_eq!((openai.get("max_tokens"), &openai["max_completion_tokens"]), (None, &json!(100)));
+}
+
+/// The conversation's first answer, as it is sent back to the model that gave it.
+fn given_back(thought: &Value, on_call: &Value) -> Value {
+    let request = conversation::of_everything(super::DIALECT, thought, on_call);
+    sent(&request, "localhost")["messages"][2].clone()
+}
+
+#[test]
+fn quirk_17_a_thought_goes_back_under_the_name_it_came_by() {
+    for (field, other) in [("reasoning", "reasoning_content"), ("reasoning_content", "reasoning")] {
+        let message = given_back(&json!({ "field": field }), &json!({}));
+        assert_eq!((&message[field], message.get(other)), (&json!("Hm."), None));
+    }
+}
+
+#[test]
+fn quirk_17_signed_thoughts_go_back_in_full() {
+    let blocks = json!([{ "type": "thinking", "thinking": "Hm.", "signature": "s" }]);
+    let message = given_back(&json!({ "field": "reasoning_content", "blocks": blocks }), &json!({}));
+    assert_eq!((&message["thinking_blocks"], &message["reasoning_content"]), (&blocks, &json!("Hm.")));
+}
+
+#[test]
+fn quirk_19_the_signature_of_a_call_goes_back_with_it() {
+    for key in ["google", "vertex"] {
+        let extra = json!({ key: { "thought_signature": "s" } });
+        let message = given_back(&json!({}), &json!({ "extra_content": extra }));
+        assert_eq!(message["tool_calls"][0]["extra_content"], extra);
+        assert_eq!(message["tool_calls"][1].get("extra_content"), None);
+    }
+}
+
+#[test]
+fn quirk_08_arguments_that_were_encoded_twice_go_back_as_an_object() {
+    let call = |arguments: &str| {
+        let (id, name, arguments) = ("c".to_owned(), "read".to_owned(), arguments.to_owned());
+        let block = Block::ToolCall(ToolCall { id, name, arguments, opaque: None });
+        let messages = vec![Message { role: Role::Assistant, blocks: vec![block] }];
+        let request = Request { messages, ..Request::default() };
+        sent(&request, "localhost")["messages"][0]["tool_calls"][0]["function"]["arguments"].clone()
+    };
+    assert_eq!(call(r#""{\"a\":1}""#), r#"{"a":1}"#);
+    assert_eq!(call(r#"{"a": 1}"#), r#"{"a": 1}"#);
+    assert_eq!(call(""), "{}");
+}
+
+#[test]
+fn vendors_are_known_by_their_hosts() {
+    let home = |host: &str| vendor(host).home;
+    assert_eq!(home("api.groq.com"), "/openai/v1");
+    assert_eq!(home("openrouter.ai"), "/api/v1");
+    assert_eq!(home("generativelanguage.googleapis.com"), "/v1beta/openai");
+    assert_eq!(home("somebody.openai.azure.com"), "/openai/v1");
+    for host in ["localhost", "127.0.0.1", "api.deepseek.com", "api.together.xyz", "api.x.ai", "api.mistral.ai"] {
+        assert_eq!(home(host), "/v1", "{host}");
+    }
+}
+
+#[test]
+fn a_key_goes_where_the_vendor_looks_for_it() {
+    let headers = |base: &str| {
+        let settings = ChatSettings {
+            id: "vendor",
+            upstream: fixtures::source().upstream,
+            base_url: Url::parse(base).unwrap(),
+            key: Some(Secret::new("sk-1")),
+            headers: HeaderMap::new(),
+            default_model: None,
+        };
+        let chat = Chat::new(http(&[], config::Http::default()), settings);
+        chat.authorised(HttpRequest::get(chat.url.clone())).unwrap().headers
+    };
+    let azure = headers("https://somebody.openai.azure.com");
+    assert_eq!((azure["api-key"].as_bytes(), azure.get("authorization")), (&b"sk-1"[..], None));
+    assert!(azure["api-key"].is_sensitive());
+    let other = headers("https://api.x.ai");
+    assert_eq!((other["authorization"].as_bytes(), other.get("api-key")), (&b"Bearer sk-1"[..], None));
 }
 
 #[test]

@@ -33,13 +33,17 @@ const USUAL: Vendor = Vendor {
 };
 const AZURE: Vendor = Vendor { home: "/openai/v1", key_header: Some("api-key"), completion_limit: true, ..USUAL };
 
-const VENDORS: [Vendor; 9] = [
+const VENDORS: [Vendor; 13] = [
     Vendor { host: "api.openai.com", completion_limit: true, ..USUAL },
     Vendor { host: ".openai.azure.com", ..AZURE },
     Vendor { host: ".cognitiveservices.azure.com", ..AZURE },
     Vendor { host: ".services.ai.azure.com", ..AZURE },
     Vendor { host: "api.mistral.ai", stream_options: false, short_ids: true, ..USUAL },
     Vendor { host: "api.groq.com", home: "/openai/v1", ..USUAL },
+    Vendor { host: "api.cohere.ai", home: "/compatibility/v1", ..USUAL },
+    Vendor { host: "api.deepinfra.com", home: "/v1/openai", ..USUAL },
+    Vendor { host: "api.fireworks.ai", home: "/inference/v1", ..USUAL },
+    Vendor { host: "api.perplexity.ai", home: "", ..USUAL },
     Vendor { host: "openrouter.ai", home: "/api/v1", ..USUAL },
     Vendor { host: "generativelanguage.googleapis.com", home: "/v1beta/openai", ..USUAL },
     Vendor { host: "api.cloudflare.com", always_content: true, ..USUAL },

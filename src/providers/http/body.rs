@@ -26,6 +26,8 @@ pub struct Body {
     /// Set again only when it rings: most of the time a chunk has come since it was set.
     clock: Pin<Box<Sleep>>,
     last_chunk: Instant,
+    /// Whether any of it has come.
+    begun: bool,
     idle: Duration,
     deadline: Option<Instant>,
     host: String,
@@ -69,7 +71,7 @@ impl Body {
         let clock = Box::pin(sleep_until(ring_at(last_chunk, idle, request.deadline)));
         let host = fault::host(&request.url);
         let chunks = answer.bytes_stream().boxed();
-        Self { chunks, clock, last_chunk, idle, deadline: request.deadline, host, redactor }
+        Self { chunks, clock, last_chunk, begun: false, idle, deadline: request.deadline, host, redactor }
     }
 
     /// From here on, how long it may be silent.
@@ -115,10 +117,14 @@ impl Stream for Body {
         match self.chunks.poll_next_unpin(cx) {
             Poll::Ready(Some(Ok(chunk))) => {
                 self.last_chunk = Instant::now();
+                self.begun = true;
                 Poll::Ready(Some(Ok(chunk)))
             }
             Poll::Ready(Some(Err(error))) => {
-                let fault = fault::broken_off(&self.host, &error.without_url(), &self.redactor);
+                let fault = match !self.begun && fault::is_unreadable(&error) {
+                    true => fault::unreadable(&self.host, &error.without_url(), &self.redactor),
+                    false => fault::broken_off(&self.host, &error.without_url(), &self.redactor),
+                };
                 Poll::Ready(Some(Err(fault)))
             }
             Poll::Ready(None) => Poll::Ready(None),

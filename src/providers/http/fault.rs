@@ -1,6 +1,7 @@
 //! What went wrong before there was an answer, in one sentence each.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -45,6 +46,22 @@ pub(super) fn deadline_at(host: &str) -> ProviderError {
 pub(super) fn broken_off(host: &str, error: &reqwest::Error, redactor: &Redactor) -> ProviderError {
     let message = format!("the answer of {host} broke off: {}", cause(error, redactor));
     ProviderError::new(ErrorKind::Truncated, message)
+}
+
+/// Whether a body is not packed in the way its header says, as against one that ends in the middle.
+pub(super) fn is_unreadable(error: &reqwest::Error) -> bool {
+    let why = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let is_cut_off = |why: &io::Error| {
+        let of_network = why.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>()).is_some();
+        of_network || why.kind() == io::ErrorKind::UnexpectedEof
+    };
+    error.is_decode() && why.is_some_and(|why| !is_cut_off(why))
+}
+
+pub(super) fn unreadable(host: &str, error: &reqwest::Error, redactor: &Redactor) -> ProviderError {
+    let cause = cause(error, redactor);
+    let message = format!("the answer of {host} is not compressed in the way it says: {cause}");
+    ProviderError::new(ErrorKind::Protocol, message).with_hint("a proxy on the way may have changed the answer")
 }
 
 pub(super) fn too_long(host: &str, limit: usize) -> ProviderError {

@@ -33,7 +33,7 @@ fn check(bytes: &[u8], expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn line_ends_of_all_kinds() {
+fn quirk_02_line_ends_of_all_kinds() {
     check(b"data: a\n\ndata: b\n\n", &[("", "a"), ("", "b")]);
     check(b"data: a\r\n\r\ndata: b\r\n\r\n", &[("", "a"), ("", "b")]);
     check(b"data: a\r\rdata: b\r\r", &[("", "a"), ("", "b")]);
@@ -41,7 +41,7 @@ fn line_ends_of_all_kinds() {
 }
 
 #[test]
-fn fields() {
+fn quirk_02_fields_of_all_kinds_and_a_mark_at_the_start() {
     check(b"data:a\n\n", &[("", "a")]);
     check(b"data:  a \n\n", &[("", " a ")]);
     check(b"data: a\ndata: b\ndata:\ndata: c\n\n", &[("", "a\nb\n\nc")]);
@@ -52,7 +52,7 @@ fn fields() {
 }
 
 #[test]
-fn what_is_no_event() {
+fn quirk_03_comments_and_blank_lines_are_no_event() {
     check(b": PROCESSING\n\n: ping\n\n\n\ndata: a\n\n:\n\n", &[("", "a")]);
     check(b"data:\n\ndata\n\nevent: nothing\n\ndata: a\n\n", &[("", "a")]);
     check(b"data:\ndata:\n\ndata: a\ndata:\n\n", &[("", "a\n")]);
@@ -60,20 +60,20 @@ fn what_is_no_event() {
 }
 
 #[test]
-fn the_end_of_input_completes_an_event() {
+fn quirk_02_the_end_of_input_completes_an_event() {
     check(b"data: a\n\ndata: b", &[("", "a"), ("", "b")]);
     check(b"data: a\n\ndata: b\n", &[("", "a"), ("", "b")]);
     check(b"event: x\ndata: a\ndata: b\r", &[("x", "a\nb")]);
 }
 
 #[test]
-fn characters_cut_in_two_stay_whole_and_bad_bytes_are_replaced() {
+fn quirk_01_characters_cut_in_two_stay_whole_and_bad_bytes_are_replaced() {
     check("data: é 漢 🌦 \\ud83c\\udf26\n\n".as_bytes(), &[("", "é 漢 🌦 \\ud83c\\udf26")]);
     check(b"data: a\xFFb\n\ndata: c\n\n", &[("", "a\u{FFFD}b"), ("", "c")]);
 }
 
 #[test]
-fn a_line_without_end_is_an_error_before_it_fills_the_memory() {
+fn quirk_02_a_line_without_end_is_an_error_before_it_fills_the_memory() {
     let mut decoder = Decoder::default();
     let chunk = vec![b'x'; 1024 * 1024];
     let mut taken = 0;
@@ -108,7 +108,7 @@ const PIECES: [&[u8]; 14] = [
 
 proptest! {
     #[test]
-    fn cuts_do_not_matter(pieces in collection::vec(sample::select(&PIECES[..]), 0..40), cuts in collection::vec(any::<u16>(), 0..8)) {
+    fn quirk_02_cuts_do_not_matter(pieces in collection::vec(sample::select(&PIECES[..]), 0..40), cuts in collection::vec(any::<u16>(), 0..8)) {
         let bytes = pieces.concat();
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) % (bytes.len() + 1)).collect();
         cuts.sort_unstable();

@@ -63,8 +63,8 @@ impl Envelope {
                     }
                 }
                 for name in ["message", "msg", "error_description", "title"] {
-                    if let Some(Value::String(text)) = fields.get(name) {
-                        self.say(text);
+                    if let Some(message) = fields.get(name) {
+                        self.search(message, depth - 1);
                     }
                 }
             }

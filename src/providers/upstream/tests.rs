@@ -89,6 +89,35 @@ fn quirk_27_a_failure_with_the_status_500_of_a_stream_that_never_began() {
 }
 
 #[test]
+fn quirk_27_the_errors_of_single_vendors() {
+    use ErrorKind::{ContentBlocked, ContextTooLong, InvalidRequest, ModelNotFound, RateLimited, Unavailable};
+    let azure = r#"{"error":{"message":"filtered","type":null,"param":"prompt","code":"content_filter","status":400,
+        "innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#;
+    check(400, azure, ContentBlocked, false, "filtered");
+    let groq = r#"{"error":{"message":"bad call","type":"invalid_request_error","code":"tool_use_failed","failed_generation":"<x>"}}"#;
+    check(400, groq, InvalidRequest, false, "bad call");
+    check(498, r#"{"error":{"message":"capacity exceeded"}}"#, Unavailable, true, "capacity exceeded");
+    check(413, r#"{"error":{"message":"too large","code":"rate_limit_exceeded"}}"#, ContextTooLong, false, "too large");
+    let llama =
+        r#"{"error":{"code":400,"message":"full","type":"exceed_context_size_error","n_prompt_tokens":9,"n_ctx":8}}"#;
+    check(400, llama, ContextTooLong, false, "full");
+    let vllm = r#"{"error":{"message":"This model's maximum context length is 8","type":"BadRequestError","param":null,"code":400}}"#;
+    check(400, vllm, ContextTooLong, false, "This model's maximum context length is 8");
+    let mistral = r#"{"object":"error","message":{"detail":[{"type":"missing","msg":"Field required"}]},"type":"invalid_request_error"}"#;
+    check(422, mistral, InvalidRequest, false, "Field required");
+    let gemini = r#"[{"error":{"code":429,"message":"Resource exhausted","status":"RESOURCE_EXHAUSTED"}}]"#;
+    check(429, gemini, RateLimited, true, "Resource exhausted");
+    let ollama = r#"{"error":{"message":"model 'x' not found","type":"api_error","param":null,"code":null}}"#;
+    check(404, ollama, ModelNotFound, false, "model 'x' not found");
+    let litellm =
+        r#"{"error":{"message":"Budget has been exceeded! Current cost: 1","type":"budget_exceeded","code":"400"}}"#;
+    check(400, litellm, ErrorKind::Quota, false, "Budget has been exceeded! Current cost: 1");
+    let openrouter =
+        r#"{"error":{"message":"Provider returned error","code":429,"metadata":{"raw":"busy"}},"user_id":"u"}"#;
+    check(429, openrouter, RateLimited, true, "Provider returned error");
+}
+
+#[test]
 fn quirk_23_a_quota_that_is_used_up_is_not_asked_for_again() {
     let coded = |code: &str| format!(r#"{{"error":{{"message":"no","type":"{code}","code":null}}}}"#);
     for code in ["insufficient_quota", "usage_limit_reached", "enforced_spend_limit_reached"] {

@@ -9,8 +9,8 @@ use crate::providers::chat::encode::{arguments, tool, user};
 use crate::providers::chat::wire::{Call, CallFunction};
 use crate::providers::history::{Answer, Step, steps};
 
-/// Their own default is 256, in the middle of a sentence.
-const MAX_TOKENS: u32 = 2048;
+/// Their own default is 256, which ends in the middle of a sentence, or of a thought.
+const MAX_TOKENS: u32 = 4096;
 
 pub(super) fn body(request: &Request, model: &str) -> Result<Vec<u8>, ProviderError> {
     check_images(request)?;

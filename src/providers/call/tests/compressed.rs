@@ -51,7 +51,8 @@ async fn quirk_25_an_encoding_that_is_not_that_of_the_body_is_an_error_in_words(
     for encoding in ENCODINGS {
         let server = Loopback::start(vec![Answer::encoded(200, encoding, b"{\"choices\":[]}")]).await;
         let error = ask(&chat(&server, Some("m")), question()).await.unwrap_err();
-        assert!(error.message.contains(" broke off: "), "{encoding}: {error}");
+        assert!(error.message.contains(" is not compressed in the way it says: "), "{encoding}: {error}");
+        assert_eq!((error.kind, error.retryable, server.asked().len()), (ErrorKind::Protocol, false, 1));
         let server = Loopback::start(vec![Answer::encoded(401, encoding, b"{\"error\":\"bad key\"}")]).await;
         let error = ask(&chat(&server, Some("m")), question()).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Auth, "{encoding}: {error}");

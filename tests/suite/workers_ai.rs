@@ -1,0 +1,90 @@
+//! Workers AI through the whole daemon: it proposes until it is allowed more, and its calls without ids find their way.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::home::Home;
+use crate::upstream::{is_whole, whole};
+use crate::wire::{Framing, Wire};
+
+const TOKEN: &str = "sk-secret-upstream-key";
+const CALL: &str =
+    r#"{"result":{"response":null,"tool_calls":[{"name":"write-note","arguments":{"text":"quince"}}]},"success":true}"#;
+const DONE: &str = r#"{"result":{"response":"It is done.","usage":{"prompt_tokens":7}},"success":true}"#;
+
+type Asked = Arc<Mutex<Vec<(String, Value)>>>;
+
+/// Calls a skill at the first request and is content afterwards; keeps the addresses and the bodies.
+async fn serve() -> (String, Asked) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/client/v4", listener.local_addr().expect("an address"));
+    let asked = Asked::default();
+    let kept = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while !is_whole(&request) && stream.read_buf(&mut request).await.is_ok_and(|count| count > 0) {}
+            let text = String::from_utf8_lossy(&request).into_owned();
+            let (head, body) = text.split_once("\r\n\r\n").expect("a request");
+            let body: Value = serde_json::from_str(body).unwrap_or_default();
+            let calls = body["messages"].as_array().is_some_and(|messages| messages.len() == 2);
+            kept.lock()
+                .expect("nobody panics with it")
+                .push((head.lines().next().unwrap_or_default().to_owned(), body));
+            let answer = whole("200 OK", "content-type: application/json\r\n", if calls { CALL } else { DONE });
+            // A client that hangs up first is no fault of the server.
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (url, asked)
+}
+
+fn home(url: &str, tables: &str) -> Home {
+    Home::with(tables)
+        .set("CLOUDFLARE_API_BASE_URL", url)
+        .set("CLOUDFLARE_API_TOKEN", TOKEN)
+        .set("CLOUDFLARE_ACCOUNT_ID", "abc123")
+        .set("WORKERS_AI_DEFAULT_MODEL", "@cf/a/m")
+}
+
+#[tokio::test]
+async fn it_only_proposes_and_says_why() {
+    let (url, asked) = serve().await;
+    let home = home(&url, "");
+    let daemon = home.daemon().await;
+    let mut wire = Wire::connect(&daemon, Framing::Lines);
+    for mode in ["auto", "selective"] {
+        let params = json!({"sessionName": mode, "mode": mode, "content": "note that", "provider": "workers-ai"});
+        let result = wire.ask("conductor.message", params).await.expect("a result");
+        assert!(result["downgradeReason"].as_str().is_some_and(|why| why.contains("native_tools")), "{result}");
+        assert_eq!(result["suggestedActions"][0]["skill"], "write-note", "{result}");
+        assert_eq!((&result["mode"], &result["modeRequested"]), (&json!("propose"), &json!(mode)), "{result}");
+    }
+    assert!(home.notes().is_empty(), "nothing ran");
+    let asked = asked.lock().expect("nobody panics with it");
+    let line = "POST /client/v4/accounts/abc123/ai/run/@cf/a/m HTTP/1.1";
+    assert!(asked.iter().all(|(asked, _)| asked == line), "{asked:?}");
+}
+
+#[tokio::test]
+async fn calls_without_ids_are_run_and_answered_once_tools_are_allowed() {
+    let (url, asked) = serve().await;
+    let home = home(&url, "[workers_ai]\nnative_tools = true");
+    let daemon = home.daemon().await;
+    let mut wire = Wire::connect(&daemon, Framing::Lines);
+    let params = json!({"sessionName": "s", "mode": "auto", "content": "note that", "stream": true});
+    let result = wire.ask("conductor.message", params).await.expect("a result");
+    assert_eq!((&result["providerUsed"], result.get("downgradeReason")), (&json!("workers-ai"), None), "{result}");
+    assert_eq!(home.notes(), [json!({"text": "quince"})]);
+    let asked = asked.lock().expect("nobody panics with it");
+    let messages = asked.last().expect("a request").1["messages"].as_array().expect("messages").clone();
+    let (call, answer) = (&messages[2], &messages[3]);
+    assert_eq!((&call["role"], &call["content"]), (&json!("assistant"), &json!("")), "{call}");
+    assert_eq!((&answer["role"], &answer["name"]), (&json!("tool"), &json!("write-note")), "{answer}");
+    assert!(call["tool_calls"][0]["id"].as_str().is_some_and(|id| id.starts_with("call_")), "{call}");
+    assert_eq!(call["tool_calls"][0]["id"], answer["tool_call_id"]);
+    assert!(!format!("{:?}", wire.seen).contains(TOKEN), "the token shows");
+}
