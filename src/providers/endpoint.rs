@@ -8,7 +8,8 @@ use crate::model::{ErrorKind, ProviderError};
 /// base that is a bare host gets the `/v1` that everybody has; another path is taken at its word.
 pub(super) fn join(base: &Url, endpoint: &str) -> Url {
     let path = base.path().trim_end_matches('/');
-    let path = path.strip_suffix("/chat/completions").unwrap_or(path);
+    let endpoints = ["/chat/completions", "/responses"];
+    let path = endpoints.iter().find_map(|endpoint| path.strip_suffix(endpoint)).unwrap_or(path);
     let path = if path.is_empty() { "/v1" } else { path };
     with_path(base, &format!("{path}/{endpoint}"))
 }
@@ -60,6 +61,7 @@ mod tests {
         check("http://h:1/openai/v1", "http://h:1/openai/v1/chat/completions");
         check("http://h:1/cfgw", "http://h:1/cfgw/chat/completions");
         check("http://h:1/v1/chat/completions", "http://h:1/v1/chat/completions");
+        check("http://h:1/codex/responses", "http://h:1/codex/chat/completions");
         check("http://h:1/v1?api-version=2", "http://h:1/v1/chat/completions?api-version=2");
     }
 

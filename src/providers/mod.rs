@@ -14,6 +14,7 @@ pub mod http;
 pub(crate) mod loopback;
 pub mod offline;
 mod reader;
+pub mod responses;
 pub mod retry;
 pub mod sse;
 mod text;

@@ -5,7 +5,7 @@ use crate::model::ErrorKind;
 use crate::providers::retry;
 
 /// Codes and types that say more than the status they come with.
-const BY_CODE: [(&str, ErrorKind); 20] = [
+const BY_CODE: [(&str, ErrorKind); 24] = [
     ("authentication_error", ErrorKind::Auth),
     ("invalid_api_key", ErrorKind::Auth),
     ("permission_error", ErrorKind::Auth),
@@ -15,6 +15,8 @@ const BY_CODE: [(&str, ErrorKind); 20] = [
     ("overloaded_error", ErrorKind::Unavailable),
     ("api_error", ErrorKind::Unavailable),
     ("server_error", ErrorKind::Unavailable),
+    ("server_is_overloaded", ErrorKind::Unavailable),
+    ("slow_down", ErrorKind::Unavailable),
     ("timeout_error", ErrorKind::Timeout),
     ("context_length_exceeded", ErrorKind::ContextTooLong),
     ("exceed_context_size_error", ErrorKind::ContextTooLong),
@@ -23,7 +25,9 @@ const BY_CODE: [(&str, ErrorKind); 20] = [
     ("model_decommissioned", ErrorKind::ModelNotFound),
     ("content_filter", ErrorKind::ContentBlocked),
     ("content_policy_violation", ErrorKind::ContentBlocked),
+    ("cyber_policy", ErrorKind::ContentBlocked),
     ("invalid_request_error", ErrorKind::InvalidRequest),
+    ("invalid_prompt", ErrorKind::InvalidRequest),
     ("tool_use_failed", ErrorKind::InvalidRequest),
     ("BadRequestError", ErrorKind::InvalidRequest),
 ];

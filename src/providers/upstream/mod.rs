@@ -3,6 +3,7 @@
 
 mod classify;
 mod envelope;
+mod resets;
 #[cfg(test)]
 mod tests;
 
@@ -55,8 +56,8 @@ impl Upstream {
         let error = ProviderError::new(kind, format!("{} answered {status}: {said}", self.name))
             .with_status(status)
             .retryable(retry::is_transient(status, hopeless, headers))
-            .with_retry_after(retry::asked_delay(headers, now));
-        self.hinted(error)
+            .with_retry_after(retry::asked_delay(headers, now).or_else(|| resets::delay(&text, now)));
+        resets::told(self.hinted(error), now)
     }
 
     /// For an error that arrives inside an answer which began as a success.
