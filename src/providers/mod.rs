@@ -3,6 +3,7 @@
 pub mod anthropic;
 mod call;
 pub mod chat;
+pub mod codex;
 #[cfg(test)]
 mod conversation;
 mod endpoint;
