@@ -16,6 +16,7 @@ mod process;
 mod program;
 mod races;
 mod readme;
+mod responses;
 mod schema;
 mod source;
 mod transcript;

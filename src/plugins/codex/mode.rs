@@ -67,7 +67,7 @@ impl Chosen {
         match self {
             Self::ApiKey(key) => {
                 let settings = KeySettings { id, upstream: OPENAI, base_url, key, api: settings.api };
-                Access::ApiKey(Box::new(ByKey::new(http, settings)))
+                Access::ApiKey(ByKey::new(http, settings))
             }
             Self::ChatGptTokens { tokens, home } => {
                 let source = TokenSource::new(tokens, home, http.redactor().clone());

@@ -34,8 +34,9 @@ pub struct Codex {
 }
 
 /// How it is let in.
+#[expect(clippy::large_enum_variant, reason = "there is one of it, on the heap with its provider")]
 pub enum Access {
-    ApiKey(Box<ByKey>),
+    ApiKey(ByKey),
     ChatGptTokens(ByTokens),
 }
 

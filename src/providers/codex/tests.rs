@@ -23,7 +23,7 @@ const CHAT: &str = r#"{"choices":[{"message":{"content":"Hello from chat"},"fini
 fn by_key(server: &Loopback, api: CodexApi) -> Codex {
     let key = Secret::new("sk-secret-1");
     let settings = KeySettings { id: "codex", upstream: UPSTREAM, base_url: server.url.clone(), key, api };
-    let access = Access::ApiKey(Box::new(ByKey::new(&http(&[server], config::Http::default()), settings)));
+    let access = Access::ApiKey(ByKey::new(&http(&[server], config::Http::default()), settings));
     Codex::new("codex", access, "gpt-x".to_owned())
 }
 
