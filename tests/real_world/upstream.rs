@@ -14,14 +14,17 @@ pub struct Upstream {
     url: String,
 }
 
-/// The two wire formats that it speaks.
+/// The wire formats that it speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     OpenAi,
     Anthropic,
+    Responses,
+    /// Responses, as behind ChatGPT subscriptions.
+    ChatGpt,
 }
 
-pub const DIALECTS: [Dialect; 2] = [Dialect::OpenAi, Dialect::Anthropic];
+pub const DIALECTS: [Dialect; 4] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Responses, Dialect::ChatGpt];
 
 impl Upstream {
     /// None where there is no Node.
@@ -44,6 +47,14 @@ impl Upstream {
                 .env("ANTHROPIC_BASE_URL", &self.url)
                 .env("ANTHROPIC_API_KEY", "sk-test")
                 .env("ANTHROPIC_DEFAULT_MODEL", "test-model"),
+            Dialect::Responses => daemon
+                .env("OPENAI_BASE_URL", format!("{}/v1", self.url))
+                .env("OPENAI_API_KEY", "sk-test")
+                .env("CODEX_DEFAULT_MODEL", "test-model"),
+            Dialect::ChatGpt => daemon
+                .env("CODEX_BACKEND_URL", format!("{}/backend-api/codex", self.url))
+                .env("CODEX_ACCESS_TOKEN", "sk-test")
+                .env("CODEX_DEFAULT_MODEL", "test-model"),
         };
     }
 
@@ -60,6 +71,7 @@ impl Dialect {
         match self {
             Self::OpenAi => "openai-compatible",
             Self::Anthropic => "anthropic",
+            Self::Responses | Self::ChatGpt => "codex",
         }
     }
 }
