@@ -1,4 +1,5 @@
-//! Wire dialects: how a conversation is said to a vendor and heard from it. One folder each.
+//! Wire dialects: how a conversation is said to a vendor and heard from it. One folder each; `codex` is the one with
+//! several ways to be let in, and no dialect of its own.
 
 pub mod anthropic;
 mod call;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::items::{Binding, text};
+use super::item::{Binding, text};
 use crate::model::{BlockStart, Delta};
 use crate::providers::reader::Deltas;
 

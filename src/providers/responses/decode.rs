@@ -6,7 +6,8 @@ use reqwest::header::HeaderMap;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::items::{Binding, Items, PartKind, Place};
+use super::item::{Binding, PartKind, Place};
+use super::items::Items;
 use super::limits::Limits;
 use super::wire::{Event as WireEvent, Response, Usage as WireUsage};
 use crate::model::{Delta, ErrorKind, Message, Metadata, ProviderError, Request, Stop, Usage};

@@ -8,47 +8,9 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::calls::{Call, Calls};
-use crate::model::{BlockStart, Delta, Opaque};
+use super::item::{Binding, Body, Item, ItemKind, Part, PartKind, PartPlace, Place, Thought, kind_of, list, text};
+use crate::model::{BlockStart, Delta};
 use crate::providers::reader::Deltas;
-
-/// What binds opaque values to those who can read them.
-#[derive(Clone, Debug)]
-pub(super) struct Binding {
-    pub(super) dialect: &'static str,
-    pub(super) model: String,
-}
-
-impl Binding {
-    pub(super) fn opaque(&self, value: Value) -> Opaque {
-        Opaque { dialect: self.dialect.to_owned(), model: self.model.clone(), value }
-    }
-}
-
-/// Where an event says that it belongs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
-    pub(super) output_index: Option<u32>,
-    pub(super) id: Option<&'a str>,
-}
-
-/// A part of an item: its list, and its place in there.
-pub(super) type PartPlace = (PartKind, u32);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PartKind {
-    Text,
-    Refusal,
-    Summary,
-    Thought,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ItemKind {
-    Message,
-    Reasoning,
-    Call,
-    Foreign,
-}
 
 #[derive(Debug)]
 pub(super) struct Items {
@@ -58,37 +20,6 @@ pub(super) struct Items {
     /// The next block's index.
     next: u32,
     refusal: String,
-}
-
-#[derive(Debug)]
-struct Item {
-    output_index: Option<u32>,
-    id: String,
-    body: Body,
-    done: bool,
-}
-
-#[derive(Debug)]
-enum Body {
-    Message(Vec<Part>),
-    Reasoning(Thought),
-    Call(Call),
-    Foreign,
-}
-
-#[derive(Debug)]
-struct Part {
-    at: u32,
-    block: Option<u32>,
-    /// Bytes of it.
-    told: usize,
-}
-
-#[derive(Debug, Default)]
-struct Thought {
-    block: Option<u32>,
-    /// The part that was told of last.
-    part: Option<PartPlace>,
 }
 
 impl Items {
@@ -336,17 +267,6 @@ impl Items {
     }
 }
 
-impl Item {
-    fn kind(&self) -> ItemKind {
-        match self.body {
-            Body::Message(_) => ItemKind::Message,
-            Body::Reasoning(_) => ItemKind::Reasoning,
-            Body::Call(_) => ItemKind::Call,
-            Body::Foreign => ItemKind::Foreign,
-        }
-    }
-}
-
 fn start(block: &mut Option<u32>, kind: BlockStart, next: &mut u32, out: &mut Deltas) -> u32 {
     *block.get_or_insert_with(|| {
         let index = *next;
@@ -354,23 +274,4 @@ fn start(block: &mut Option<u32>, kind: BlockStart, next: &mut u32, out: &mut De
         out.push_back(Delta::Start { index, block: kind });
         index
     })
-}
-
-fn kind_of(value: &Value) -> ItemKind {
-    match text(value, "type") {
-        Some("message") => ItemKind::Message,
-        Some("reasoning") => ItemKind::Reasoning,
-        Some("function_call" | "custom_tool_call") => ItemKind::Call,
-        None if value.get("content").is_some() => ItemKind::Message,
-        _ => ItemKind::Foreign,
-    }
-}
-
-/// A field that is a text and not empty.
-pub(super) fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }

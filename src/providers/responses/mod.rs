@@ -5,6 +5,7 @@
 mod calls;
 mod decode;
 mod encode;
+mod item;
 mod items;
 mod limits;
 mod models;
@@ -26,7 +27,7 @@ use super::{call, endpoint, reader, retry};
 use crate::config::Secret;
 use crate::model::{Delta, DeltaStream, ModelInfo, ProviderError, Request};
 use decode::{Asked, Decoder};
-use items::Binding;
+use item::Binding;
 use limits::Limits;
 
 pub use profile::{CHATGPT, CLIENT_VERSION, PUBLIC, Profile};

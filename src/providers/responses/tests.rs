@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::decode::{Asked, Decoder};
 use super::encode;
-use super::items::Binding;
+use super::item::Binding;
 use super::limits::Limits;
 use super::profile::{CHATGPT, PUBLIC, Profile};
 use crate::model::{Block, Delta, Fold, Message, Request, Role, ToolCall, ToolResult};
