@@ -1,22 +1,36 @@
 //! Taking secrets out of text that comes from elsewhere: upstream errors, command output.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Shorter values would blank ordinary words.
 const MIN_SECRET: usize = 6;
+/// Of those learned later, the oldest are forgotten beyond this number.
+const MAX_LEARNED: usize = 64;
 
 /// Cloning shares the secrets.
 #[derive(Clone, Default)]
 pub struct Redactor {
     secrets: Arc<[String]>,
+    /// Oldest first.
+    learned: Arc<RwLock<Vec<String>>>,
 }
 
 impl Redactor {
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
-        let mut secrets: Vec<String> = secrets.into_iter().filter(|secret| secret.len() >= MIN_SECRET).collect();
-        // A secret that contains another must go first.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self { secrets: secrets.into() }
+        let secrets = secrets.into_iter().filter(|secret| secret.len() >= MIN_SECRET).collect();
+        Self { secrets, learned: Arc::default() }
+    }
+
+    /// One more, that was not known at the start: a token read from a file, say. All clones know it from then on.
+    pub fn learn(&self, secret: &str) {
+        let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
+        if secret.len() < MIN_SECRET || learned.iter().any(|known| known == secret) {
+            return;
+        }
+        if learned.len() == MAX_LEARNED {
+            learned.remove(0);
+        }
+        learned.push(secret.to_owned());
     }
 
     /// One that knows another secret beside these.
@@ -27,19 +41,29 @@ impl Redactor {
     }
 
     pub fn redact(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
-            if text.contains(secret.as_str()) {
-                text = text.replace(secret.as_str(), "***");
-            }
-        }
-        text
+        let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.secrets.iter().chain(learned.iter());
+        let mut found: Vec<&String> = known.filter(|secret| text.contains(secret.as_str())).collect();
+        // A secret that contains another must go first.
+        found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        found.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Redactor;
+
+    #[test]
+    fn what_one_learns_all_know() {
+        let redactor = Redactor::new([]);
+        let other = redactor.clone();
+        redactor.learn("token-1");
+        redactor.learn("x");
+        assert_eq!(other.redact("token-1, x"), "***, x");
+        (0..64).for_each(|number| redactor.learn(&format!("token-of-{number}")));
+        assert_eq!(other.redact("token-1, token-of-63"), "token-1, ***", "the oldest is forgotten");
+    }
 
     #[test]
     fn known_secrets_are_blanked_longest_first() {

@@ -9,7 +9,8 @@ use crate::model::{ErrorKind, ProviderError};
 /// another path is taken at its word.
 pub(super) fn join(base: &Url, home: &str, endpoint: &str) -> Url {
     let path = base.path().trim_end_matches('/');
-    let path = ["/chat/completions", "/models"].iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path);
+    let ends = ["/chat/completions", "/responses", "/models"];
+    let path = ends.iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path);
     let is_on_the_way = home.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
     let path = if is_on_the_way { home } else { path };
     with_path(base, &format!("{path}/{endpoint}"))
@@ -67,6 +68,7 @@ mod tests {
         check("http://h:1/v1/chat/completions", "http://h:1/v1/chat/completions");
         check("http://h:1/v1/chat/completions/", "http://h:1/v1/chat/completions");
         check("http://h:1/v1/models", "http://h:1/v1/chat/completions");
+        check("http://h:1/codex/responses", "http://h:1/codex/chat/completions");
         check("http://h:1/v1?api-version=2", "http://h:1/v1/chat/completions?api-version=2");
     }
 

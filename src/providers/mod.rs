@@ -1,8 +1,10 @@
-//! Wire dialects: how a conversation is said to a vendor and heard from it. One folder each.
+//! Wire dialects: how a conversation is said to a vendor and heard from it. One folder each; `codex` is the one with
+//! several ways to be let in, and no dialect of its own.
 
 pub mod anthropic;
 mod call;
 pub mod chat;
+pub mod codex;
 #[cfg(test)]
 mod conversation;
 mod endpoint;
@@ -15,6 +17,7 @@ pub mod http;
 pub(crate) mod loopback;
 pub mod offline;
 mod reader;
+pub mod responses;
 pub mod retry;
 pub mod sse;
 mod text;

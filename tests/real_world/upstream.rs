@@ -21,9 +21,19 @@ pub enum Dialect {
     Anthropic,
     GatewayRun,
     GatewayCompat,
+    Responses,
+    /// Responses, as behind ChatGPT subscriptions.
+    ChatGpt,
 }
 
-pub const DIALECTS: [Dialect; 4] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::GatewayRun, Dialect::GatewayCompat];
+pub const DIALECTS: [Dialect; 6] = [
+    Dialect::OpenAi,
+    Dialect::Anthropic,
+    Dialect::GatewayRun,
+    Dialect::GatewayCompat,
+    Dialect::Responses,
+    Dialect::ChatGpt,
+];
 
 impl Upstream {
     /// None where there is no Node.
@@ -48,6 +58,14 @@ impl Upstream {
                 .env("ANTHROPIC_DEFAULT_MODEL", "test-model"),
             Dialect::GatewayRun => self.configure_gateway(daemon).env("CLOUDFLARE_API_TOKEN", "sk-test"),
             Dialect::GatewayCompat => self.configure_gateway(daemon).env("AI_GATEWAY_AUTH_TOKEN", "sk-test"),
+            Dialect::Responses => daemon
+                .env("OPENAI_BASE_URL", format!("{}/v1", self.url))
+                .env("OPENAI_API_KEY", "sk-test")
+                .env("CODEX_DEFAULT_MODEL", "test-model"),
+            Dialect::ChatGpt => daemon
+                .env("CODEX_BACKEND_URL", format!("{}/backend-api/codex", self.url))
+                .env("CODEX_ACCESS_TOKEN", "sk-test")
+                .env("CODEX_DEFAULT_MODEL", "test-model"),
         };
     }
 
@@ -75,6 +93,7 @@ impl Dialect {
             Self::OpenAi => "openai-compatible",
             Self::Anthropic => "anthropic",
             Self::GatewayRun | Self::GatewayCompat => "cf-ai-gateway",
+            Self::Responses | Self::ChatGpt => "codex",
         }
     }
 }

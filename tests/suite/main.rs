@@ -18,6 +18,7 @@ mod process;
 mod program;
 mod races;
 mod readme;
+mod responses;
 mod schema;
 mod source;
 mod spend;

@@ -1,4 +1,4 @@
-//! Servers that misbehave, seen through both wire formats: each fault has its code, and the connection lives on.
+//! Servers that misbehave, seen through every wire format: each fault has its code, and the connection lives on.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,9 +11,10 @@ use crate::wire::{Framing, Wire};
 enum Dialect {
     OpenAi,
     Anthropic,
+    Responses,
 }
 
-const DIALECTS: [Dialect; 2] = [Dialect::OpenAi, Dialect::Anthropic];
+const DIALECTS: [Dialect; 3] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Responses];
 const KEY: &str = "sk-secret-upstream-key";
 const ONCE: &str = "[http]\nmax_retries = 0";
 
@@ -22,6 +23,7 @@ impl Dialect {
         match self {
             Self::OpenAi => "openai-compatible",
             Self::Anthropic => "anthropic",
+            Self::Responses => "codex",
         }
     }
 
@@ -35,6 +37,10 @@ impl Dialect {
             Self::Anthropic => {
                 home.set("ANTHROPIC_BASE_URL", url).set("ANTHROPIC_API_KEY", KEY).set("ANTHROPIC_DEFAULT_MODEL", "m")
             }
+            Self::Responses => home
+                .set("OPENAI_BASE_URL", &format!("{url}/v1"))
+                .set("OPENAI_API_KEY", KEY)
+                .set("CODEX_DEFAULT_MODEL", "m"),
         }
     }
 
@@ -49,6 +55,9 @@ impl Dialect {
                 "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,",
                 "\"delta\":{\"type\":\"text_delta\",\"text\":\"Hello\"}}\n\n",
             ),
+            Self::Responses => {
+                "data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"delta\":\"Hello\"}\n\n"
+            }
         }
     }
 }

@@ -34,12 +34,13 @@ pub(super) async fn open<D: Decode>(
     let deadline = request.deadline;
     let attempt = async || {
         let response = http.send(request.clone()).await?;
+        let mut reader = Reader::new(decoder(), source.clone()).keep_raw(keep_raw);
+        let mut ready = Deltas::new();
+        // Even a refusal may say how much of a limit is left.
+        reader.headers(&response.headers, &mut ready);
         if !response.is_success() {
             return Err(source.refused(response).await);
         }
-        let mut reader = Reader::new(decoder(), source.clone()).keep_raw(keep_raw);
-        let mut ready = Deltas::new();
-        reader.headers(&response.headers, &mut ready);
         let mut answer = Answer::new(response.body, reader, ready);
         answer.begin().await?;
         Ok(answer)

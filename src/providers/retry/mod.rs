@@ -19,9 +19,10 @@ const LONGEST_DELAY: Duration = Duration::from_secs(8);
 /// Somebody sits in front of the screen: a longer wait is theirs to decide on.
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
 /// These come as 429, but stay true for hours or until somebody pays.
-const EXHAUSTED: [&str; 5] = [
+const EXHAUSTED: [&str; 6] = [
     "insufficient_quota",
     "usage_limit_reached",
+    "usage_not_included",
     "enforced_spend_limit_reached",
     "billing_hard_limit_reached",
     "credit_balance_too_low",

@@ -26,7 +26,7 @@ pub(super) enum Again {
 }
 
 /// Codes and types that say more than the status they come with.
-const BY_CODE: [(&str, ErrorKind); 21] = [
+const BY_CODE: [(&str, ErrorKind); 25] = [
     ("authentication_error", ErrorKind::Auth),
     ("invalid_api_key", ErrorKind::Auth),
     ("permission_error", ErrorKind::Auth),
@@ -37,6 +37,8 @@ const BY_CODE: [(&str, ErrorKind); 21] = [
     ("api_error", ErrorKind::Unavailable),
     ("server_error", ErrorKind::Unavailable),
     ("provider_unavailable", ErrorKind::Unavailable),
+    ("server_is_overloaded", ErrorKind::Unavailable),
+    ("slow_down", ErrorKind::Unavailable),
     ("timeout_error", ErrorKind::Timeout),
     ("context_length_exceeded", ErrorKind::ContextTooLong),
     ("exceed_context_size_error", ErrorKind::ContextTooLong),
@@ -45,7 +47,9 @@ const BY_CODE: [(&str, ErrorKind); 21] = [
     ("model_decommissioned", ErrorKind::ModelNotFound),
     ("content_filter", ErrorKind::ContentBlocked),
     ("content_policy_violation", ErrorKind::ContentBlocked),
+    ("cyber_policy", ErrorKind::ContentBlocked),
     ("invalid_request_error", ErrorKind::InvalidRequest),
+    ("invalid_prompt", ErrorKind::InvalidRequest),
     ("tool_use_failed", ErrorKind::InvalidRequest),
     ("BadRequestError", ErrorKind::InvalidRequest),
 ];

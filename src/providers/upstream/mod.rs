@@ -4,6 +4,7 @@
 mod classify;
 mod cloudflare;
 mod envelope;
+mod resets;
 #[cfg(test)]
 mod tests;
 
@@ -63,7 +64,7 @@ impl Upstream {
             .with_status(status)
             .retryable(retry::is_transient(status, by_body, headers))
             .with_retry_after(wait(verdict, &envelope, now).or_else(asked));
-        self.hinted(error, verdict.hint)
+        resets::told(self.hinted(error, verdict.hint), now)
     }
 
     /// For an error that arrives inside an answer which began as a success.

@@ -144,8 +144,10 @@ fn check_code(status: u16, code: u32, kind: ErrorKind, retryable: bool) -> Provi
     let gateway = format!(r#"{{"success":false,"result":[],"messages":[],"error":[{error}]}}"#);
     let api = format!(r#"{{"result":null,"success":false,"errors":[{error}],"messages":[]}}"#);
     let named = format!(r#"{{"name":"AiGatewayError","error":{error}}}"#);
+    // A quota that is spent for the day comes back at a time.
+    let said = if code == 3036 { "why (until Fri, 02 Jan 1970 00:00:00 GMT)" } else { "why" };
     for body in [gateway, api, named] {
-        check(status, &body, kind, retryable, "why");
+        check(status, &body, kind, retryable, said);
     }
     answer(status, &[], &format!(r#"{{"errors":[{error}]}}"#))
 }

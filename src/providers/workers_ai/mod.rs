@@ -77,7 +77,8 @@ impl WorkersAi {
         let hollow = Hollow::default();
         let decoder = || Decoder::new(self.source.clone(), model.to_owned(), taken.clone(), hollow.clone());
         let answer = call::open(&self.http, &self.source, post, request.include_raw, decoder).await;
-        answer.map_err(|error| Refusal { error, hollow: hollow.get() })
+        // A refusal is an answer too.
+        answer.map_err(|error| Refusal { hollow: error.status.is_none() && hollow.get(), error })
     }
 
     async fn page(&self, page: usize) -> Result<models::Page, ProviderError> {

@@ -1,0 +1,138 @@
+//! `codex-setup-instructions`: how each way in is set up, and how far that has come here. No secret is shown.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::ID;
+use crate::config::{self, Config, SETTINGS};
+use crate::plugins::Readiness;
+use crate::providers::codex::Codex;
+use crate::skills::{Handler, Skill, SkillError, SkillSpec};
+
+/// One way in.
+struct Guide {
+    mode: &'static str,
+    title: &'static str,
+    steps: &'static [&'static str],
+    /// By their environment names.
+    settings: &'static [&'static str],
+    notes: &'static [&'static str],
+}
+
+const GUIDES: [Guide; 2] = [
+    Guide {
+        mode: "api-key",
+        title: "An API key, billed by use",
+        steps: &[
+            "Make a key at platform.openai.com/api-keys.",
+            "Set OPENAI_API_KEY to it.",
+            "For a proxy or another server with the same API, set OPENAI_BASE_URL.",
+            "If ALLOWED_HOSTS is set, add api.openai.com, or the host of OPENAI_BASE_URL.",
+            "Start the daemon again, and run codex-status.",
+        ],
+        settings: &["OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEX_DEFAULT_MODEL"],
+        notes: &["It goes before the tokens of a subscription where both are set."],
+    },
+    Guide {
+        mode: "chatgpt-tokens",
+        title: "A ChatGPT subscription, by the sign-in of the Codex CLI",
+        steps: &[
+            "Install the Codex CLI, and run `codex login`.",
+            "Set CODEX_HOME to the directory where it keeps auth.json, usually ~/.codex; or set CODEX_ACCESS_TOKEN to \
+             the access_token in there, and CODEX_ID_TOKEN to the id_token.",
+            "If ALLOWED_HOSTS is set, add chatgpt.com, or the host of CODEX_BACKEND_URL.",
+            "Start the daemon again, and run codex-status.",
+        ],
+        settings: &["CODEX_HOME", "CODEX_ACCESS_TOKEN", "CODEX_ID_TOKEN", "CODEX_BACKEND_URL", "CODEX_DEFAULT_MODEL"],
+        notes: &[
+            "Calls count against the limits of the subscription; codex-status shows them.",
+            "auth.json is read and never written, and tokens are not refreshed: when calls are refused with 401, run \
+             `codex login` again, or use the Codex CLI, which refreshes them.",
+            "The backend is no public API and may change; whether its terms allow other clients than OpenAI's is for \
+             you to judge.",
+        ],
+    },
+];
+
+pub(super) fn skill(config: &Config, codex: Option<&Codex>, readiness: &Readiness) -> Skill {
+    let modes: Vec<&str> = GUIDES.iter().map(|guide| guide.mode).collect();
+    let spec = SkillSpec {
+        id: "codex-setup-instructions".to_owned(),
+        description: "How to set up OpenAI's models, by API key or by a ChatGPT subscription".to_owned(),
+        plugin: ID.to_owned(),
+        tags: vec!["ai".to_owned(), "setup".to_owned()],
+        input_schema: json!({
+            "type": "object",
+            "properties": { "mode": { "enum": modes, "description": "all of them if left out" } },
+            "additionalProperties": false,
+        }),
+        dangerous: false,
+    };
+    let problem = match readiness {
+        Readiness::Configured => None,
+        Readiness::Missing { hint, .. } => Some(hint.clone()),
+    };
+    Skill::new(spec, Setup { mode: codex.map(|codex| codex.access().mode()), set: set(config), problem })
+}
+
+/// The names of the settings that are set, or not left at their default.
+fn set(config: &Config) -> Vec<&'static str> {
+    let (codex, default) = (&config.codex, config::Codex::default());
+    let known = [
+        ("OPENAI_API_KEY", codex.api_key.is_some()),
+        ("OPENAI_BASE_URL", codex.base_url != default.base_url),
+        ("CODEX_BACKEND_URL", codex.backend_url != default.backend_url),
+        ("CODEX_ACCESS_TOKEN", codex.access_token.is_some()),
+        ("CODEX_ID_TOKEN", codex.id_token.is_some()),
+        ("CODEX_HOME", codex.home.is_some()),
+        ("CODEX_DEFAULT_MODEL", codex.default_model.is_some()),
+    ];
+    known.into_iter().filter(|(_, set)| *set).map(|(name, _)| name).collect()
+}
+
+struct Setup {
+    /// The one in use.
+    mode: Option<&'static str>,
+    set: Vec<&'static str>,
+    problem: Option<String>,
+}
+
+#[async_trait]
+impl Handler for Setup {
+    async fn run(&self, input: Value) -> Result<Value, SkillError> {
+        let wanted = input.get("mode").and_then(Value::as_str);
+        let guides = GUIDES.iter().filter(|guide| wanted.is_none_or(|mode| mode == guide.mode));
+        let (modes, texts): (Vec<Value>, Vec<String>) = guides.map(|guide| (self.told(guide), text(guide))).unzip();
+        let mut output = json!({ "mode": self.mode, "configured": self.mode.is_some(), "modes": modes });
+        if let Some(problem) = &self.problem {
+            output["problem"] = json!(problem);
+        }
+        output["text"] = json!(texts.join("\n\n"));
+        Ok(output)
+    }
+}
+
+impl Setup {
+    fn told(&self, guide: &Guide) -> Value {
+        let known = |name: &&str| SETTINGS.iter().find(|setting| setting.name == *name);
+        let settings = guide.settings.iter().filter_map(known).map(|setting| {
+            let set = self.set.contains(&setting.name);
+            json!({ "name": setting.name, "about": setting.about, "set": set, "default": setting.default })
+        });
+        json!({
+            "mode": guide.mode,
+            "title": guide.title,
+            "inUse": self.mode == Some(guide.mode),
+            "steps": guide.steps,
+            "settings": settings.collect::<Vec<_>>(),
+            "notes": guide.notes,
+        })
+    }
+}
+
+fn text(guide: &Guide) -> String {
+    let steps = (1..).zip(guide.steps).map(|(number, step)| format!("{number}. {step}"));
+    let notes = guide.notes.iter().map(|note| format!("- {note}"));
+    let lines = [format!("{}:", guide.title)].into_iter().chain(steps).chain(notes);
+    lines.collect::<Vec<_>>().join("\n")
+}
