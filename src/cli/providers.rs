@@ -54,9 +54,14 @@ fn standing(row: &ProviderRow) -> String {
     if row.default {
         parts.push("Answers unless another is named.".to_owned());
     }
-    match (row.healthy, &row.last_error) {
-        (Some(true), _) => parts.push("It answered when last asked.".to_owned()),
-        (Some(false), error) => parts.push(format!("It failed: {}", error.as_deref().unwrap_or("no reason given"))),
+    let after = row.latency_ms.map(|latency| format!(" after {latency} ms")).unwrap_or_default();
+    let error = row.last_error.as_deref().unwrap_or("no reason given");
+    match (row.healthy, row.state.as_str()) {
+        (Some(false), _) => parts.push(format!("It failed: {error}")),
+        (_, "failed") => parts.push(format!("There is no connection: {error}")),
+        (Some(true), _) => parts.push(format!("It answered{after} when last asked.")),
+        (None, "warm") => parts.push(format!("It is connected, and answered{after}.")),
+        (None, "connecting") => parts.push("It is being connected to.".to_owned()),
         (None, _) => {}
     }
     parts.extend(row.hint.clone());

@@ -18,6 +18,7 @@ use crate::api::{self, App, Connection, Facts, Served};
 use crate::config::{self, Config};
 use crate::helm::{self, Conductor, Route, Routes};
 use crate::plugins::{self, Plugin, Readiness};
+use crate::providers::http::{Http, Warmth};
 use crate::rpc::{self, End};
 use crate::sessions::Sqlite;
 use crate::transport::{self, FrameLimits, Sink, Source};
@@ -39,6 +40,7 @@ pub struct Daemon {
     app: Arc<App>,
     methods: Methods,
     limits: config::Limits,
+    http: Http,
     stop: CancellationToken,
 }
 
@@ -72,7 +74,8 @@ impl Daemon {
         };
         let app = App::new(conductor, loaded.plugins, facts);
         let methods = api::methods(Arc::clone(&app)).into();
-        Ok(Self { app, methods, limits: config.limits.clone(), stop: CancellationToken::new() })
+        let (limits, http) = (config.limits.clone(), loaded.http);
+        Ok(Self { app, methods, limits, http, stop: CancellationToken::new() })
     }
 
     /// Serves one connection to its end.
@@ -95,6 +98,7 @@ impl Daemon {
     pub async fn serve_stdio(&self) -> anyhow::Result<End> {
         let mut signals = Signals::listen().context("signals cannot be listened for")?;
         let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
+        let _warmth = self.keep_warm();
         let serve = self.serve(transport);
         tokio::pin!(serve);
         let served = tokio::select! {
@@ -119,6 +123,12 @@ impl Daemon {
         };
         self.stop().await;
         Ok(end)
+    }
+
+    /// Connects to the providers before anybody asks for one, and stays connected while the result lives. For those who
+    /// serve: a single command has its answer before this is of use.
+    pub fn keep_warm(&self) -> Option<Warmth> {
+        self.http.settings().warm.then(|| self.http.keep_warm())
     }
 
     /// The client's end of a connection within the process, and the work of serving it.

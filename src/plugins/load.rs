@@ -30,6 +30,8 @@ pub struct Loaded {
     pub plugins: Vec<Plugin>,
     pub skills: Registry,
     pub hosts: Vec<HostPattern>,
+    /// What all requests of the plugins go out through.
+    pub http: Http,
 }
 
 /// One sentence that names the setting.
@@ -54,11 +56,15 @@ pub fn load(config: &Config) -> Result<Loaded, LoadError> {
     plugins.push(admin::build(config, &plugins));
     plugins.push(offline::build(config, &plugins));
     for plugin in &mut plugins {
-        plugin.provider = plugin.provider.take().map(|provider| plugin.health.watch(provider));
+        let Some(provider) = plugin.provider.take() else { continue };
+        if plugin.enabled {
+            plugin.health.follow(provider.endpoints().iter().map(|url| http.link(url)).collect());
+        }
+        plugin.provider = Some(plugin.health.watch(provider));
     }
     let skills = registry(&plugins)?;
     plugins.sort_by_key(Plugin::preference);
-    Ok(Loaded { plugins, skills, hosts })
+    Ok(Loaded { plugins, skills, hosts, http })
 }
 
 fn check_ids(config: &Config) -> Result<(), LoadError> {

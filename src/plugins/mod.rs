@@ -17,7 +17,7 @@ mod status_skill;
 mod tests;
 pub mod workers_ai;
 
-pub use health::Health;
+pub use health::{Health, LinkState, Standing};
 pub use load::{LoadError, Loaded, load};
 
 use std::sync::Arc;

@@ -16,11 +16,21 @@ pub struct ProviderRow {
     pub description: String,
     pub enabled: bool,
     pub configured: bool,
+    /// How the connection to it stands: `unknown`, `connecting`, `warm` or `failed`; more may come. It is told for
+    /// people, and keeps no request from going there.
+    pub state: String,
     /// Whether the last call went well; left out while there has been none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<bool>,
+    /// Of the last call, or of the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// Milliseconds to the first byte of the answer to the last call or probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
+    /// When it was last called or probed; Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_at: Option<u64>,
     /// Whether a request that names no provider would go here.
     pub default: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -128,6 +128,10 @@ impl Provider for Chat {
     async fn models(&self) -> Result<Vec<ModelInfo>, ProviderError> {
         self.list(None).await
     }
+
+    fn endpoints(&self) -> Vec<Url> {
+        vec![self.url.clone()]
+    }
 }
 
 fn call_ids(messages: &[Message]) -> HashSet<String> {
