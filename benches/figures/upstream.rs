@@ -72,7 +72,11 @@ impl Upstream {
         connection.set_nodelay(true).ok()?;
         let mut reader = BufReader::new(connection.try_clone().ok()?);
         loop {
-            let body = request_body(&mut reader)?;
+            let (probe, body) = next_request(&mut reader)?;
+            if probe {
+                connection.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").ok()?;
+                continue;
+            }
             let streamed = memchr::memmem::find(&body, b"\"stream\":true").is_some();
             self.shared.bodies.lock().expect("no panic").push(body);
             let manner = self.shared.manner.lock().expect("no panic").clone();
@@ -98,10 +102,12 @@ impl Upstream {
     }
 }
 
-/// None at the end of input.
-fn request_body(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+/// Whether it only knocks, and its body. None at the end of input.
+fn next_request(reader: &mut BufReader<TcpStream>) -> Option<(bool, Vec<u8>)> {
     let mut length = 0;
     let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let probe = line.starts_with("HEAD ");
     loop {
         line.clear();
         if reader.read_line(&mut line).ok()? == 0 {
@@ -119,7 +125,7 @@ fn request_body(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(body)
+    Some((probe, body))
 }
 
 fn document() -> String {

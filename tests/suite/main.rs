@@ -20,4 +20,5 @@ mod schema;
 mod source;
 mod transcript;
 mod upstream;
+mod warm;
 mod wire;
