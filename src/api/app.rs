@@ -8,11 +8,12 @@ use tokio::sync::watch;
 
 use super::Connection;
 use crate::helm::Conductor;
-use crate::plugins::Plugin;
+use crate::plugins::{LocalServers, Plugin};
 
 pub struct App {
     pub conductor: Conductor,
     pub plugins: Vec<Plugin>,
+    pub local_servers: LocalServers,
     pub facts: Facts,
     /// The process to end with, once a client has named it.
     parent: watch::Sender<Option<i64>>,
@@ -34,8 +35,9 @@ pub struct Facts {
 }
 
 impl App {
-    pub fn new(conductor: Conductor, plugins: Vec<Plugin>, facts: Facts) -> Arc<Self> {
-        Arc::new(Self { conductor, plugins, facts, parent: watch::channel(None).0, connections: Mutex::default() })
+    pub fn new(conductor: Conductor, plugins: Vec<Plugin>, local_servers: LocalServers, facts: Facts) -> Arc<Self> {
+        let (parent, connections) = (watch::channel(None).0, Mutex::default());
+        Arc::new(Self { conductor, plugins, local_servers, facts, parent, connections })
     }
 
     /// A client has said which process started it, and with it us.

@@ -6,13 +6,16 @@ use super::convert;
 use super::error::ApiError;
 use super::table::Context;
 use crate::helm::millis;
-use crate::plugins::{LinkState, Plugin, Readiness, Standing};
-use crate::protocol::{Empty, ProviderRow, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult};
+use crate::plugins::{LinkState, LocalServer, Plugin, Readiness, Standing};
+use crate::protocol::{
+    DiscoveredRow, Empty, ProviderRow, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
+};
 
 pub async fn list(context: Context, _: Empty) -> Result<ProvidersListResult, ApiError> {
     let default = context.app.conductor.routes().default_route().map(|route| route.id.as_str());
     let plugins = context.app.plugins.iter().filter(|plugin| plugin.completes());
-    Ok(ProvidersListResult { providers: plugins.map(|plugin| row(plugin, default)).collect() })
+    let discovered = context.app.local_servers.find().await.iter().map(discovered_row).collect();
+    Ok(ProvidersListResult { providers: plugins.map(|plugin| row(plugin, default)).collect(), discovered })
 }
 
 pub async fn models(context: Context, params: ProvidersModelsParams) -> Result<ProvidersModelsResult, ApiError> {
@@ -42,6 +45,11 @@ fn row(plugin: &Plugin, default: Option<&str>) -> ProviderRow {
         missing,
         hint,
     }
+}
+
+fn discovered_row(server: &LocalServer) -> DiscoveredRow {
+    let LocalServer { name, url, models, hint } = server.clone();
+    DiscoveredRow { name: name.to_owned(), url, models, hint }
 }
 
 fn state_name(state: LinkState) -> &'static str {

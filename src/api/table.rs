@@ -117,6 +117,7 @@ mod tests {
     use super::*;
     use crate::api::Facts;
     use crate::helm::{Conductor, Routes, Settings};
+    use crate::plugins::LocalServers;
     use crate::protocol::request_names;
     use crate::sessions::Sqlite;
     use crate::skills::Registry;
@@ -143,7 +144,7 @@ mod tests {
             allowed_hosts: Vec::new(),
             confirm_dangerous: true,
         };
-        let table = methods(App::new(conductor, Vec::new(), facts));
+        let table = methods(App::new(conductor, Vec::new(), LocalServers::default(), facts));
         let rows: BTreeSet<String> = table.method_names().map(str::to_owned).collect();
         assert_eq!(rows, BTreeSet::from_iter(request_names()));
     }

@@ -6,7 +6,7 @@ use crate::cli::client::Client;
 use crate::cli::exit::Exit;
 use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
-use crate::protocol::{Empty, ProviderRow, ProvidersModelsParams, StatusResult, names};
+use crate::protocol::{DiscoveredRow, Empty, ProviderRow, ProvidersModelsParams, StatusResult, names};
 
 #[derive(Args)]
 pub struct ProvidersArgs {
@@ -46,7 +46,12 @@ async fn list(json: bool, terminal: &Terminal, client: &Client) -> anyhow::Resul
         let model = row.default_model.unwrap_or_else(|| "-".to_owned());
         table.row([row.id, yes(row.enabled), yes(row.configured), model, standing]);
     }
-    Ok(table.print(terminal)?)
+    table.print(terminal)?;
+    for server in result.discovered {
+        let DiscoveredRow { name, url, hint, .. } = server;
+        terminal.note(&format!("{name} answers at {url} and is not used; to use it, {hint}."));
+    }
+    Ok(())
 }
 
 fn standing(row: &ProviderRow) -> String {

@@ -72,7 +72,7 @@ impl Daemon {
             allowed_hosts: loaded.hosts.iter().map(ToString::to_string).collect(),
             confirm_dangerous: config.helm.confirm_dangerous,
         };
-        let app = App::new(conductor, loaded.plugins, facts);
+        let app = App::new(conductor, loaded.plugins, loaded.local_servers, facts);
         let methods = api::methods(Arc::clone(&app)).into();
         let (limits, http) = (config.limits.clone(), loaded.http);
         Ok(Self { app, methods, limits, http, stop: CancellationToken::new() })

@@ -1,8 +1,10 @@
 //! All plugins of a configuration, and what may be reached for them.
 
+use url::Url;
+
 use super::{
-    Plugin, admin, anthropic, cf_ai_gateway, cloudflare, codex, command, is_enabled, offline, openai_compatible,
-    workers_ai,
+    LocalServers, Plugin, admin, anthropic, cf_ai_gateway, cloudflare, codex, command, is_enabled, offline,
+    openai_compatible, workers_ai,
 };
 use crate::config::Config;
 use crate::policy::{HostPattern, HostPolicy, Redactor};
@@ -32,6 +34,7 @@ pub struct Loaded {
     pub hosts: Vec<HostPattern>,
     /// What all requests of the plugins go out through.
     pub http: Http,
+    pub local_servers: LocalServers,
 }
 
 /// One sentence that names the setting.
@@ -43,7 +46,8 @@ pub fn load(config: &Config) -> Result<Loaded, LoadError> {
     check_ids(config)?;
     let hosts = allowed_hosts(config)?;
     let redactor = Redactor::new(config.secrets().map(|secret| secret.expose().to_owned()));
-    let http = Http::new(HostPolicy::new(hosts.clone()), config.http.clone(), redactor);
+    let policy = HostPolicy::new(hosts.clone());
+    let http = Http::new(policy.clone(), config.http.clone(), redactor);
     let mut plugins = vec![
         cf_ai_gateway::build(config, &http),
         workers_ai::build(config, &http),
@@ -55,6 +59,10 @@ pub fn load(config: &Config) -> Result<Loaded, LoadError> {
     ];
     plugins.push(admin::build(config, &plugins));
     plugins.push(offline::build(config, &plugins));
+    let providers = plugins.iter().filter_map(|plugin| plugin.provider.as_ref());
+    let taken: Vec<Url> = providers.flat_map(|provider| provider.endpoints()).collect();
+    let allowed = config.allowed_hosts.as_ref().map(|_| &policy);
+    let local_servers = LocalServers::new(config, allowed, &taken);
     for plugin in &mut plugins {
         let Some(provider) = plugin.provider.take() else { continue };
         if plugin.enabled {
@@ -64,7 +72,7 @@ pub fn load(config: &Config) -> Result<Loaded, LoadError> {
     }
     let skills = registry(&plugins)?;
     plugins.sort_by_key(Plugin::preference);
-    Ok(Loaded { plugins, skills, hosts, http })
+    Ok(Loaded { plugins, skills, hosts, http, local_servers })
 }
 
 fn check_ids(config: &Config) -> Result<(), LoadError> {

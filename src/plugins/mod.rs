@@ -10,6 +10,7 @@ pub mod codex;
 pub mod command;
 mod health;
 mod load;
+mod local_servers;
 pub mod offline;
 pub mod openai_compatible;
 mod status_skill;
@@ -19,6 +20,7 @@ pub mod workers_ai;
 
 pub use health::{Health, LinkState, Standing};
 pub use load::{LoadError, Loaded, load};
+pub use local_servers::{LocalServer, LocalServers};
 
 use std::sync::Arc;
 

@@ -7,6 +7,20 @@ use serde::{Deserialize, Serialize};
 pub struct ProvidersListResult {
     /// In the order in which Helm prefers them.
     pub providers: Vec<ProviderRow>,
+    /// Model servers on this machine that could be used and are not.
+    #[serde(default)]
+    pub discovered: Vec<DiscoveredRow>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DiscoveredRow {
+    /// Of the program.
+    pub name: String,
+    pub url: String,
+    /// The first fifty.
+    pub models: Vec<String>,
+    /// How to use it.
+    pub hint: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
