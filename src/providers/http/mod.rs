@@ -21,7 +21,7 @@ pub use warm::{Link, LinkState, LinkView, Warmth};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Version;
+use reqwest::{Certificate, Version};
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
@@ -51,7 +51,16 @@ struct Shared {
 
 impl Http {
     pub fn new(policy: HostPolicy, settings: config::Http, redactor: Redactor) -> Self {
-        let clients = Clients::new(settings.connect_timeout);
+        Self::trusting(None, policy, settings, redactor)
+    }
+
+    fn trusting(
+        roots: Option<Vec<Certificate>>,
+        policy: HostPolicy,
+        settings: config::Http,
+        redactor: Redactor,
+    ) -> Self {
+        let clients = Clients::new(settings.connect_timeout, roots);
         Self { shared: Arc::new(Shared { policy, settings, redactor, clients, links: Links::default() }) }
     }
 
@@ -88,8 +97,8 @@ impl Http {
 
     /// Whether HTTP/2 is spoken there. The answer is let go as it comes, wherever it points to.
     async fn knock(&self, origin: &Url) -> Result<bool, ProviderError> {
-        let http = self.clone();
-        let url = origin.clone();
+        self.check(origin)?;
+        let (http, url) = (self.clone(), origin.clone());
         // The system's certificates are read at the first use, and nobody should have to wait for that.
         let ready = tokio::task::spawn_blocking(move || http.shared.clients.for_url(&url).map(|_| ()));
         if let Ok(ready) = ready.await {
@@ -114,8 +123,8 @@ impl Http {
     }
 
     async fn exchange(&self, request: &HttpRequest) -> Result<reqwest::Response, ProviderError> {
-        let Shared { policy, settings, redactor, clients, .. } = &*self.shared;
-        policy.check(&request.url).map_err(|host| fault::host_not_allowed(&host))?;
+        self.check(&request.url)?;
+        let Shared { settings, redactor, clients, .. } = &*self.shared;
         let client = clients.for_url(&request.url)?;
         let limit = Instant::now() + settings.response_timeout;
         let until = request.deadline.map_or(limit, |deadline| deadline.min(limit));
@@ -125,6 +134,10 @@ impl Http {
             Err(_) if until < limit => Err(fault::deadline(&request.url)),
             Err(_) => Err(fault::no_answer(&request.url, settings.response_timeout)),
         }
+    }
+
+    fn check(&self, url: &Url) -> Result<(), ProviderError> {
+        self.shared.policy.check(url).map_err(|host| fault::host_not_allowed(&host))
     }
 
     fn respond(&self, answer: reqwest::Response, request: &HttpRequest, under_way: Option<UnderWay>) -> Response {

@@ -11,13 +11,13 @@ use crate::providers::http::{Http, HttpRequest};
 use crate::providers::loopback::{Answer, Loopback, http};
 
 /// Gives way to the other tasks until it holds.
-async fn until(holds: impl Fn() -> bool) {
+pub(super) async fn until(holds: impl Fn() -> bool) {
     while !holds() {
         tokio::task::yield_now().await;
     }
 }
 
-async fn settled(link: &Link) -> LinkState {
+pub(super) async fn settled(link: &Link) -> LinkState {
     until(|| !matches!(link.view().state, LinkState::Unknown | LinkState::Connecting)).await;
     link.view().state
 }
