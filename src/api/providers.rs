@@ -48,8 +48,8 @@ fn row(plugin: &Plugin, default: Option<&str>) -> ProviderRow {
 }
 
 fn discovered_row(server: &LocalServer) -> DiscoveredRow {
-    let LocalServer { name, url, models, hint } = server.clone();
-    DiscoveredRow { name: name.to_owned(), url, models, hint }
+    let LocalServer { name, url, models, .. } = server.clone();
+    DiscoveredRow { name: name.to_owned(), url, models, hint: server.hint() }
 }
 
 fn state_name(state: LinkState) -> &'static str {

@@ -153,7 +153,11 @@ fn local_server(server: &LocalServer) -> Finding {
         [first, ..] => format!("with {} models, {first} among them", server.models.len()),
     };
     let message = format!("{} answers at {} {models}, and is not used", server.name, server.url);
-    Finding::new("local", Level::Info, &message).mended_by(&format!("To use it, {}.", server.hint))
+    let fix = match server.left_out {
+        true => format!("To use it, {}.", server.hint()),
+        false => format!("Run export {} to use it.", server.setting()),
+    };
+    Finding::new("local", Level::Info, &message).mended_by(&fix)
 }
 
 /// Opens the daemon and lets it examine its sessions and itself.

@@ -45,15 +45,14 @@ pub struct LocalServer {
     /// What `OPENAI_COMPATIBLE_URL` would be set to.
     pub url: String,
     pub models: Vec<String>,
-    /// What to set, without a capital and a full stop.
-    pub hint: String,
+    /// Whether the plugin that would use it must be enabled as well.
+    pub left_out: bool,
 }
 
 /// Where to look. By default nowhere.
 #[derive(Default)]
 pub struct LocalServers {
     places: Vec<Place>,
-    /// Whether the plugin that would use one must be enabled as well.
     left_out: bool,
     found: Mutex<Option<(Instant, Arc<[LocalServer]>)>>,
 }
@@ -113,14 +112,20 @@ impl LocalServers {
     }
 
     fn offer(&self, place: &Place, models: Vec<String>) -> LocalServer {
-        let url = format!("{}v1", place.root);
-        let also = if self.left_out {
-            format!(", and add {} to ENABLED_PLUGINS", openai_compatible::ID)
-        } else {
-            String::new()
-        };
-        let hint = format!("set {}={url}{also}", openai_compatible::URL);
-        LocalServer { name: place.row.name, url, models, hint }
+        LocalServer { name: place.row.name, url: format!("{}v1", place.root), models, left_out: self.left_out }
+    }
+}
+
+impl LocalServer {
+    /// A name and its value, as a shell takes them.
+    pub fn setting(&self) -> String {
+        format!("{}={}", openai_compatible::URL, self.url)
+    }
+
+    /// How to use it, without a capital and a full stop.
+    pub fn hint(&self) -> String {
+        let set = format!("set {}", self.setting());
+        if self.left_out { format!("{set}, and add {} to ENABLED_PLUGINS", openai_compatible::ID) } else { set }
     }
 }
 

@@ -88,9 +88,10 @@ async fn each_is_known_by_its_own_signs() {
     for (name, fixture, models) in fixtures {
         let server = Server::start(fixture).await;
         let url = format!("http://127.0.0.1:{}/v1", server.port);
-        let hint = format!("set OPENAI_COMPATIBLE_URL={url}");
         let models = models.iter().map(ToString::to_string).collect();
-        assert_eq!(find(&[at(name, server.port)]).await, [LocalServer { name, url, models, hint }]);
+        let found = find(&[at(name, server.port)]).await;
+        assert_eq!(found[0].hint(), format!("set OPENAI_COMPATIBLE_URL={url}"));
+        assert_eq!(found, [LocalServer { name, url, models, left_out: false }]);
         let asked = server.asked();
         assert!(asked.iter().all(|head| head.starts_with("GET ") && !head.contains("authorization")), "{asked:?}");
         for other in fixtures.iter().filter(|(other, ..)| *other != name) {
@@ -149,7 +150,8 @@ async fn a_plugin_that_is_left_out_must_be_named_as_well() {
     let server = Server::start("ollama.json").await;
     let config = Config { enabled_plugins: Some(vec!["offline".to_owned()]), ..Config::default() };
     let found = servers(&[at("Ollama", server.port)], &config, &[]).find().await;
-    assert!(found[0].hint.ends_with("/v1, and add openai-compatible to ENABLED_PLUGINS"), "{}", found[0].hint);
+    let hint = found[0].hint();
+    assert!(hint.ends_with("/v1, and add openai-compatible to ENABLED_PLUGINS"), "{hint}");
 }
 
 #[tokio::test]

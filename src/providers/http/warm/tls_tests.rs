@@ -1,5 +1,6 @@
 //! Links over TLS, with a certificate that nobody else trusts: `tests/fixtures/tls`.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use reqwest::Certificate;
@@ -18,9 +19,9 @@ use crate::config;
 use crate::policy::{HostPolicy, Redactor};
 use crate::providers::http::{Http, HttpRequest};
 
-const CERTIFICATE: &[u8] = include_bytes!("../../../../tests/fixtures/tls/certificate.der");
+const CERTIFICATE: &str = "certificate.der";
 /// It guards nothing.
-const KEY: &[u8] = include_bytes!("../../../../tests/fixtures/tls/key.der");
+const KEY: &str = "key.der";
 
 struct Server {
     url: Url,
@@ -38,7 +39,7 @@ struct Log {
 
 impl Server {
     async fn start(protocol: &str) -> Self {
-        let (certificate, key) = (CertificateDer::from(CERTIFICATE), PrivatePkcs8KeyDer::from(KEY));
+        let (certificate, key) = (CertificateDer::from(fixture(CERTIFICATE)), PrivatePkcs8KeyDer::from(fixture(KEY)));
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
         let mut settings = builder.with_single_cert(vec![certificate], PrivateKeyDer::Pkcs8(key)).unwrap();
@@ -72,7 +73,11 @@ impl Server {
 }
 
 fn root() -> Vec<Certificate> {
-    vec![Certificate::from_der(CERTIFICATE).unwrap()]
+    vec![Certificate::from_der(&fixture(CERTIFICATE)).unwrap()]
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name)).expect("a fixture")
 }
 
 /// Answers everything with an empty 200, in the protocol that was agreed on.
