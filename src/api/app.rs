@@ -8,12 +8,13 @@ use tokio::sync::watch;
 
 use super::Connection;
 use crate::helm::Conductor;
-use crate::plugins::{Meter, Plugin};
+use crate::plugins::{LocalServers, Meter, Plugin};
 
 pub struct App {
     pub conductor: Conductor,
     pub plugins: Vec<Plugin>,
     pub meter: Meter,
+    pub local_servers: LocalServers,
     pub facts: Facts,
     /// The process to end with, once a client has named it.
     parent: watch::Sender<Option<i64>>,
@@ -35,15 +36,14 @@ pub struct Facts {
 }
 
 impl App {
-    pub fn new(conductor: Conductor, plugins: Vec<Plugin>, meter: Meter, facts: Facts) -> Arc<Self> {
-        Arc::new(Self {
-            conductor,
-            plugins,
-            meter,
-            facts,
-            parent: watch::channel(None).0,
-            connections: Mutex::default(),
-        })
+    pub fn new(
+        conductor: Conductor,
+        plugins: Vec<Plugin>,
+        (meter, local_servers): (Meter, LocalServers),
+        facts: Facts,
+    ) -> Arc<Self> {
+        let (parent, connections) = (watch::channel(None).0, Mutex::default());
+        Arc::new(Self { conductor, plugins, meter, local_servers, facts, parent, connections })
     }
 
     /// A client has said which process started it, and with it us.

@@ -1,15 +1,21 @@
 //! `providers.*`.
 
+use std::time::UNIX_EPOCH;
+
 use super::convert;
 use super::error::ApiError;
 use super::table::Context;
-use crate::plugins::{Plugin, Readiness};
-use crate::protocol::{Empty, ProviderRow, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult};
+use crate::helm::millis;
+use crate::plugins::{LinkState, LocalServer, Plugin, Readiness, Standing};
+use crate::protocol::{
+    DiscoveredRow, Empty, ProviderRow, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
+};
 
 pub async fn list(context: Context, _: Empty) -> Result<ProvidersListResult, ApiError> {
     let default = context.app.conductor.routes().default_route().map(|route| route.id.as_str());
     let plugins = context.app.plugins.iter().filter(|plugin| plugin.completes());
-    Ok(ProvidersListResult { providers: plugins.map(|plugin| row(plugin, default)).collect() })
+    let discovered = context.app.local_servers.find().await.iter().map(discovered_row).collect();
+    Ok(ProvidersListResult { providers: plugins.map(|plugin| row(plugin, default)).collect(), discovered })
 }
 
 pub async fn models(context: Context, params: ProvidersModelsParams) -> Result<ProvidersModelsResult, ApiError> {
@@ -23,17 +29,34 @@ fn row(plugin: &Plugin, default: Option<&str>) -> ProviderRow {
         Readiness::Configured => (Vec::new(), None),
         Readiness::Missing { missing, hint } => (missing.iter().map(ToString::to_string).collect(), Some(hint.clone())),
     };
-    let last = plugin.health.last();
+    let Standing { state, healthy, error, checked } = plugin.health.standing();
     ProviderRow {
         id: plugin.id.to_owned(),
         description: plugin.description.to_owned(),
         enabled: plugin.enabled,
         configured: plugin.readiness == Readiness::Configured,
-        healthy: last.as_ref().map(Result::is_ok),
-        last_error: last.and_then(Result::err),
+        state: state_name(state).to_owned(),
+        healthy,
+        last_error: error,
+        latency_ms: checked.and_then(|(_, latency)| latency).map(millis),
+        checked_at: checked.map(|(at, _)| millis(at.duration_since(UNIX_EPOCH).unwrap_or_default())),
         default: default == Some(plugin.id),
         default_model: plugin.provider.as_ref().and_then(|provider| provider.default_model().map(str::to_owned)),
         missing,
         hint,
+    }
+}
+
+fn discovered_row(server: &LocalServer) -> DiscoveredRow {
+    let LocalServer { name, url, models, .. } = server.clone();
+    DiscoveredRow { name: name.to_owned(), url, models, hint: server.hint() }
+}
+
+fn state_name(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Unknown => "unknown",
+        LinkState::Connecting => "connecting",
+        LinkState::Warm => "warm",
+        LinkState::Failed => "failed",
     }
 }

@@ -1,5 +1,5 @@
-//! `doctor`: what is wrong with this installation, and the command that mends it. It needs no network, and a fault that
-//! would stop every other command is only one more finding here.
+//! `doctor`: what is wrong with this installation, and the command that mends it. It needs no network, asks nobody but
+//! the usual ports of this machine, and a fault that would stop every other command is only one more finding here.
 
 use std::fs;
 use std::io;
@@ -16,7 +16,7 @@ use crate::cli::exit::Exit;
 use crate::cli::terminal::{Style, Terminal};
 use crate::config::{Config, Sources};
 use crate::daemon::Daemon;
-use crate::plugins::{self, Loaded, Plugin, Readiness};
+use crate::plugins::{self, Loaded, LocalServer, Plugin, Readiness};
 use crate::protocol::{Empty, SkillInvokeParams, names};
 
 #[derive(Args)]
@@ -70,15 +70,19 @@ fn examine(sources: Sources) -> anyhow::Result<Vec<Finding>> {
     let mut findings = configuration(&config);
     findings.push(state_dir(&config.state_dir));
     let writable = findings.last().is_some_and(|finding| finding.level == Level::Ok);
+    let runtime = super::runtime()?;
     match plugins::load(&config, None) {
-        Ok(loaded) => findings.extend(loaded_plugins(&config, &loaded)),
+        Ok(loaded) => {
+            findings.extend(loaded_plugins(&config, &loaded));
+            findings.extend(runtime.block_on(loaded.local_servers.find()).iter().map(local_server));
+        }
         Err(error) => {
             findings.push(Finding::new("plugins", Level::Fail, &error.to_string()));
             return Ok(findings);
         }
     }
     if writable {
-        findings.extend(super::runtime()?.block_on(daemon(&config)));
+        findings.extend(runtime.block_on(daemon(&config)));
     }
     Ok(findings)
 }
@@ -140,6 +144,20 @@ fn loaded_plugins(config: &Config, loaded: &Loaded) -> Vec<Finding> {
     let hosts = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
     findings.push(Finding::new("hosts", Level::Ok, &format!("allowed: {hosts}")));
     findings
+}
+
+fn local_server(server: &LocalServer) -> Finding {
+    let models = match server.models.as_slice() {
+        [] => "without a model".to_owned(),
+        [one] => format!("with the model {one}"),
+        [first, ..] => format!("with {} models, {first} among them", server.models.len()),
+    };
+    let message = format!("{} answers at {} {models}, and is not used", server.name, server.url);
+    let fix = match server.left_out {
+        true => format!("To use it, {}.", server.hint()),
+        false => format!("Run export {} to use it.", server.setting()),
+    };
+    Finding::new("local", Level::Info, &message).mended_by(&fix)
 }
 
 /// Opens the daemon and lets it examine its sessions and itself.

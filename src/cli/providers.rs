@@ -6,7 +6,7 @@ use crate::cli::client::Client;
 use crate::cli::exit::Exit;
 use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
-use crate::protocol::{Empty, ProviderRow, ProvidersModelsParams, StatusResult, names};
+use crate::protocol::{DiscoveredRow, Empty, ProviderRow, ProvidersModelsParams, StatusResult, names};
 
 #[derive(Args)]
 pub struct ProvidersArgs {
@@ -46,7 +46,12 @@ async fn list(json: bool, terminal: &Terminal, client: &Client) -> anyhow::Resul
         let model = row.default_model.unwrap_or_else(|| "-".to_owned());
         table.row([row.id, yes(row.enabled), yes(row.configured), model, standing]);
     }
-    Ok(table.print(terminal)?)
+    table.print(terminal)?;
+    for server in result.discovered {
+        let DiscoveredRow { name, url, hint, .. } = server;
+        terminal.note(&format!("{name} answers at {url} and is not used; to use it, {hint}."));
+    }
+    Ok(())
 }
 
 fn standing(row: &ProviderRow) -> String {
@@ -54,9 +59,14 @@ fn standing(row: &ProviderRow) -> String {
     if row.default {
         parts.push("Answers unless another is named.".to_owned());
     }
-    match (row.healthy, &row.last_error) {
-        (Some(true), _) => parts.push("It answered when last asked.".to_owned()),
-        (Some(false), error) => parts.push(format!("It failed: {}", error.as_deref().unwrap_or("no reason given"))),
+    let after = row.latency_ms.map(|latency| format!(" after {latency} ms")).unwrap_or_default();
+    let error = row.last_error.as_deref().unwrap_or("no reason given");
+    match (row.healthy, row.state.as_str()) {
+        (Some(false), _) => parts.push(format!("It failed: {error}")),
+        (_, "failed") => parts.push(format!("There is no connection: {error}")),
+        (Some(true), _) => parts.push(format!("It answered{after} when last asked.")),
+        (None, "warm") => parts.push(format!("It is connected, and answered{after}.")),
+        (None, "connecting") => parts.push("It is being connected to.".to_owned()),
         (None, _) => {}
     }
     parts.extend(row.hint.clone());

@@ -183,6 +183,12 @@ pub struct Http {
     pub idle_timeout: Duration,
     /// After the first attempt.
     pub max_retries: u32,
+    /// Whether a daemon that serves keeps connections to its providers open.
+    pub warm: bool,
+    /// How long a connection may be without a request until it is looked after.
+    pub warm_interval: Duration,
+    /// Whether model servers on this machine are looked for when the providers are listed.
+    pub discover: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -330,6 +336,9 @@ impl Default for Http {
             response_timeout: Duration::from_secs(600),
             idle_timeout: Duration::from_secs(120),
             max_retries: 2,
+            warm: true,
+            warm_interval: Duration::from_secs(45),
+            discover: true,
         }
     }
 }

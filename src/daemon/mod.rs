@@ -19,6 +19,7 @@ use crate::config::{self, Config};
 use crate::helm::{self, Conductor, Route, Routes};
 use crate::model::Provider;
 use crate::plugins::{self, Plugin, Readiness};
+use crate::providers::http::{Http, Warmth};
 use crate::rpc::{self, End};
 use crate::sessions::Sqlite;
 use crate::transport::{self, FrameLimits, Sink, Source};
@@ -43,6 +44,7 @@ pub struct Daemon {
     app: Arc<App>,
     methods: Methods,
     limits: config::Limits,
+    http: Http,
     stop: CancellationToken,
 }
 
@@ -75,9 +77,10 @@ impl Daemon {
             allowed_hosts: loaded.hosts.iter().map(ToString::to_string).collect(),
             confirm_dangerous: config.helm.confirm_dangerous,
         };
-        let app = App::new(conductor, loaded.plugins, loaded.meter, facts);
+        let app = App::new(conductor, loaded.plugins, (loaded.meter, loaded.local_servers), facts);
         let methods = api::methods(Arc::clone(&app)).into();
-        Ok(Self { app, methods, limits: config.limits.clone(), stop: CancellationToken::new() })
+        let (limits, http) = (config.limits.clone(), loaded.http);
+        Ok(Self { app, methods, limits, http, stop: CancellationToken::new() })
     }
 
     /// Serves one connection to its end.
@@ -100,6 +103,7 @@ impl Daemon {
     pub async fn serve_stdio(&self) -> anyhow::Result<End> {
         let mut signals = Signals::listen().context("signals cannot be listened for")?;
         let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
+        let _warmth = self.keep_warm();
         let serve = self.serve(transport);
         tokio::pin!(serve);
         let served = tokio::select! {
@@ -124,6 +128,12 @@ impl Daemon {
         };
         self.stop().await;
         Ok(end)
+    }
+
+    /// Connects to the providers before anybody asks for one, and stays connected while the result lives. For those who
+    /// serve: a single command has its answer before this is of use.
+    pub fn keep_warm(&self) -> Option<Warmth> {
+        self.http.settings().warm.then(|| self.http.keep_warm())
     }
 
     /// The client's end of a connection within the process, and the work of serving it.

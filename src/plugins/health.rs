@@ -1,38 +1,100 @@
-//! How a provider fared the last time it was asked.
+//! How a provider fared the last time it was asked, and how the way there stands.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::model::{Delta, DeltaStream, ErrorKind, ModelInfo, Provider, ProviderError, Request};
+use crate::providers::http::Link;
+pub use crate::providers::http::LinkState;
 
 /// Shared between a plugin and the provider that it watches.
 #[derive(Clone, Default)]
 pub struct Health {
-    last: Arc<Mutex<Option<Result<(), String>>>>,
+    last: Arc<Mutex<Option<Call>>>,
+    /// Where the provider's calls go.
+    links: Arc<OnceLock<Vec<Arc<Link>>>>,
+}
+
+#[derive(Clone)]
+struct Call {
+    /// The error is one sentence.
+    outcome: Result<(), String>,
+    at: SystemTime,
+    latency: Option<Duration>,
+}
+
+/// What is to be told of a provider.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// Of the way there, which is no reason to ask somebody else: a request finds out for itself.
+    pub state: LinkState,
+    /// Whether the last call went well; none while there was none.
+    pub healthy: Option<bool>,
+    /// Of the last call, or of the way there.
+    pub error: Option<String>,
+    /// When it was last called or probed, and how long the first byte took if there was one.
+    pub checked: Option<(SystemTime, Option<Duration>)>,
 }
 
 impl Health {
-    /// None while it has not been asked; the error is one sentence.
-    pub fn last(&self) -> Option<Result<(), String>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn standing(&self) -> Standing {
+        let call = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let views: Vec<_> = self.links.get().into_iter().flatten().map(|link| link.view()).collect();
+        let probed = views.iter().filter_map(|view| view.probed);
+        let called = call.as_ref().map(|call| (call.at, call.latency));
+        let of_call = call.as_ref().and_then(|call| call.outcome.as_ref().err().cloned());
+        let of_link = views.iter().find_map(|view| view.error.clone());
+        Standing {
+            state: views.iter().map(|view| view.state).max_by_key(|state| gravity(*state)).unwrap_or_default(),
+            healthy: call.map(|call| call.outcome.is_ok()),
+            error: of_call.or(of_link),
+            checked: probed.chain(called).max_by_key(|(at, _)| *at),
+        }
     }
 
     pub(super) fn watch(&self, inner: Arc<dyn Provider>) -> Arc<dyn Provider> {
         Arc::new(Watched { inner, health: self.clone() })
     }
 
+    /// Called once, for a provider that may be used.
+    pub(super) fn follow(&self, links: Vec<Arc<Link>>) {
+        // Those that were given first stay, if it should be called again.
+        let _ = self.links.set(links);
+    }
+
     /// A request that is at fault tells nothing of the provider.
-    fn note<T>(&self, result: &Result<T, ProviderError>) {
+    fn note<T>(&self, result: &Result<T, ProviderError>, latency: Option<Duration>) {
         use ErrorKind::{ContentBlocked, ContextTooLong, InvalidRequest, ModelNotFound};
         let of_request = [InvalidRequest, ModelNotFound, ContextTooLong, ContentBlocked];
         if result.as_ref().is_err_and(|error| of_request.contains(&error.kind)) {
             return;
         }
-        let note = result.as_ref().map(|_| ()).map_err(ToString::to_string);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
+        let outcome = result.as_ref().map(|_| ()).map_err(ToString::to_string);
+        let call = Call { outcome, at: SystemTime::now(), latency };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(call);
+    }
+
+    /// Awaits the beginning of an answer.
+    async fn time<T>(&self, call: impl Future<Output = Result<T, ProviderError>>) -> Result<T, ProviderError> {
+        let began = Instant::now();
+        let result = call.await;
+        self.note(&result, result.is_ok().then(|| began.elapsed()));
+        result
+    }
+}
+
+/// Of several ways the one that stands worst is told.
+fn gravity(state: LinkState) -> u8 {
+    match state {
+        LinkState::Warm => 0,
+        LinkState::Unknown => 1,
+        LinkState::Connecting => 2,
+        LinkState::Failed => 3,
     }
 }
 
@@ -52,22 +114,19 @@ impl Provider for Watched {
     }
 
     async fn stream(&self, request: Request) -> Result<DeltaStream, ProviderError> {
-        let result = self.inner.stream(request).await;
-        self.health.note(&result);
+        let deltas = self.health.time(self.inner.stream(request)).await?;
         let health = self.health.clone();
         // One that breaks off later counts as well.
         let noted = move |delta: &Result<Delta, ProviderError>| {
             if delta.is_err() {
-                health.note(delta);
+                health.note(delta, None);
             }
         };
-        Ok(result?.inspect(noted).boxed())
+        Ok(deltas.inspect(noted).boxed())
     }
 
     async fn models(&self) -> Result<Vec<ModelInfo>, ProviderError> {
-        let result = self.inner.models().await;
-        self.health.note(&result);
-        result
+        self.health.time(self.inner.models()).await
     }
 
     async fn count_tokens(&self, request: Request) -> Result<Option<u64>, ProviderError> {
@@ -113,20 +172,25 @@ mod tests {
         }
     }
 
-    async fn check(at_once: Option<ErrorKind>, expected: Option<Result<(), String>>) {
+    async fn check(at_once: Option<ErrorKind>, expected: Option<&str>) {
         let health = Health::default();
         if let Ok(deltas) = health.watch(Arc::new(Failing { at_once })).stream(Request::default()).await {
-            assert_eq!(health.last(), Some(Ok(())));
+            let standing = health.standing();
+            assert_eq!((standing.healthy, standing.error), (Some(true), None));
+            assert!(standing.checked.unwrap().1.is_some(), "it was timed");
             let _: Vec<_> = deltas.collect().await;
         }
-        assert_eq!(health.last(), expected);
+        let standing = health.standing();
+        assert_eq!((standing.healthy, standing.error.as_deref()), (expected.map(|_| false), expected));
+        assert_eq!(standing.checked.map(|(_, latency)| latency), expected.map(|_| None));
+        assert_eq!(standing.state, LinkState::Unknown);
     }
 
     #[tokio::test]
     async fn only_what_is_the_providers_own_fault_counts() {
-        check(Some(ErrorKind::Auth), Some(Err("no".to_owned()))).await;
+        check(Some(ErrorKind::Auth), Some("no")).await;
         check(Some(ErrorKind::InvalidRequest), None).await;
         check(Some(ErrorKind::ModelNotFound), None).await;
-        check(None, Some(Err("it broke off".to_owned()))).await;
+        check(None, Some("it broke off")).await;
     }
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use url::Url;
+
 use super::{
-    Meter, Plugin, admin, anthropic, cf_ai_gateway, cloudflare, codex, command, is_enabled, offline, openai_compatible,
-    workers_ai,
+    LocalServers, Meter, Plugin, admin, anthropic, cf_ai_gateway, cloudflare, codex, command, is_enabled, offline,
+    openai_compatible, workers_ai,
 };
 use crate::config::Config;
 use crate::model::Ledger;
@@ -33,7 +35,10 @@ pub struct Loaded {
     pub plugins: Vec<Plugin>,
     pub skills: Registry,
     pub hosts: Vec<HostPattern>,
+    /// What all requests of the plugins go out through.
+    pub http: Http,
     pub meter: Meter,
+    pub local_servers: LocalServers,
 }
 
 /// One sentence that names the setting.
@@ -46,7 +51,8 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     check_ids(config)?;
     let hosts = allowed_hosts(config)?;
     let redactor = Redactor::new(config.secrets().map(|secret| secret.expose().to_owned()));
-    let http = Http::new(HostPolicy::new(hosts.clone()), config.http.clone(), redactor.clone());
+    let policy = HostPolicy::new(hosts.clone());
+    let http = Http::new(policy.clone(), config.http.clone(), redactor.clone());
     let meter = Meter::new(&config.spend, ledger, redactor);
     let mut plugins = vec![
         cf_ai_gateway::build(config, &http),
@@ -59,10 +65,20 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     ];
     plugins.push(admin::build(config, &plugins, &meter));
     plugins.push(offline::build(config, &plugins));
-    plugins.iter().for_each(|plugin| guard(plugin, &meter));
+    let providers = plugins.iter().filter_map(|plugin| plugin.provider.as_ref());
+    let taken: Vec<Url> = providers.flat_map(|provider| provider.endpoints()).collect();
+    let allowed = config.allowed_hosts.as_ref().map(|_| &policy);
+    let local_servers = LocalServers::new(config, allowed, &taken);
+    for plugin in &mut plugins {
+        let Some(provider) = &plugin.provider else { continue };
+        if plugin.enabled {
+            plugin.health.follow(provider.endpoints().iter().map(|url| http.link(url)).collect());
+        }
+        guard(plugin, &meter);
+    }
     let skills = registry(&plugins)?;
     plugins.sort_by_key(Plugin::preference);
-    Ok(Loaded { plugins, skills, hosts, meter })
+    Ok(Loaded { plugins, skills, hosts, http, meter, local_servers })
 }
 
 /// Outermost the meter: what it refuses says nothing of the provider's health.

@@ -11,6 +11,7 @@ pub mod command;
 mod gate;
 mod health;
 mod load;
+mod local_servers;
 pub mod offline;
 pub mod openai_compatible;
 mod spend;
@@ -20,8 +21,9 @@ mod tests;
 pub mod workers_ai;
 
 pub use gate::Gate;
-pub use health::Health;
+pub use health::{Health, LinkState, Standing};
 pub use load::{LoadError, Loaded, load};
+pub use local_servers::{LocalServer, LocalServers};
 pub use spend::{Allowance, Meter, Today};
 
 use std::sync::Arc;

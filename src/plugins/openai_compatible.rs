@@ -18,7 +18,7 @@ use crate::providers::upstream::Upstream;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 pub const ID: &str = "openai-compatible";
-const URL: &str = "OPENAI_COMPATIBLE_URL";
+pub(super) const URL: &str = "OPENAI_COMPATIBLE_URL";
 const HINT: &str =
     "set OPENAI_COMPATIBLE_URL, as in http://localhost:11434/v1, and OPENAI_COMPATIBLE_KEY if it needs one";
 const UPSTREAM: Upstream =

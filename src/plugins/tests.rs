@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Plugin, Readiness, anthropic, cloudflare, load, offline, openai_compatible, workers_ai};
+use super::{LinkState, Plugin, Readiness, anthropic, cloudflare, load, offline, openai_compatible, workers_ai};
 use crate::config::{self, Config, Secret};
 use crate::model::{ErrorKind, Request};
 use crate::providers::loopback::{Answer, Loopback, http};
@@ -71,7 +71,7 @@ async fn every_way_to_a_model_is_held_to_the_cap() {
         if let Some(provider) = &plugin.provider {
             let error = provider.stream(Request::default()).await.err().expect("it is refused");
             assert_eq!(error.kind, ErrorKind::SpendCap, "{}: {error}", plugin.id);
-            assert_eq!(plugin.health.last(), None, "{}: the cap says nothing of its health", plugin.id);
+            assert_eq!(plugin.health.standing().healthy, None, "{}: the cap says nothing of its health", plugin.id);
             refused.push(plugin.id);
         }
         for skill in plugin.skills.iter().filter(|skill| skill.spec().tags.iter().any(|tag| tag == "chat")) {
@@ -150,6 +150,38 @@ async fn status_tells_what_is_wrong_and_does_not_fail() {
     assert_eq!(status["reachable"], json!(true));
     assert_eq!(status["error"], "the OpenAI-compatible server answered 401: bad key");
     assert_eq!(status["hasKey"], json!(true));
+}
+
+#[tokio::test]
+async fn the_way_to_a_provider_that_may_be_used_is_kept_open_and_told_of() {
+    let server = Loopback::start(vec![Answer::whole(404, "", ""), Answer::json(200, "", r#"{"data":[]}"#)]).await;
+    let mut config = Config::default();
+    config.openai_compatible.url = Some(server.url.join("v1").unwrap());
+    config.openai_compatible.key = Some(Secret::new("sk-secret-1"));
+    for enabled in [vec!["anthropic".to_owned()], vec!["openai-compatible".to_owned()]] {
+        let may = enabled[0] == openai_compatible::ID;
+        config.enabled_plugins = Some(enabled);
+        let loaded = load(&config, None).unwrap();
+        let plugin = loaded.plugins.iter().find(|plugin| plugin.id == openai_compatible::ID).unwrap();
+        let _warmth = loaded.http.keep_warm();
+        assert_eq!(plugin.health.standing().state, LinkState::Unknown);
+        if !may {
+            continue;
+        }
+        while plugin.health.standing().state != LinkState::Warm {
+            tokio::task::yield_now().await;
+        }
+        let probed = plugin.health.standing();
+        assert_eq!((probed.healthy, probed.error), (None, None), "a probe says nothing of the provider");
+        let (at, latency) = probed.checked.unwrap();
+        assert!(latency.is_some());
+        plugin.provider.as_ref().unwrap().models().await.unwrap();
+        let called = plugin.health.standing();
+        assert_eq!(called.healthy, Some(true));
+        assert!(called.checked.unwrap().0 >= at, "the later of the two is told");
+    }
+    assert_eq!((server.connections(), server.asked().len()), (1, 2));
+    assert!(!server.asked()[0].contains("sk-secret-1") && server.asked()[1].contains("sk-secret-1"));
 }
 
 #[tokio::test]

@@ -27,7 +27,9 @@ pub use lifecycle::{
     ServerCapabilities, ServerInfo, Token,
 };
 pub use method::{Method, Notification, Side, names};
-pub use provider::{ModelRow, ProviderRow, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult};
+pub use provider::{
+    DiscoveredRow, ModelRow, ProviderRow, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
+};
 pub use schema::{MethodSchema, json_schema, method_schema, openrpc, request_names};
 pub use session::{
     SessionDeleteResult, SessionDetail, SessionMessage, SessionMessagesParams, SessionMessagesResult, SessionParams,

@@ -27,8 +27,13 @@ impl Home {
         Self::with("")
     }
 
-    /// `tables` stand before the skills in the configuration.
+    /// `tables` stand before the skills in the configuration. What else runs on this machine is not looked for.
     pub fn with(tables: &str) -> Self {
+        const QUIET: &str = "[http]\ndiscover = false\n";
+        let tables = match tables.contains("[http]\n") {
+            true => tables.replace("[http]\n", QUIET),
+            false => format!("{tables}\n{QUIET}"),
+        };
         let home = Self { directory: TempDir::new().expect("a temporary directory"), env: Vec::new() };
         let config = format!("{tables}\n{}", home.skills());
         let file = home.path().join("open-think/config.toml");

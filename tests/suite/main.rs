@@ -24,5 +24,6 @@ mod source;
 mod spend;
 mod transcript;
 mod upstream;
+mod warm;
 mod wire;
 mod workers_ai;

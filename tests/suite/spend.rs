@@ -13,7 +13,7 @@ use crate::upstream::{is_whole, whole};
 use crate::wire::{Framing, Wire};
 
 /// $2 for a million tokens read, $10 for a million written: with [`USAGE`], $0.004 a call.
-const PRICES: &str = "[http]\nmax_retries = 0\n[[price]]\nprovider = \"openai-compatible\"\nmodel = \"paid-*\"\ninput = 2\n\
+const PRICES: &str = "[http]\nmax_retries = 0\nwarm = false\n[[price]]\nprovider = \"openai-compatible\"\nmodel = \"paid-*\"\ninput = 2\n\
                       output = 10.0\ncached_input = 0.5\n[[price]]\nmodel = \"local\"\ninput = 0\noutput = 0\n";
 const USAGE: &str = r#"{"prompt_tokens":1000,"completion_tokens":275,"prompt_tokens_details":{"cached_tokens":500}}"#;
 

@@ -269,8 +269,8 @@ struct Names {
 }
 
 const IDS: [(&str, &str); 3] = [("turn_", "TURN"), ("act_", "ACTION"), ("apr_", "APPROVAL")];
-const TIMES: [&str; 3] = ["createdAt", "updatedAt", "startedAt"];
-const NUMBERS: [&str; 3] = ["durationMs", "memoryBytes", "pid"];
+const TIMES: [&str; 4] = ["createdAt", "updatedAt", "startedAt", "checkedAt"];
+const NUMBERS: [&str; 4] = ["durationMs", "latencyMs", "memoryBytes", "pid"];
 
 impl Names {
     fn real(&self, text: &str) -> String {

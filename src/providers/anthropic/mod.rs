@@ -132,4 +132,8 @@ impl Provider for Anthropic {
         }
         Ok(models)
     }
+
+    fn endpoints(&self) -> Vec<Url> {
+        vec![self.settings.base_url.clone()]
+    }
 }

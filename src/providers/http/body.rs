@@ -11,6 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::HttpRequest;
 use super::fault;
+use super::warm::UnderWay;
 use crate::model::ProviderError;
 use crate::policy::Redactor;
 
@@ -32,6 +33,8 @@ pub struct Body {
     deadline: Option<Instant>,
     host: String,
     redactor: Redactor,
+    /// Its end is the body's.
+    _under_way: Option<UnderWay>,
 }
 
 impl Response {
@@ -71,7 +74,21 @@ impl Body {
         let clock = Box::pin(sleep_until(ring_at(last_chunk, idle, request.deadline)));
         let host = fault::host(&request.url);
         let chunks = answer.bytes_stream().boxed();
-        Self { chunks, clock, last_chunk, begun: false, idle, deadline: request.deadline, host, redactor }
+        Self {
+            chunks,
+            clock,
+            last_chunk,
+            begun: false,
+            idle,
+            deadline: request.deadline,
+            host,
+            redactor,
+            _under_way: None,
+        }
+    }
+
+    pub(super) fn under_way(self, under_way: Option<UnderWay>) -> Self {
+        Self { _under_way: under_way, ..self }
     }
 
     /// From here on, how long it may be silent.

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::Client;
 use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client};
 use url::Url;
 
 use crate::model::{ErrorKind, ProviderError};
@@ -19,13 +19,15 @@ const USER_AGENT: &str = concat!("open-think/", env!("CARGO_PKG_VERSION"));
 /// speaks plain HTTP, has no use for.
 pub(super) struct Clients {
     connect_timeout: Duration,
+    /// Trusted instead of the system's, by tests.
+    roots: Option<Vec<Certificate>>,
     plain: OnceLock<Result<Client, String>>,
     secure: OnceLock<Result<Client, String>>,
 }
 
 impl Clients {
-    pub(super) fn new(connect_timeout: Duration) -> Self {
-        Self { connect_timeout, plain: OnceLock::new(), secure: OnceLock::new() }
+    pub(super) fn new(connect_timeout: Duration, roots: Option<Vec<Certificate>>) -> Self {
+        Self { connect_timeout, roots, plain: OnceLock::new(), secure: OnceLock::new() }
     }
 
     pub(super) fn for_url(&self, url: &Url) -> Result<&Client, ProviderError> {
@@ -56,6 +58,8 @@ impl Clients {
             .http2_keep_alive_while_idle(true);
         if !secure {
             builder = builder.tls_certs_only([]);
+        } else if let Some(roots) = &self.roots {
+            builder = builder.tls_certs_only(roots.clone());
         }
         builder.build().map_err(|error| error.to_string())
     }

@@ -26,6 +26,10 @@ impl HttpRequest {
         Self::new(Method::GET, url)
     }
 
+    pub(super) fn head(url: Url) -> Self {
+        Self::new(Method::HEAD, url)
+    }
+
     pub fn post_json(url: Url, body: impl Into<Bytes>) -> Self {
         let request = Self { body: body.into(), ..Self::new(Method::POST, url) };
         request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
