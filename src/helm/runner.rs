@@ -89,6 +89,7 @@ impl Runner {
             messages,
             tools: if offers_tools { skills.tools() } else { Arc::default() },
             stream: self.stream || self.caller.events.log.watchers() > 0,
+            goes_on: true,
             ..Request::default()
         };
         let candidate = &self.caller.candidates[self.caller.current];

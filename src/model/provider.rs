@@ -26,6 +26,8 @@ pub struct Request {
     pub temperature: Option<f64>,
     /// Whether to ask upstream for a stream. The deltas are of the same kind either way.
     pub stream: bool,
+    /// Whether calls that begin alike are likely to follow within minutes, so that a vendor's cache is worth its price.
+    pub goes_on: bool,
     /// The whole call, retries included, ends by then.
     pub timeout: Option<Duration>,
     /// What only one provider understands, by the camelCase names of its chat skill; others pass over it.

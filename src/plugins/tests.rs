@@ -35,7 +35,7 @@ async fn what_is_not_configured_says_so_and_still_has_its_skills() {
     let config = Config::default();
     let http = http(&[], config::Http::default());
     let plugin = anthropic::build(&config, &http);
-    assert_eq!(ids(&plugin), ["anthropic-chat", "anthropic-status"]);
+    assert_eq!(ids(&plugin), ["anthropic-chat", "anthropic-count-tokens", "anthropic-status"]);
     assert!(matches!(plugin.readiness, Readiness::Missing { ref missing, .. } if missing == &["ANTHROPIC_API_KEY"]));
     let status = run(&plugin, "anthropic-status", json!({})).await.unwrap();
     let expected = json!({

@@ -1,5 +1,7 @@
 //! A conversation for tests that holds one of everything, as a dialect's own model left it.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::model::{Block, ImageSource, Message, Opaque, Request, Role, ToolCall, ToolChoice, ToolResult, ToolSpec};
@@ -18,6 +20,11 @@ fn call(id: &str, arguments: &str, opaque: Option<Opaque>) -> Block {
 fn result(id: &str, is_error: bool, content: &str) -> Block {
     let (call_id, name, content) = (id.to_owned(), "read".to_owned(), content.to_owned());
     Block::ToolResult(ToolResult { call_id, name, is_error, content })
+}
+
+pub(super) fn tools() -> Arc<[ToolSpec]> {
+    let input_schema = json!({ "type": "object", "properties": { "a": {} } }).into();
+    [ToolSpec { name: "read".to_owned(), description: "Reads".to_owned(), input_schema }].into()
 }
 
 /// `thought` and `on_call` are what the dialect keeps with a thought and with a call.
@@ -39,11 +46,6 @@ pub(super) fn of_everything(dialect: &str, thought: &Value, on_call: &Value) -> 
         call("call_c", "{broken", None),
         Block::Foreign { opaque: opaque("another-dialect", MODEL, json!({ "x": 1 })).expect("one") },
     ];
-    let tool = ToolSpec {
-        name: "read".to_owned(),
-        description: "Reads".to_owned(),
-        input_schema: json!({ "type": "object", "properties": { "a": {} } }).into(),
-    };
     Request {
         system: Some("Be brief.".to_owned()),
         messages: vec![
@@ -57,7 +59,7 @@ pub(super) fn of_everything(dialect: &str, thought: &Value, on_call: &Value) -> 
             Message::text(Role::User, "Well?"),
             Message::text(Role::Assistant, "I would say "),
         ],
-        tools: [tool].into(),
+        tools: tools(),
         tool_choice: ToolChoice::Required,
         max_tokens: Some(100),
         temperature: Some(1.5),

@@ -43,6 +43,14 @@ pub(super) fn check_damaged<D: Decode>(dialect: &str, decoder: impl Fn() -> D) {
     }
 }
 
+/// What one recorded answer is read as.
+pub(super) fn deltas<D: Decode>(dialect: &str, file: &str, decoder: D) -> Vec<Delta> {
+    let bytes = fs::read(folder(dialect).join(file)).expect("a fixture");
+    let (deltas, result) = replay(decoder, source(), [&bytes[..]]);
+    result.expect("a whole answer");
+    deltas
+}
+
 fn files(dialect: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder(dialect)).expect("fixtures");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a file").path()).collect();
