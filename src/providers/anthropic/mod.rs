@@ -8,6 +8,8 @@ mod options;
 mod wire;
 
 #[cfg(test)]
+mod call_tests;
+#[cfg(test)]
 mod tests;
 
 use async_trait::async_trait;
