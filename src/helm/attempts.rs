@@ -290,3 +290,7 @@ impl Answer {
         self.log.push(&self.turn_id, event);
     }
 }
+
+#[cfg(test)]
+#[path = "attempts_tests.rs"]
+mod tests;

@@ -1,11 +1,14 @@
 //! What is fast to check. What talks to other people's programs is in `tests/real_world`.
 
+mod anthropic;
 mod architecture;
 mod bytes;
+mod cancel;
 mod cli;
 mod clients;
 mod discover;
 mod durability;
+mod fallbacks;
 mod fuzz;
 mod home;
 mod imports;
@@ -17,6 +20,7 @@ mod program;
 mod races;
 mod readme;
 mod schema;
+mod server;
 mod source;
 mod transcript;
 mod upstream;

@@ -117,7 +117,8 @@ async fn a_model_that_takes_no_temperature_is_asked_without() {
 
 #[tokio::test]
 async fn limits_and_the_requests_id_are_told_with_the_answer() {
-    let headers = "content-type: text/event-stream\r\nrequest-id: req_1\r\nanthropic-ratelimit-requests-remaining: 4\r\n";
+    let headers =
+        "content-type: text/event-stream\r\nrequest-id: req_1\r\nanthropic-ratelimit-requests-remaining: 4\r\n";
     let (answer, _) = check(vec![Answer::whole(200, headers, &format!("{START}{TEXT}{END}"))]).await;
     let expected = json!({ "requestId": "req_1", "rateLimits": { "requests": { "remaining": 4 } } });
     assert_eq!(Value::Object(answer.unwrap().metadata), expected);

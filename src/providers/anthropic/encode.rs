@@ -98,7 +98,8 @@ fn remember(body: &mut wire::Body<'_>) {
         && !text.is_empty()
     {
         let text = std::mem::take(text);
-        body.system = wire::System::Blocks([wire::SystemBlock { r#type: "text", text, cache_control: wire::EPHEMERAL }]);
+        body.system =
+            wire::System::Blocks([wire::SystemBlock { r#type: "text", text, cache_control: wire::EPHEMERAL }]);
     }
     // A thought cannot be marked, so an answer that is gone on with has none.
     if let Some(last) = body.messages.last_mut().filter(|last| last.role == "user")

@@ -68,7 +68,8 @@ fn given_back(answer: &str, model: &str) -> Value {
 
 #[test]
 fn blocks_of_the_vendors_own_go_back_as_they_came_and_where_they_stood() {
-    let located = |text, index| json!({ "type": "web_search_result_location", "cited_text": text, "encrypted_index": index });
+    let located =
+        |text, index| json!({ "type": "web_search_result_location", "cited_text": text, "encrypted_index": index });
     let execution = json!({
         "type": "code_execution_result", "stdout": "1", "stderr": "", "return_code": 0, "content": [],
     });
@@ -150,7 +151,8 @@ fn the_cache_is_used_where_it_pays_or_is_asked_for() {
     let said = |request: &Request, cache| -> Value {
         serde_json::from_slice(&encode::body(request, MODEL, cache).unwrap()).unwrap()
     };
-    let request = |options| Request { system: Some("Be brief.".into()), tools: conversation::tools(), ..asked(options) };
+    let request =
+        |options| Request { system: Some("Be brief.".into()), tools: conversation::tools(), ..asked(options) };
     let check = |body: Value| {
         assert_eq!(body["tools"][0]["cache_control"], mark);
         assert_eq!(body["system"], json!([{ "type": "text", "text": "Be brief.", "cache_control": mark }]));
