@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 /// Shorter values would blank ordinary words.
 const MIN_SECRET: usize = 6;
 
@@ -30,9 +32,30 @@ impl Redactor {
     }
 }
 
+impl Redactor {
+    /// In every text of the document.
+    pub fn redact_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.redact(text),
+            Value::Array(list) => list.iter_mut().for_each(|item| self.redact_json(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.redact_json(field)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::Redactor;
+
+    #[test]
+    fn documents_are_blanked_in_depth() {
+        let mut value = json!({ "a": ["key sk-abcdef", 1], "b": { "c": "sk-abcdef" } });
+        Redactor::new(["sk-abcdef".to_owned()]).redact_json(&mut value);
+        assert_eq!(value, json!({ "a": ["key ***", 1], "b": { "c": "***" } }));
+    }
 
     #[test]
     fn known_secrets_are_blanked_longest_first() {

@@ -20,6 +20,7 @@ mod program;
 mod races;
 mod readme;
 mod schema;
+mod secrets;
 mod server;
 mod source;
 mod transcript;

@@ -52,7 +52,8 @@ impl Decoder {
 
     fn stopped(&mut self, reason: &str, details: Option<&Value>, out: &mut Deltas) {
         let detail = |name: &str| details.and_then(|details| details.get(name)).and_then(Value::as_str);
-        self.stop = Some(stop_for(reason, detail("explanation").or_else(|| detail("category"))));
+        let why = detail("explanation").or_else(|| detail("category"));
+        self.stop = Some(stop_for(reason, why.map(|why| self.source.redactor.redact(why))));
         if let Some(model) = detail("recommended_model") {
             out.push_back(Delta::Metadata(Metadata::from_iter([("recommendedModel".to_owned(), model.into())])));
         }
@@ -180,14 +181,14 @@ impl Decode for Decoder {
     }
 }
 
-fn stop_for(reason: &str, why: Option<&str>) -> Stop {
+fn stop_for(reason: &str, why: Option<String>) -> Stop {
     match reason {
         "end_turn" => Stop::EndTurn,
         "tool_use" => Stop::ToolUse,
         "max_tokens" => Stop::MaxTokens,
         "stop_sequence" => Stop::StopSequence,
         "pause_turn" => Stop::Pause,
-        "refusal" => Stop::Refusal(why.map(str::to_owned)),
+        "refusal" => Stop::Refusal(why),
         "model_context_window_exceeded" => Stop::ContextExceeded,
         other => Stop::Other(other.to_owned()),
     }
