@@ -65,6 +65,13 @@ pub(super) fn check_request(dialect: &str, body: &Value) {
     settings(dialect).bind(|| insta::assert_json_snapshot!("request", body));
 }
 
+/// What is sent in one scenario, checked against `requests/SCENARIO.snap`.
+pub(super) fn check_scenario(dialect: &str, scenario: &str, body: &Value) {
+    let mut settings = settings(dialect);
+    settings.set_snapshot_path(folder(dialect).join("requests"));
+    settings.bind(|| insta::assert_json_snapshot!(scenario, body));
+}
+
 fn folder(dialect: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dialect)
 }

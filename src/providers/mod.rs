@@ -14,7 +14,11 @@ pub mod http;
 pub(crate) mod loopback;
 pub mod offline;
 mod reader;
+#[cfg(test)]
+mod quirks;
 pub mod retry;
+#[cfg(test)]
+mod scenarios;
 pub mod sse;
 mod text;
 pub mod upstream;

@@ -31,11 +31,12 @@ pub(super) fn body(request: &Request, model: &str, vendor: &Vendor) -> Vec<u8> {
 }
 
 fn messages<'a>(request: &'a Request, model: &str, vendor: &Vendor) -> Vec<wire::Message<'a>> {
-    let system = request.system.as_deref().filter(|system| !system.is_empty());
+    let system = request.system.as_deref().filter(|system| !system.trim().is_empty());
     let mut messages: Vec<_> =
         system.map(|content| wire::Message::System { content: content.into() }).into_iter().collect();
     for step in steps(&request.messages) {
         match step {
+            Step::System(content) if content.trim().is_empty() => {}
             Step::System(content) => messages.push(wire::Message::System { content: content.into() }),
             Step::User(blocks) => messages.push(wire::Message::User { content: user(blocks) }),
             Step::Assistant(blocks, answers) => {

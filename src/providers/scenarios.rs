@@ -1,0 +1,78 @@
+//! Every scenario in every dialect: what goes onto the wire is kept in `tests/fixtures/DIALECT/requests`, one file a
+//! scenario. A new dialect is a row of [`DIALECTS`].
+
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+
+use super::anthropic::{self, Anthropic, AnthropicSettings};
+use super::chat::{self, Chat, ChatSettings};
+use super::conversation::scenarios;
+use super::fixtures;
+use super::loopback::{Answer, Loopback, http};
+use super::upstream::Upstream;
+use crate::config::{self, Secret};
+use crate::model::{Provider, Request};
+
+const UPSTREAM: Upstream = Upstream { name: "Vendor", key_setting: "VENDOR_KEY", url_setting: "VENDOR_URL" };
+
+pub(super) struct Dialect {
+    pub(super) name: &'static str,
+    pub(super) provider: fn(&Loopback) -> Box<dyn Provider>,
+    /// What it keeps with a thought and with a call.
+    kept: fn() -> [Value; 2],
+}
+
+pub(super) const DIALECTS: [Dialect; 2] = [
+    Dialect { name: anthropic::DIALECT, provider: anthropic, kept: of_anthropic },
+    Dialect { name: chat::DIALECT, provider: chat, kept: of_chat },
+];
+
+fn anthropic(server: &Loopback) -> Box<dyn Provider> {
+    let (base_url, key) = (server.url.clone(), Secret::new("sk-secret-1"));
+    let settings = AnthropicSettings { id: "vendor", upstream: UPSTREAM, base_url, key, default_model: None };
+    Box::new(Anthropic::new(http(&[server], once()), settings))
+}
+
+fn of_anthropic() -> [Value; 2] {
+    [json!({ "signature": "c2ln" }), json!({ "caller": { "type": "direct" } })]
+}
+
+fn chat(server: &Loopback) -> Box<dyn Provider> {
+    let settings = ChatSettings {
+        id: "vendor",
+        upstream: UPSTREAM,
+        base_url: server.url.clone(),
+        key: None,
+        headers: HeaderMap::new(),
+        default_model: None,
+    };
+    Box::new(Chat::new(http(&[server], once()), settings))
+}
+
+fn of_chat() -> [Value; 2] {
+    [json!({ "field": "reasoning_content" }), json!({ "extra_content": { "google": { "thought_signature": "c2ln" } } })]
+}
+
+fn once() -> config::Http {
+    config::Http { max_retries: 0, ..config::Http::default() }
+}
+
+/// The body that is sent for a request.
+pub(super) async fn sent(dialect: &Dialect, request: Request) -> Value {
+    let server = Loopback::start(vec![Answer::json(400, "", "{}")]).await;
+    // The answer is of no interest.
+    let _ = (dialect.provider)(&server).stream(request).await;
+    let asked = server.asked().pop().expect("a request");
+    let (_, body) = asked.split_once("\r\n\r\n").expect("a body");
+    serde_json::from_str(body).expect("JSON")
+}
+
+#[tokio::test]
+async fn every_scenario_is_said_in_every_dialect() {
+    for dialect in &DIALECTS {
+        let [thought, on_call] = (dialect.kept)();
+        for (scenario, request) in scenarios(dialect.name, &thought, &on_call) {
+            fixtures::check_scenario(dialect.name, scenario, &sent(dialect, request).await);
+        }
+    }
+}
