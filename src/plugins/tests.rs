@@ -97,3 +97,13 @@ async fn a_refusal_of_cloudflare_is_put_in_words() {
     assert!(run(&plugin, "cf-list-dns-records", json!({ "zoneId": "../user" })).await.is_err());
     assert_eq!(server.asked().len(), 2);
 }
+
+#[test]
+fn every_vendor_takes_the_names_of_all_skills() {
+    let loaded = super::load(&Config::default()).unwrap();
+    for skill in loaded.plugins.iter().flat_map(|plugin| &plugin.skills) {
+        let id = &skill.spec().id;
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        assert!(id.len() <= 64 && id.bytes().all(fits), "{id}");
+    }
+}

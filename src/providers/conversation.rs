@@ -91,7 +91,8 @@ pub(super) fn scenarios(dialect: &str, thought: &Value, on_call: &Value) -> Vec<
         }),
         ("parallel-calls", {
             let answer = assistant(vec![call("call_a", "{\"a\":1}", None), call("call_b", "", None)]);
-            let results = [tool(vec![result("call_b", true, "no such file")]), tool(vec![result("call_a", false, "1")])];
+            let results =
+                [tool(vec![result("call_b", true, "no such file")]), tool(vec![result("call_a", false, "1")])];
             with_tools([question(), answer].into_iter().chain(results).collect())
         }),
         ("result-turn", {

@@ -13,9 +13,9 @@ pub mod http;
 #[cfg(test)]
 pub(crate) mod loopback;
 pub mod offline;
-mod reader;
 #[cfg(test)]
 mod quirks;
+mod reader;
 pub mod retry;
 #[cfg(test)]
 mod scenarios;

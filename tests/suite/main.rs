@@ -17,6 +17,7 @@ mod licences;
 mod limits;
 mod process;
 mod program;
+mod quirks;
 mod races;
 mod readme;
 mod schema;

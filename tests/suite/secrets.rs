@@ -97,7 +97,8 @@ async fn converse(mut stream: TcpStream, log: &Mutex<Vec<String>>, elsewhere: &s
 
 /// Everything is configured, and everything is at these servers.
 fn home(url: &str) -> Home {
-    let mut home = Home::with("[http]\nmax_retries = 0").set("ALLOWED_HOSTS", "127.0.0.1").set("OPEN_THINK_LOG", "trace");
+    let mut home =
+        Home::with("[http]\nmax_retries = 0").set("ALLOWED_HOSTS", "127.0.0.1").set("OPEN_THINK_LOG", "trace");
     for (name, secret) in secrets() {
         home = home.set(name, &secret);
     }
