@@ -154,6 +154,14 @@ impl Blocks {
         out.push_back(Delta::Stop { index });
     }
 
+    /// Something that belongs to the whole answer is kept behind its blocks.
+    pub(super) fn keep(&mut self, value: Value, out: &mut Deltas) {
+        let index = self.seen;
+        self.seen += 1;
+        out.push_back(Delta::Start { index, block: BlockStart::Foreign(self.opaque(value)) });
+        out.push_back(Delta::Stop { index });
+    }
+
     pub(super) fn stop_all(&mut self, out: &mut Deltas) {
         while let Some((index, _)) = self.open.first() {
             self.stop(*index, out);

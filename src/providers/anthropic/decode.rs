@@ -1,7 +1,7 @@
 //! Theirs to ours: events of the Messages API, or a whole message, as deltas.
 
 use reqwest::header::HeaderMap;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::blocks::Blocks;
 use super::headers;
@@ -46,6 +46,7 @@ impl Decoder {
         self.count(message.usage, out);
         if let Some(reason) = &message.stop_reason {
             self.stopped(reason, message.stop_details.as_ref(), out);
+            self.contained(message.container, out);
         }
         Ok(())
     }
@@ -56,6 +57,13 @@ impl Decoder {
         self.stop = Some(stop_for(reason, why.map(|why| self.source.redactor.redact(why))));
         if let Some(model) = detail("recommended_model") {
             out.push_back(Delta::Metadata(Metadata::from_iter([("recommendedModel".to_owned(), model.into())])));
+        }
+    }
+
+    /// Where the vendor's tools ran: calls that they made can only be answered there.
+    fn contained(&mut self, container: Option<Value>, out: &mut Deltas) {
+        if let Some(id) = container.as_ref().and_then(|container| container.get("id")).and_then(Value::as_str) {
+            self.blocks.keep(json!({ "container": id }), out);
         }
     }
 
@@ -117,6 +125,7 @@ impl Decoder {
                     && let Some(reason) = filled(&delta.stop_reason)
                 {
                     self.stopped(reason, delta.stop_details.as_ref(), out);
+                    self.contained(delta.container, out);
                 }
                 self.count(event.usage, out);
             }

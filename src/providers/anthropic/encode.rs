@@ -41,7 +41,7 @@ pub(super) fn body(request: &Request, model: &str, cache: Cache) -> Result<Vec<u
 
 /// What is asked when only the tokens are to be counted.
 pub(super) fn count_body(request: &Request, model: &str) -> Result<Vec<u8>, ProviderError> {
-    let body = conversation(request, model, &Options::of(request), Cache::OnDemand)?;
+    let body = wire::Body { container: None, ..conversation(request, model, &Options::of(request), Cache::OnDemand)? };
     Ok(serde_json::to_vec(&body).expect("strings and JSON values always serialise"))
 }
 
@@ -75,6 +75,7 @@ fn conversation<'a>(
         messages,
         tools,
         tool_choice,
+        container: container(request, model),
         thinking: options.thinking,
         output_config: options.effort.map(|effort| wire::OutputConfig { effort }),
         ..wire::Body::default()
@@ -83,6 +84,16 @@ fn conversation<'a>(
         remember(&mut body);
     }
     Ok(body)
+}
+
+/// Where the vendor's tools ran last.
+fn container<'a>(request: &'a Request, model: &str) -> Option<&'a str> {
+    let blocks = request.messages.iter().rev().flat_map(|message| &message.blocks);
+    let mut kept = blocks.filter_map(|block| match block {
+        Block::Foreign { opaque } if opaque.belongs_to(DIALECT, model) => opaque.value.get("container"),
+        _ => None,
+    });
+    kept.next().and_then(Value::as_str)
 }
 
 fn is_blank(text: &str) -> bool {

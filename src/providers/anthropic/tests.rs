@@ -54,16 +54,26 @@ fn nothing_to_send_is_an_error() {
     assert_eq!(encode::body(&request, MODEL, Cache::OnDemand).unwrap_err().kind, ErrorKind::InvalidRequest);
 }
 
-/// What is sent back of a recorded answer when it becomes a part of the history of `model`.
-fn given_back(answer: &str, model: &str) -> Value {
+/// What is sent when a recorded answer has become a part of the history of `model`.
+fn sent_after(answer: &str, model: &str) -> Value {
     let decoder = Decoder::new(fixtures::source(), "claude-x".to_owned());
     let deltas = fixtures::deltas("anthropic", answer, decoder);
     let mut fold = Fold::default();
     deltas.iter().for_each(|delta| fold.push(delta));
     let messages = vec![Message::text(Role::User, "Hi"), fold.finish().0.message];
     let request = Request { messages, ..Request::default() };
-    let body: Value = serde_json::from_slice(&encode::body(&request, model, Cache::OnDemand).unwrap()).unwrap();
-    body["messages"][1]["content"].clone()
+    serde_json::from_slice(&encode::body(&request, model, Cache::OnDemand).unwrap()).unwrap()
+}
+
+/// What of it is the answer.
+fn given_back(answer: &str, model: &str) -> Value {
+    sent_after(answer, model)["messages"][1]["content"].take()
+}
+
+#[test]
+fn the_vendors_tools_go_on_where_they_ran() {
+    assert_eq!(sent_after("blocks-of-all-types.sse", "claude-x")["container"], "c");
+    assert_eq!(sent_after("blocks-of-all-types.sse", "claude-y").get("container"), None);
 }
 
 #[test]

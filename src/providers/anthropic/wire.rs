@@ -42,6 +42,7 @@ pub(super) struct Piece<'a> {
     #[serde(borrow)]
     pub(super) citation: Option<&'a RawValue>,
     pub(super) stop_details: Option<Value>,
+    pub(super) container: Option<Value>,
 }
 
 /// An event of a block that is the vendor's own: whatever it grows by.
@@ -60,6 +61,7 @@ pub(super) struct Answer {
     pub(super) content: Vec<Value>,
     pub(super) stop_reason: Option<String>,
     pub(super) stop_details: Option<Value>,
+    pub(super) container: Option<Value>,
     pub(super) usage: Option<Usage>,
 }
 
@@ -106,6 +108,8 @@ pub(super) struct Body<'a> {
     pub(super) tools: Vec<AnyTool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tool_choice: Option<Choice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) thinking: Option<&'a Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
