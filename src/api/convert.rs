@@ -155,6 +155,7 @@ pub fn turn_result(outcome: &Arc<TurnOutcome>, include_raw: bool) -> Result<wire
         suggested_actions: result.suggested_actions.iter().map(action).collect(),
         trace: result.trace.iter().map(trace_entry).collect(),
         stop_reason: stop_reason(result.stop_reason),
+        refusal: result.refusal.clone(),
         iterations_used: result.iterations_used,
         provider_used: result.used.provider.clone(),
         model_used: result.used.model.clone(),

@@ -51,6 +51,9 @@ struct Follower {
     session: String,
     /// Those begun since, in their order.
     covers: VecDeque<Covers>,
+    /// The last sequence number that was taken to be sent, and the last of those that have been sent.
+    taken: u64,
+    delivered: watch::Sender<u64>,
 }
 
 /// A cursor that passes over what a subscription of the same client sends.
@@ -91,8 +94,15 @@ impl Subscriptions {
         let start = reader.position().min(seq);
         let (sending, sent) = watch::channel(start);
         let forward = forward(self.peer.clone(), session.to_owned(), reader, sending);
+        let followers = state.followers.values().filter(|follower| follower.session == session);
+        let earlier: Vec<_> =
+            followers.map(|follower| (follower.delivered.subscribe(), follower.taken.max(start))).collect();
         let task = tokio::spawn(async move {
             begin.cancelled().await;
+            // What others have in hand goes before what comes after it; those who are gone have nothing left.
+            for (mut delivered, last) in earlier {
+                let _ = delivered.wait_for(|seq| *seq >= last).await;
+            }
             // One that fails has nobody left to tell.
             let _ = forward.await;
         });
@@ -132,9 +142,11 @@ impl Subscriptions {
         state.last_follower += 1;
         let id = state.last_follower;
         let covers = state.by_session.get(session).map(|subscription| subscription.covers.clone());
-        let follower = Follower { session: session.to_owned(), covers: covers.into_iter().collect() };
-        state.followers.insert(id, follower);
-        Following { subscriptions: Arc::clone(self), id, reader: log.read(None) }
+        let reader = log.read(None);
+        let (taken, delivered) = (reader.position(), watch::channel(reader.position()).0);
+        let covers = covers.into_iter().collect();
+        state.followers.insert(id, Follower { session: session.to_owned(), covers, taken, delivered });
+        Following { subscriptions: Arc::clone(self), id, reader }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -160,9 +172,10 @@ impl Following {
     }
 
     /// What has come since; waits until there is something, and until the client has got it where a subscription sends
-    /// it. Nothing is lost when the future is dropped.
+    /// it. What was given before counts as delivered. Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> Followed {
         loop {
+            self.delivered();
             self.reader.ready().await;
             let followed = match self.next_covers() {
                 Err(batch) => batch.map(|batch| Followed { batch, sent: false }),
@@ -184,11 +197,20 @@ impl Following {
 
     /// The subscription that sends what is next; where there is none, what is next.
     fn next_covers(&mut self) -> Result<Covers, Option<Batch>> {
-        let state = self.subscriptions.state();
-        match state.followers.get(&self.id).and_then(|follower| follower.covers.front()) {
-            Some(covers) if covers.start <= self.reader.position() => Ok(covers.clone()),
-            Some(covers) => Err(self.reader.take_up_to(covers.start)),
-            None => Err(self.reader.take()),
+        let mut state = self.subscriptions.state();
+        let Some(follower) = state.followers.get_mut(&self.id) else { return Err(self.reader.take()) };
+        let batch = match follower.covers.front() {
+            Some(covers) if covers.start <= self.reader.position() => return Ok(covers.clone()),
+            Some(covers) => self.reader.take_up_to(covers.start),
+            None => self.reader.take(),
+        };
+        follower.taken = self.reader.position();
+        Err(batch)
+    }
+
+    fn delivered(&self) {
+        if let Some(follower) = self.subscriptions.state().followers.get(&self.id) {
+            follower.delivered.send_replace(self.reader.position());
         }
     }
 

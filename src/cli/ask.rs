@@ -28,7 +28,7 @@ pub struct AskArgs {
     #[arg(long, value_name = "MODEL", help_heading = "Model")]
     model: Option<String>,
 
-    /// Tried next when the first choice fails: PROVIDER/MODEL, or a provider alone; may be repeated
+    /// Tried next when the first choice fails: PROVIDER/MODEL, a provider, or a model; may be repeated
     #[arg(long, value_name = "MODEL", help_heading = "Model")]
     fallback: Vec<String>,
 

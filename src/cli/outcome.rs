@@ -50,7 +50,10 @@ fn remarks(result: &TurnResult) -> Vec<String> {
         }
         StopReason::MaxTokens => "The answer was cut: the model reached its longest output.".to_owned(),
         StopReason::ContextExceeded => "The conversation is too long for the model; begin a new --session.".to_owned(),
-        StopReason::Refusal => "The model refused.".to_owned(),
+        StopReason::Refusal => match &result.refusal {
+            Some(why) => format!("The model refused: {why}"),
+            None => "The model refused.".to_owned(),
+        },
         StopReason::ContentFilter => "The provider's content filter cut the answer.".to_owned(),
         StopReason::Cancelled => "Interrupted.".to_owned(),
         StopReason::Error => "The turn failed.".to_owned(),

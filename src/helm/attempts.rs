@@ -18,6 +18,8 @@ use crate::model::{Block, BlockStart, Completion, Delta, ErrorKind, Fold, Provid
 pub struct Candidate {
     pub provider: Arc<dyn Provider>,
     pub model: Option<String>,
+    /// Why it is passed over when its time comes, if it is.
+    pub unfit: Option<String>,
 }
 
 pub enum Called {
@@ -59,14 +61,29 @@ impl Caller {
                 Err(Failure::Clean(error)) => (error, false),
                 Err(Failure::Broken(error)) => (error, true),
             };
-            self.record(&candidate, Some(&error), duration);
-            self.events.attempt_failed(&candidate, &error);
-            let last = self.current + 1 == self.candidates.len();
-            if broken || last {
-                return Err(self.failed(&candidate, error, last && !broken));
+            self.note_failure(&candidate, &error, duration);
+            let next = if broken { None } else { self.next_fit() };
+            match next {
+                Some(next) => self.current = next,
+                None => return Err(self.failed(&candidate, error, !broken)),
             }
-            self.current += 1;
         }
+    }
+
+    /// The next candidate that may be asked. Those on the way to it count as attempts that failed.
+    fn next_fit(&mut self) -> Option<usize> {
+        for next in self.current + 1..self.candidates.len() {
+            let candidate = self.candidates[next].clone();
+            let Some(why) = &candidate.unfit else { return Some(next) };
+            let error = ProviderError::new(ErrorKind::Config, format!("passed over: {why}"));
+            self.note_failure(&candidate, &error, Duration::ZERO);
+        }
+        None
+    }
+
+    fn note_failure(&mut self, candidate: &Candidate, error: &ProviderError, duration: Duration) {
+        self.record(candidate, Some(error), duration);
+        self.events.attempt_failed(candidate, error);
     }
 
     async fn attempt(&mut self, candidate: &Candidate, mut request: Request) -> Result<Called, Failure> {
@@ -274,3 +291,7 @@ impl Answer {
         self.log.push(&self.turn_id, event);
     }
 }
+
+#[cfg(test)]
+#[path = "attempts_tests.rs"]
+mod tests;

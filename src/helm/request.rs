@@ -110,6 +110,8 @@ pub struct TurnResult {
     pub suggested_actions: Vec<Action>,
     pub trace: Vec<TraceEntry>,
     pub stop_reason: StopReason,
+    /// Why the model declined, if it said so.
+    pub refusal: Option<String>,
     pub iterations_used: u32,
     pub used: Model,
     pub usage: Usage,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::attempts::Candidate;
 use super::{HelmError, Message};
-use crate::model::Provider;
+use crate::model::{Mode, Provider};
 
 /// One way to a model, as the configuration leaves it.
 #[derive(Clone)]
@@ -60,36 +60,50 @@ impl Routes {
 
     /// A provider that was named is used or refused, never replaced.
     pub fn choose(&self, message: &Message) -> Result<Chosen, HelmError> {
-        let first = match &message.provider {
-            Some(id) => id.as_str(),
-            None => self.default_route().ok_or_else(|| self.none())?.id.as_str(),
+        let own = match &message.provider {
+            Some(id) => self.get(id).ok_or_else(|| self.unknown(id))?,
+            None => self.default_route().ok_or_else(|| self.none())?,
         };
-        let mut wanted = vec![(first.to_owned(), message.model.clone())];
+        let mut wanted = vec![(own.id.clone(), message.model.clone())];
         for fallback in &message.fallbacks {
-            wanted.push(self.parse(fallback)?);
+            wanted.push(self.resolve(own, fallback)?);
         }
-        self.restore(&wanted)
+        self.restore(&wanted, message.mode)
     }
 
-    /// The candidates that a turn was started with.
-    pub fn restore(&self, wanted: &[(String, Option<String>)]) -> Result<Chosen, HelmError> {
+    /// The candidates that a turn was started with. If the first can only propose, so can the turn; among the others,
+    /// one that can only propose does not stand in for one that works.
+    pub fn restore(&self, wanted: &[(String, Option<String>)], mode: Mode) -> Result<Chosen, HelmError> {
+        let reason = |id: &str| self.get(id).and_then(|route| route.propose_only.clone());
+        let propose_only = wanted.first().and_then(|(id, _)| reason(id));
+        let works = mode != Mode::Propose && propose_only.is_none();
         let mut candidates = Vec::with_capacity(wanted.len());
         for (id, model) in wanted {
-            let provider = Arc::clone(self.provider(id)?);
-            candidates.push(Candidate { provider, model: model.clone() });
+            let (provider, model) = (Arc::clone(self.provider(id)?), model.clone());
+            candidates.push(Candidate { provider, model, unfit: reason(id).filter(|_| works) });
         }
-        let propose_only = wanted.iter().find_map(|(id, _)| self.get(id).and_then(|route| route.propose_only.clone()));
         Ok(Chosen { candidates, propose_only })
     }
 
-    /// `provider/model`, or a provider alone. The model may hold slashes of its own.
-    fn parse(&self, text: &str) -> Result<(String, Option<String>), HelmError> {
-        let (id, model) = match text.split_once('/') {
-            Some((id, model)) if !model.is_empty() => (id, Some(model.to_owned())),
-            _ => (text.trim_end_matches('/'), None),
-        };
-        self.get(id).ok_or_else(|| self.unknown(id))?;
-        Ok((id.to_owned(), model))
+    /// What the name of a fallback stands for in a turn whose own provider is `own`: a provider and a model of it, a
+    /// provider alone, or a model that `own` or another provider knows by its vendor.
+    fn resolve(&self, own: &Route, name: &str) -> Result<(String, Option<String>), HelmError> {
+        let with = |route: &Route| Ok((route.id.clone(), Some(name.to_owned())));
+        let (head, model) = name.split_once('/').unwrap_or((name, ""));
+        match self.get(head) {
+            Some(route) if route.is_ready() => {
+                return Ok((route.id.clone(), Some(model.to_owned()).filter(|model| !model.is_empty())));
+            }
+            Some(_) if own.knows(head) => return with(own),
+            Some(route) => return Err(route.not_ready()),
+            None => {}
+        }
+        let is_alone = !name.is_empty() && !name.contains('/');
+        if is_alone || own.vendors.is_empty() && !head.is_empty() || own.knows(head) {
+            return with(own);
+        }
+        let other = self.routes.iter().find(|route| route.is_ready() && route.knows(head));
+        other.map_or_else(|| Err(self.unknown(head)), with)
     }
 
     fn unknown(&self, id: &str) -> HelmError {
@@ -116,6 +130,10 @@ impl Route {
         self.enabled && self.provider.is_some()
     }
 
+    fn knows(&self, vendor: &str) -> bool {
+        self.vendors.contains(&vendor)
+    }
+
     fn not_ready(&self) -> HelmError {
         let id = &self.id;
         // Unless ENABLED_PLUGINS says otherwise, to be configured is to be enabled: the first thing to do comes first.
@@ -129,3 +147,7 @@ impl Route {
         HelmError::NoProvider { message, hint: format!("Add {id} to ENABLED_PLUGINS.") }
     }
 }
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;

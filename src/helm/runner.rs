@@ -89,6 +89,7 @@ impl Runner {
             messages,
             tools: if offers_tools { skills.tools() } else { Arc::default() },
             stream: self.stream || self.caller.events.log.watchers() > 0,
+            goes_on: true,
             ..Request::default()
         };
         let candidate = &self.caller.candidates[self.caller.current];
@@ -295,6 +296,10 @@ impl Runner {
     pub async fn end(mut self, stop: StopReason, halted: Option<Halted>) -> Result<TurnResult, HelmError> {
         let last = self.last.take();
         let metadata = last.as_ref().map(|last| last.metadata.clone()).unwrap_or_default();
+        let refusal = last.as_ref().and_then(|last| match &last.stop {
+            Stop::Refusal(why) => why.clone(),
+            _ => None,
+        });
         let answer = last.map(|last| last.message).filter(|answer| !answer.blocks.is_empty());
         let (suggestions, shown) =
             answer.as_ref().map(|answer| super::action_block::parse(&answer.plain_text())).unwrap_or_default();
@@ -328,6 +333,7 @@ impl Runner {
             suggested_actions: self.waiting,
             trace: self.trace,
             stop_reason: stop,
+            refusal,
             iterations_used: self.turn.iterations(),
             used: self.used,
             usage: self.usage,

@@ -150,7 +150,7 @@ async fn take_up(
     actions: Vec<ActionRow>,
     approve: Approve,
 ) -> TurnOutcome {
-    let chosen = shared.routes.restore(&row.settings.candidates)?;
+    let chosen = shared.routes.restore(&row.settings.candidates, row.settings.mode)?;
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, row.iterations);
     let mut runner = runner(Arc::clone(shared), running, row.clone(), chosen, turn);
     runner.stream = approve.stream;
@@ -225,7 +225,7 @@ pub fn action_from(row: ActionRow) -> Action {
 
 /// A turn that was cancelled before its time came. What waits in it goes on waiting.
 pub async fn never_ran(shared: Arc<Shared>, running: &Arc<Running>, row: TurnRow) -> TurnOutcome {
-    let chosen = shared.routes.restore(&row.settings.candidates)?;
+    let chosen = shared.routes.restore(&row.settings.candidates, row.settings.mode)?;
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, row.iterations);
     let held = shared.store.held(&row.session).await?.into_iter();
     let earlier = held.filter(|action| action.turn_id == row.id).map(action_from).collect();

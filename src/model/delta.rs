@@ -24,7 +24,8 @@ pub enum Delta {
         index: u32,
         partial: String,
     },
-    /// Replaces the opaque value of a reasoning, tool call or foreign block.
+    /// Replaces the opaque value of a reasoning, tool call or foreign block. What belongs to a text stands behind it,
+    /// as a foreign block.
     Opaque {
         index: u32,
         opaque: Opaque,

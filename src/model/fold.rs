@@ -64,7 +64,9 @@ impl Fold {
     }
 
     fn set_opaque(&mut self, index: u32, new: &Opaque) {
-        match self.block(index) {
+        let Some(at) = self.blocks.iter().rposition(|(at, _)| *at == index) else { return };
+        match self.blocks.get_mut(at).map(|(_, block)| block) {
+            Some(Block::Text { .. }) => self.blocks.insert(at + 1, (index, Block::Foreign { opaque: new.clone() })),
             Some(Block::Reasoning { opaque, .. }) => *opaque = Some(new.clone()),
             Some(Block::ToolCall(call)) => call.opaque = Some(new.clone()),
             Some(Block::Foreign { opaque }) => *opaque = new.clone(),

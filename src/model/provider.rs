@@ -26,12 +26,21 @@ pub struct Request {
     pub temperature: Option<f64>,
     /// Whether to ask upstream for a stream. The deltas are of the same kind either way.
     pub stream: bool,
+    /// Whether calls that begin alike are likely to follow within minutes, so that a vendor's cache is worth its price.
+    pub goes_on: bool,
     /// The whole call, retries included, ends by then.
     pub timeout: Option<Duration>,
     /// What only one provider understands, by the camelCase names of its chat skill; others pass over it.
     pub options: Map<String, Value>,
     /// Whether an answer that is no stream is also kept as it came: the metadata then has it as `response`.
     pub include_raw: bool,
+}
+
+impl Request {
+    /// The system prompt, if it says anything: vendors refuse one that does not.
+    pub fn system_text(&self) -> Option<&str> {
+        self.system.as_deref().filter(|system| !system.trim().is_empty())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

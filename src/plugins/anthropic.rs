@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::chat_skill::chat_skill;
+use super::count_skill::count_skill;
 use super::status_skill::{Status, status_skill};
 use super::{Gate, Health, Plugin, Readiness, is_enabled};
 use crate::config::Config;
 use crate::policy::HostPattern;
-use crate::providers::anthropic::{Anthropic, AnthropicSettings};
+use crate::providers::anthropic::{Anthropic, AnthropicSettings, options_schema};
 use crate::providers::http::Http;
 use crate::providers::upstream::Upstream;
 
@@ -42,6 +41,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
         model_default: default_model,
         provider: provider.clone(),
     };
+    let options = options_schema();
     Plugin {
         id: ID,
         description: "Claude models, directly from Anthropic",
@@ -49,12 +49,20 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
         readiness,
         hosts: endpoints(config),
         skills: vec![
-            chat_skill(ID, "anthropic-chat", "Ask a Claude model directly", provider.clone(), HINT, &json!({})),
+            chat_skill(ID, "anthropic-chat", "Ask a Claude model directly", provider.clone(), HINT, &options),
+            count_skill(
+                ID,
+                "anthropic-count-tokens",
+                "Count the tokens that a question to a Claude model comes to, without asking it",
+                provider.clone(),
+                HINT,
+                &options,
+            ),
             status_skill("anthropic-status", "Whether Anthropic is configured and reachable", status),
         ],
         provider,
         propose_only: None,
-        vendors: Vec::new(),
+        vendors: vec![ID],
         health: Health::default(),
     }
 }

@@ -8,6 +8,7 @@ mod chat_skill;
 pub mod cloudflare;
 pub mod codex;
 pub mod command;
+mod count_skill;
 mod gate;
 mod health;
 mod load;

@@ -23,7 +23,8 @@ pub fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
         skills: Vec::new(),
         provider: Some(provider),
         propose_only: None,
-        vendors: Vec::new(),
+        // It has no models.
+        vendors: vec![ID],
         health: Health::default(),
     }
 }

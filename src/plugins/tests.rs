@@ -36,7 +36,7 @@ async fn what_is_not_configured_says_so_and_still_has_its_skills() {
     let config = Config::default();
     let http = http(&[], config::Http::default());
     let plugin = anthropic::build(&config, &http);
-    assert_eq!(ids(&plugin), ["anthropic-chat", "anthropic-status"]);
+    assert_eq!(ids(&plugin), ["anthropic-chat", "anthropic-count-tokens", "anthropic-status"]);
     assert!(matches!(plugin.readiness, Readiness::Missing { ref missing, .. } if missing == &["ANTHROPIC_API_KEY"]));
     let status = run(&plugin, "anthropic-status", json!({})).await.unwrap();
     let expected = json!({
@@ -212,4 +212,14 @@ async fn a_refusal_of_cloudflare_is_put_in_words() {
     assert_eq!((error.message.as_str(), error.retryable), ("Cloudflare refused: Authentication error", false));
     assert!(run(&plugin, "cf-list-dns-records", json!({ "zoneId": "../user" })).await.is_err());
     assert_eq!(server.asked().len(), 2);
+}
+
+#[test]
+fn every_vendor_takes_the_names_of_all_skills() {
+    let loaded = load(&Config::default(), None).unwrap();
+    for skill in loaded.plugins.iter().flat_map(|plugin| &plugin.skills) {
+        let id = &skill.spec().id;
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        assert!(id.len() <= 64 && id.bytes().all(fits), "{id}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use serde_json::Value;
+
 /// Shorter values would blank ordinary words.
 const MIN_SECRET: usize = 6;
 /// Of those learned later, the oldest are forgotten beyond this number.
@@ -50,8 +52,22 @@ impl Redactor {
     }
 }
 
+impl Redactor {
+    /// In every text of the document.
+    pub fn redact_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.redact(text),
+            Value::Array(list) => list.iter_mut().for_each(|item| self.redact_json(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.redact_json(field)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::Redactor;
 
     #[test]
@@ -63,6 +79,13 @@ mod tests {
         assert_eq!(other.redact("token-1, x"), "***, x");
         (0..64).for_each(|number| redactor.learn(&format!("token-of-{number}")));
         assert_eq!(other.redact("token-1, token-of-63"), "token-1, ***", "the oldest is forgotten");
+    }
+
+    #[test]
+    fn documents_are_blanked_in_depth() {
+        let mut value = json!({ "a": ["key sk-abcdef", 1], "b": { "c": "sk-abcdef" } });
+        Redactor::new(["sk-abcdef".to_owned()]).redact_json(&mut value);
+        assert_eq!(value, json!({ "a": ["key ***", 1], "b": { "c": "***" } }));
     }
 
     #[test]

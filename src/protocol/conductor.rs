@@ -31,10 +31,15 @@ pub struct MessageParams {
     #[serde(default = "default_iterations")]
     #[schemars(range(min = 1, max = 12))]
     pub max_iterations: u32,
-    /// Tried in order when the first choice fails; each `provider/model`, or a provider's name alone.
+    /// Tried in order when the first choice fails before anything of its answer was shown. Each is `provider/model`, or
+    /// a provider alone. Where the text before the first `/` is no provider that is enabled and configured, the whole
+    /// is a model's name: of this turn's own provider if that takes such names (the AI gateway knows vendors, an
+    /// OpenAI-compatible server may have any), else of the first provider that knows the vendor. A name without `/`
+    /// that is no provider is a model of the turn's own. In `selective` and `auto` a fallback that can only propose is
+    /// passed over.
     #[serde(default, deserialize_with = "list")]
     pub fallback_models: Vec<String>,
-    /// Milliseconds after which a model that has not answered counts as failed.
+    /// Milliseconds after which a model whose answer is not complete counts as failed and is hung up on.
     #[serde(default)]
     pub per_model_timeout_ms: Option<u64>,
     /// Whether this connection gets the turn's events. With `wait: "accepted"` it gets `error` and `loop-done` anyway.
@@ -247,6 +252,9 @@ pub struct TurnResult {
     /// The skills that ran, or were refused, in order.
     pub trace: Vec<TraceEntry>,
     pub stop_reason: StopReason,
+    /// Why the model declined, when `stopReason` is `refusal` and the provider says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
     /// Model calls made.
     pub iterations_used: u32,
     pub provider_used: String,

@@ -17,6 +17,13 @@ pub(super) enum Step<'a> {
     Assistant(&'a [Block], Vec<Answer<'a>>),
 }
 
+impl Step<'_> {
+    /// Vendors refuse a system message that does not.
+    fn says_something(&self) -> bool {
+        !matches!(self, Self::System(text) if text.trim().is_empty())
+    }
+}
+
 #[derive(Debug, PartialEq)]
 pub(super) struct Answer<'a> {
     pub(super) call: &'a ToolCall,
@@ -33,7 +40,7 @@ pub(super) fn steps<'a>(messages: &'a [Message]) -> Vec<Step<'a>> {
     }
     let mut result_of = |call: &ToolCall| results.get_mut(call.id.as_str()).and_then(VecDeque::pop_front);
     let step = |message: &'a Message| match message.role {
-        Role::System => Some(Step::System(message.plain_text())),
+        Role::System => Some(Step::System(message.plain_text())).filter(Step::says_something),
         Role::User => Some(Step::User(&message.blocks)),
         Role::Assistant => {
             let answers = message.tool_calls().map(|call| answer(call, result_of(call)));

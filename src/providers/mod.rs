@@ -16,9 +16,13 @@ pub mod http;
 #[cfg(test)]
 pub(crate) mod loopback;
 pub mod offline;
+#[cfg(test)]
+mod quirks;
 mod reader;
 pub mod responses;
 pub mod retry;
+#[cfg(test)]
+mod scenarios;
 pub mod sse;
 mod text;
 pub mod upstream;

@@ -78,6 +78,12 @@ impl<D: Decode> Reader<D> {
 
     pub(super) fn headers(&mut self, headers: &HeaderMap, out: &mut Deltas) {
         self.decode.headers(headers, out);
+        // Some servers send back what they were sent.
+        for delta in out {
+            if let Delta::Metadata(metadata) = delta {
+                metadata.values_mut().for_each(|value| self.source.redactor.redact_json(value));
+            }
+        }
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -119,7 +125,8 @@ impl<D: Decode> Reader<D> {
             Shape::Whole(body) => {
                 let text = String::from_utf8(body);
                 let text = text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-                if let Some(raw) = self.keep_raw.then(|| serde_json::from_str::<Value>(&text).ok()).flatten() {
+                if let Some(mut raw) = self.keep_raw.then(|| serde_json::from_str::<Value>(&text).ok()).flatten() {
+                    self.source.redactor.redact_json(&mut raw);
                     out.push_back(Delta::Metadata(Metadata::from_iter([("response".to_owned(), raw)])));
                 }
                 self.decode.whole(&text, out)

@@ -1,11 +1,14 @@
 //! What is fast to check. What talks to other people's programs is in `tests/real_world`.
 
+mod anthropic;
 mod architecture;
 mod bytes;
+mod cancel;
 mod cli;
 mod clients;
 mod discover;
 mod durability;
+mod fallbacks;
 mod fuzz;
 mod gateway;
 mod home;
@@ -16,10 +19,13 @@ mod limits;
 mod paths;
 mod process;
 mod program;
+mod quirks;
 mod races;
 mod readme;
 mod responses;
 mod schema;
+mod secrets;
+mod server;
 mod source;
 mod spend;
 mod transcript;

@@ -8,17 +8,26 @@ use crate::home::Home;
 use crate::wire::{Framing, Wire};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Dialect {
+pub enum Dialect {
     OpenAi,
     Anthropic,
     Responses,
 }
 
-const DIALECTS: [Dialect; 3] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Responses];
 const KEY: &str = "sk-secret-upstream-key";
 const ONCE: &str = "[http]\nmax_retries = 0";
 
 impl Dialect {
+    pub const ALL: [Self; 3] = [Self::OpenAi, Self::Anthropic, Self::Responses];
+
+    pub fn chat_skill(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai-compat-chat",
+            Self::Anthropic => "anthropic-chat",
+            Self::Responses => "codex-chat",
+        }
+    }
+
     fn plugin(self) -> &'static str {
         match self {
             Self::OpenAi => "openai-compatible",
@@ -27,7 +36,7 @@ impl Dialect {
         }
     }
 
-    fn home(self, url: &str, tables: &str) -> Home {
+    pub fn home(self, url: &str, tables: &str) -> Home {
         let home = Home::with(tables);
         match self {
             Self::OpenAi => home
@@ -45,7 +54,7 @@ impl Dialect {
     }
 
     /// The beginning of a streamed answer.
-    fn first_chunks(self) -> &'static str {
+    pub fn first_chunks(self) -> &'static str {
         match self {
             Self::OpenAi => "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hello\"}}]}\n\n",
             Self::Anthropic => concat!(
@@ -104,7 +113,7 @@ pub fn whole(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
 }
 
-fn stream(body: &str) -> String {
+pub fn stream(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/event-stream\r\n\r\n{body}")
 }
 
@@ -168,7 +177,7 @@ async fn it_is_down() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
-    for dialect in DIALECTS {
+    for dialect in Dialect::ALL {
         check(dialect, &url, &Expected { says: "127.0.0.1", ..FAILED }).await;
     }
 }
@@ -177,7 +186,7 @@ async fn it_is_down() {
 async fn it_answers_with_a_page() {
     let page = "<!doctype html><html><head><title>Welcome</title></head><body>sign in</body></html>";
     let url = serve(whole("200 OK", "content-type: text/html\r\n", page)).await;
-    for dialect in DIALECTS {
+    for dialect in Dialect::ALL {
         check(dialect, &url, &Expected { retryable: false, says: "web page", ..FAILED }).await;
     }
 }
@@ -188,7 +197,7 @@ async fn it_refuses_the_key() {
     let url = serve(whole("401 Unauthorized", "content-type: application/json\r\n", &body)).await;
     let expected =
         Expected { code: -32013, name: "E_AUTH", status: Some(401), retryable: false, says: "KEY", ..FAILED };
-    for dialect in DIALECTS {
+    for dialect in Dialect::ALL {
         check(dialect, &url, &expected).await;
     }
 }
@@ -198,7 +207,7 @@ async fn it_is_busy_and_says_for_how_long() {
     let body = "{\"error\":{\"message\":\"slow down\",\"type\":\"rate_limit_error\"}}";
     let headers = "content-type: application/json\r\nretry-after: 7\r\n";
     let url = serve(whole("429 Too Many Requests", headers, body)).await;
-    for dialect in DIALECTS {
+    for dialect in Dialect::ALL {
         let expected = Expected { status: Some(429), retry_after_ms: Some(7000), says: "slow down", ..FAILED };
         check(dialect, &url, &expected).await;
     }
@@ -208,14 +217,14 @@ async fn it_is_busy_and_says_for_how_long() {
 async fn it_fails_inside() {
     let body = "{\"error\":{\"message\":\"kaput\",\"type\":\"server_error\"}}";
     let url = serve(whole("500 Internal Server Error", "content-type: application/json\r\n", body)).await;
-    for dialect in DIALECTS {
+    for dialect in Dialect::ALL {
         check(dialect, &url, &Expected { status: Some(500), says: "kaput", ..FAILED }).await;
     }
 }
 
 #[tokio::test]
 async fn it_breaks_off_in_the_middle() {
-    for dialect in DIALECTS {
+    for dialect in Dialect::ALL {
         let url = serve(stream(dialect.first_chunks())).await;
         let home = dialect.home(&url, "");
         let daemon = home.daemon().await;
@@ -233,7 +242,7 @@ async fn it_breaks_off_in_the_middle() {
 #[tokio::test]
 async fn fallbacks_are_tried_and_listed() {
     let down = whole("500 Internal Server Error", "", "no");
-    for dialect in DIALECTS {
+    for dialect in Dialect::ALL {
         let url = serve(down.clone()).await;
         let home = dialect.home(&url, ONCE);
         let daemon = home.daemon().await;
@@ -255,7 +264,7 @@ async fn fallbacks_are_tried_and_listed() {
 
 #[tokio::test]
 async fn a_host_that_is_not_allowed_is_named() {
-    for dialect in DIALECTS {
+    for dialect in Dialect::ALL {
         let url = serve(whole("200 OK", "", "{}")).await;
         let home = dialect.home(&url, ONCE).set("ALLOWED_HOSTS", "example.com");
         let daemon = home.daemon().await;

@@ -110,7 +110,7 @@ impl Input {
     pub(in crate::plugins) fn into_request(self) -> Request {
         Request {
             model: self.model,
-            messages: self.messages.into_iter().map(message).collect(),
+            messages: self.messages.into_iter().flat_map(messages).collect(),
             tools: self.tools.into_iter().map(tool).collect(),
             tool_choice: match self.tool_choice {
                 None | Some(InputChoice::Auto) => ToolChoice::Auto,
@@ -140,21 +140,30 @@ fn tool(tool: InputTool) -> ToolSpec {
     }
 }
 
-fn message(message: InputMessage) -> Message {
+/// One, or two where a result holds images: no vendor has a place for them in a result that all understand, so they
+/// are shown right behind it.
+fn messages(message: InputMessage) -> Vec<Message> {
     let InputMessage { role, content, name, tool_call_id, tool_calls } = message;
     let mut blocks: Vec<Block> = match content {
         None => Vec::new(),
         Some(InputContent::Text(text)) => vec![Block::Text { text }],
         Some(InputContent::Parts(parts)) => parts.into_iter().map(part).collect(),
     };
-    if role == Role::Tool {
-        let content = Message { role, blocks }.plain_text();
-        let (call_id, name) = (tool_call_id.unwrap_or_default(), name.unwrap_or_default());
-        let result = ToolResult { call_id, name, is_error: false, content };
-        return Message { role, blocks: vec![Block::ToolResult(result)] };
+    if role != Role::Tool {
+        blocks.extend(tool_calls.into_iter().map(|call| Block::ToolCall(tool_call(call))));
+        return vec![Message { role, blocks }];
     }
-    blocks.extend(tool_calls.into_iter().map(|call| Block::ToolCall(tool_call(call))));
-    Message { role, blocks }
+    let (images, texts): (Vec<Block>, Vec<Block>) =
+        blocks.into_iter().partition(|block| matches!(block, Block::Image { .. }));
+    let mut content = Message { role, blocks: texts }.plain_text();
+    if content.is_empty() && !images.is_empty() {
+        content = "the result is shown in the next message".to_owned();
+    }
+    let (call_id, name) = (tool_call_id.unwrap_or_default(), name.unwrap_or_default());
+    let result = Block::ToolResult(ToolResult { call_id, name, is_error: false, content });
+    let result = Message { role, blocks: vec![result] };
+    let shown = (!images.is_empty()).then_some(Message { role: Role::User, blocks: images });
+    [result].into_iter().chain(shown).collect()
 }
 
 fn part(part: InputPart) -> Block {

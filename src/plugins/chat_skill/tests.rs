@@ -121,6 +121,23 @@ async fn the_shapes_of_chat_completions_are_understood() {
     assert!(asked.stream);
 }
 
+#[tokio::test]
+async fn images_of_a_result_are_shown_behind_it() {
+    let fake = Arc::new(Fake::default());
+    let skill = chat_skill("fake", "fake-chat", "d", Some(Gate::new(fake.clone())), "h", &json!({}));
+    let image = json!({ "type": "image", "url": "https://e.example/" });
+    let call = json!({ "id": "c0", "name": "shoot", "input": {} });
+    let input = json!({ "messages": [
+        { "role": "assistant", "tool_calls": [call] },
+        { "role": "tool", "tool_call_id": "c0", "content": [image] },
+    ] });
+    skill.run(input).await.unwrap();
+    let asked = fake.asked.lock().unwrap().take().unwrap();
+    assert!(asked.messages[1].tool_results().next().unwrap().content.contains("next message"));
+    assert_eq!(asked.messages[2].role, Role::User);
+    assert!(matches!(asked.messages[2].blocks[..], [Block::Image { .. }]));
+}
+
 /// Pauses once, as a vendor does whose own tools take long.
 struct Pausing;
 

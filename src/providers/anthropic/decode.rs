@@ -1,10 +1,12 @@
 //! Theirs to ours: events of the Messages API, or a whole message, as deltas.
 
-use serde_json::Value;
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
 
 use super::blocks::Blocks;
-use super::wire::{Answer, Event as WireEvent, StopDetails, Usage as WireUsage};
-use crate::model::{Delta, ProviderError, Stop, Usage};
+use super::headers;
+use super::wire::{Answer, Event as WireEvent, ForeignEvent, Usage as WireUsage};
+use crate::model::{Delta, Metadata, ProviderError, Stop, Usage};
 use crate::providers::reader::{Decode, Deltas, Progress};
 use crate::providers::sse::Event;
 use crate::providers::text::filled;
@@ -43,9 +45,26 @@ impl Decoder {
         }
         self.count(message.usage, out);
         if let Some(reason) = &message.stop_reason {
-            self.stop = Some(stop_for(reason, message.stop_details));
+            self.stopped(reason, message.stop_details.as_ref(), out);
+            self.contained(message.container, out);
         }
         Ok(())
+    }
+
+    fn stopped(&mut self, reason: &str, details: Option<&Value>, out: &mut Deltas) {
+        let detail = |name: &str| details.and_then(|details| details.get(name)).and_then(Value::as_str);
+        let why = detail("explanation").or_else(|| detail("category"));
+        self.stop = Some(stop_for(reason, why.map(|why| self.source.redactor.redact(why))));
+        if let Some(model) = detail("recommended_model") {
+            out.push_back(Delta::Metadata(Metadata::from_iter([("recommendedModel".to_owned(), model.into())])));
+        }
+    }
+
+    /// Where the vendor's tools ran: calls that they made can only be answered there.
+    fn contained(&mut self, container: Option<Value>, out: &mut Deltas) {
+        if let Some(id) = container.as_ref().and_then(|container| container.get("id")).and_then(Value::as_str) {
+            self.blocks.keep(json!({ "container": id }), out);
+        }
     }
 
     /// Counts replace each other; what an event leaves out stays.
@@ -77,11 +96,14 @@ impl Decoder {
             return Err(if event_name == "error" { self.failure(text) } else { self.source.misunderstood(text) });
         };
         match filled(&event.r#type).unwrap_or(event_name) {
-            "content_block_delta" => {
-                if let (Some(index), Some(piece)) = (event.index, &event.delta) {
-                    self.blocks.grow(index, piece, out);
+            "content_block_delta" => match (event.index, &event.delta) {
+                (Some(index), Some(_)) if self.blocks.is_foreign(index) => {
+                    let piece = serde_json::from_str::<ForeignEvent>(text).unwrap_or_default();
+                    self.blocks.grow_foreign(index, piece.delta);
                 }
-            }
+                (Some(index), Some(piece)) => self.blocks.grow(index, piece, out),
+                _ => {}
+            },
             "content_block_start" => {
                 let block = event.content_block.map(|raw| serde_json::from_str(raw.get()).unwrap_or_default());
                 if let (Some(index), Some(block)) = (event.index, block) {
@@ -102,7 +124,8 @@ impl Decoder {
                 if let Some(delta) = event.delta
                     && let Some(reason) = filled(&delta.stop_reason)
                 {
-                    self.stop = Some(stop_for(reason, delta.stop_details));
+                    self.stopped(reason, delta.stop_details.as_ref(), out);
+                    self.contained(delta.container, out);
                 }
                 self.count(event.usage, out);
             }
@@ -122,6 +145,10 @@ impl Decoder {
 }
 
 impl Decode for Decoder {
+    fn headers(&mut self, headers: &HeaderMap, out: &mut Deltas) {
+        out.extend(Some(headers::metadata(headers)).filter(|told| !told.is_empty()).map(Delta::Metadata));
+    }
+
     fn event(&mut self, event: &Event<'_>, out: &mut Deltas) -> Result<(), ProviderError> {
         match event.data.trim() {
             // Gateways that speak several dialects end this one as they end the others.
@@ -163,14 +190,14 @@ impl Decode for Decoder {
     }
 }
 
-fn stop_for(reason: &str, details: Option<StopDetails>) -> Stop {
+fn stop_for(reason: &str, why: Option<String>) -> Stop {
     match reason {
         "end_turn" => Stop::EndTurn,
         "tool_use" => Stop::ToolUse,
         "max_tokens" => Stop::MaxTokens,
         "stop_sequence" => Stop::StopSequence,
         "pause_turn" => Stop::Pause,
-        "refusal" => Stop::Refusal(details.and_then(|details| details.explanation.or(details.category))),
+        "refusal" => Stop::Refusal(why),
         "model_context_window_exceeded" => Stop::ContextExceeded,
         other => Stop::Other(other.to_owned()),
     }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::model::Schema;
 use crate::providers::text::Text;
@@ -39,13 +39,16 @@ pub(super) struct Piece<'a> {
     pub(super) signature: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) stop_reason: Option<Text<'a>>,
-    pub(super) stop_details: Option<StopDetails>,
+    #[serde(borrow)]
+    pub(super) citation: Option<&'a RawValue>,
+    pub(super) stop_details: Option<Value>,
+    pub(super) container: Option<Value>,
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct StopDetails {
-    pub(super) category: Option<String>,
-    pub(super) explanation: Option<String>,
+/// An event of a block that is the vendor's own: whatever it grows by.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ForeignEvent {
+    pub(super) delta: Map<String, Value>,
 }
 
 /// A whole message, or how one begins.
@@ -57,7 +60,8 @@ pub(super) struct Answer {
     #[serde(default)]
     pub(super) content: Vec<Value>,
     pub(super) stop_reason: Option<String>,
-    pub(super) stop_details: Option<StopDetails>,
+    pub(super) stop_details: Option<Value>,
+    pub(super) container: Option<Value>,
     pub(super) usage: Option<Usage>,
 }
 
@@ -92,20 +96,68 @@ pub(super) struct Model {
     pub(super) max_input_tokens: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Body<'a> {
     pub(super) model: &'a str,
-    pub(super) max_tokens: u32,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(super) system: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "System::is_empty")]
+    pub(super) system: System,
     pub(super) messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) tools: Vec<Tool<'a>>,
+    pub(super) tools: Vec<AnyTool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tool_choice: Option<Choice>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) thinking: Option<&'a Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) output_config: Option<OutputConfig<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) stop_sequences: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) temperature: Option<f64>,
-    pub(super) stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stream: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct OutputConfig<'a> {
+    pub(super) effort: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum System {
+    Text(String),
+    Blocks([SystemBlock; 1]),
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct SystemBlock {
+    pub(super) r#type: &'static str,
+    pub(super) text: String,
+    pub(super) cache_control: CacheControl,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct CacheControl {
+    r#type: &'static str,
+}
+
+pub(super) const EPHEMERAL: CacheControl = CacheControl { r#type: "ephemeral" };
+
+impl Default for System {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl System {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Text(text) if text.is_empty())
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -117,9 +169,20 @@ pub(super) struct Message<'a> {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Block<'a> {
-    Own(OwnBlock<'a>),
+    Own {
+        #[serde(flatten)]
+        block: OwnBlock<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<CacheControl>,
+    },
     /// As it came.
-    Theirs(Cow<'a, Value>),
+    Theirs(&'a Value),
+}
+
+impl<'a> From<OwnBlock<'a>> for Block<'a> {
+    fn from(block: OwnBlock<'a>) -> Self {
+        Self::Own { block, cache_control: None }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -127,6 +190,8 @@ pub(super) enum Block<'a> {
 pub(super) enum OwnBlock<'a> {
     Text {
         text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        citations: Option<&'a Value>,
     },
     Image {
         source: Image<'a>,
@@ -139,8 +204,8 @@ pub(super) enum OwnBlock<'a> {
         id: Cow<'a, str>,
         name: &'a str,
         input: Value,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        caller: Option<&'a Value>,
+        #[serde(flatten)]
+        rest: Option<&'a Map<String, Value>>,
     },
     ToolResult {
         tool_use_id: Cow<'a, str>,
@@ -158,10 +223,25 @@ pub(super) enum Image<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum AnyTool<'a> {
+    Own(Tool<'a>),
+    Theirs(&'a Value),
+}
+
+#[derive(Debug, Serialize)]
 pub(super) struct Tool<'a> {
     pub(super) name: &'a str,
     pub(super) description: &'a str,
     pub(super) input_schema: Cow<'a, Schema>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cache_control: Option<CacheControl>,
+}
+
+/// How many tokens a request would cost as input.
+#[derive(Debug, Deserialize)]
+pub(super) struct Count {
+    pub(super) input_tokens: u64,
 }
 
 #[derive(Debug, Serialize)]

@@ -65,9 +65,11 @@ impl Calls {
         };
         let call = &mut self.calls[at];
         call.grow(&new);
-        if piece.extra_content.is_some() {
-            call.extra = piece.extra_content;
+        if let Some(extra) = piece.extra_content {
+            call.extra = Some(extra);
+            self.keep(at, out);
         }
+        let call = &self.calls[at];
         if !call.name.is_empty() && !call.arguments.is_empty() {
             self.tell(at, next, out);
         }
@@ -134,6 +136,13 @@ impl Calls {
         }
         self.taken.insert(id.clone());
         out.push_back(Delta::Start { index, block: BlockStart::ToolCall { id, name: call.name.clone() } });
+        self.keep(at, out);
+    }
+
+    /// What has to be given back may come with the call or after it.
+    fn keep(&mut self, at: usize, out: &mut Deltas) {
+        let call = &mut self.calls[at];
+        let Some(index) = call.block else { return };
         if let Some(extra) = call.extra.take() {
             let value = json!({ "extra_content": extra });
             let opaque = Opaque { dialect: DIALECT.to_owned(), model: self.model.clone(), value };

@@ -36,7 +36,7 @@ pub(super) fn body_named(request: &Request, model: &str, name: &str, vendor: &Ve
 }
 
 fn messages<'a>(request: &'a Request, model: &str, vendor: &Vendor) -> Vec<wire::Message<'a>> {
-    let system = request.system.as_deref().filter(|system| !system.is_empty());
+    let system = request.system_text();
     let mut messages: Vec<_> =
         system.map(|content| wire::Message::System { content: content.into() }).into_iter().collect();
     for step in steps(&request.messages) {

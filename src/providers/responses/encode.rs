@@ -16,7 +16,7 @@ use crate::providers::history::{Answer, Step, steps};
 const LONGEST_ID: usize = 64;
 
 pub(super) fn body(request: &Request, model: &str, profile: &Profile, thread: &str) -> Result<Vec<u8>, ProviderError> {
-    let system = request.system.as_deref().filter(|text| !text.is_empty());
+    let system = request.system_text();
     let input = input(request, model, profile);
     if input.is_empty() {
         return Err(ProviderError::new(ErrorKind::InvalidRequest, "there is nothing to send: every message is empty"));
@@ -45,7 +45,7 @@ pub(super) fn body(request: &Request, model: &str, profile: &Profile, thread: &s
 }
 
 fn input<'a>(request: &'a Request, model: &str, profile: &Profile) -> Vec<Item<'a>> {
-    let first = request.system.as_deref().filter(|_| profile.system == System::Developer);
+    let first = request.system_text().filter(|_| profile.system == System::Developer);
     let mut items = Vec::new();
     items.extend(developer(first.unwrap_or_default().into()));
     for step in steps(&request.messages) {

@@ -42,7 +42,7 @@ fn check_images(request: &Request) -> Result<(), ProviderError> {
 }
 
 fn messages<'a>(request: &'a Request, model: &str) -> Vec<wire::Message<'a>> {
-    let system = request.system.as_deref().filter(|system| !system.is_empty());
+    let system = request.system_text();
     let mut messages: Vec<_> =
         system.map(|content| wire::Message::System { content: content.into() }).into_iter().collect();
     for step in steps(&request.messages) {
