@@ -34,7 +34,14 @@ const PROPOSAL: &str =
     "I would read it.\n\n```open-think-action\n{\"skill\":\"read-note\",\"input\":{\"name\":\"quince\"}}\n```\n";
 const LAST: &str = "It says quince.";
 
-const WAYS: [Way; 2] = [
+const CLOUDFLARE: [(&str, &str); 4] = [
+    ("CLOUDFLARE_ACCOUNT_ID", "acc"),
+    ("CLOUDFLARE_API_BASE_URL", "{}/client/v4"),
+    ("CF_AI_GATEWAY_BASE_URL", "{}/gateway"),
+    ("CLOUDFLARE_API_TOKEN", "cf-token"),
+];
+
+const WAYS: [Way; 9] = [
     Way {
         plugin: "openai-compatible",
         settings: &[("OPENAI_COMPATIBLE_URL", "{}/v1")],
@@ -49,6 +56,62 @@ const WAYS: [Way; 2] = [
         tables: "",
         model: "m",
         answer: messages,
+        path: None,
+    },
+    Way {
+        plugin: "codex",
+        settings: &[("OPENAI_BASE_URL", "{}/v1"), ("OPENAI_API_KEY", "sk-o")],
+        tables: "",
+        model: "m",
+        answer: responses,
+        path: Some("api-key"),
+    },
+    Way {
+        plugin: "codex",
+        settings: &[("OPENAI_BASE_URL", "{}/v1"), ("OPENAI_API_KEY", "sk-o")],
+        tables: "[codex]\napi = \"chat\"\n",
+        model: "m",
+        answer: chat,
+        path: Some("api-key"),
+    },
+    Way {
+        plugin: "codex",
+        settings: &[("CODEX_BACKEND_URL", "{}/backend-api/codex"), ("CODEX_ACCESS_TOKEN", "token-of-chatgpt")],
+        tables: "",
+        model: "m",
+        answer: responses,
+        path: Some("chatgpt-tokens"),
+    },
+    Way {
+        plugin: "cf-ai-gateway",
+        settings: &[("AI_GATEWAY_ID", "gw"), CLOUDFLARE[0], CLOUDFLARE[1], CLOUDFLARE[2], CLOUDFLARE[3]],
+        tables: "",
+        model: "openai/m",
+        answer: chat,
+        path: Some("run"),
+    },
+    Way {
+        plugin: "cf-ai-gateway",
+        settings: &[("AI_GATEWAY_ID", "gw"), CLOUDFLARE[0], CLOUDFLARE[1], CLOUDFLARE[2], CLOUDFLARE[3]],
+        tables: "",
+        model: "anthropic/m",
+        answer: messages,
+        path: Some("run"),
+    },
+    Way {
+        plugin: "cf-ai-gateway",
+        settings: &[("AI_GATEWAY_ID", "gw"), CLOUDFLARE[0], CLOUDFLARE[2], ("AI_GATEWAY_AUTH_TOKEN", "gw-token")],
+        tables: "",
+        model: "anthropic/m",
+        answer: chat,
+        path: Some("compat"),
+    },
+    Way {
+        plugin: "workers-ai",
+        settings: &[CLOUDFLARE[0], CLOUDFLARE[1], CLOUDFLARE[3]],
+        tables: "[workers_ai]\nnative_tools = true\n",
+        model: "@cf/author/m",
+        answer: workers_ai,
         path: None,
     },
 ];
@@ -108,6 +171,65 @@ fn messages(said: Said, streamed: bool) -> String {
     all.push(json!({"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 3}}));
     all.push(json!({"type": "message_stop"}));
     events(&all)
+}
+
+fn responses(said: Said, streamed: bool) -> String {
+    let items: Vec<Value> = match said {
+        Said::Calls => CALLS
+            .map(|(id, name, arguments)| {
+                json!({"type": "function_call", "id": format!("fc_{id}"), "call_id": id, "name": name,
+                    "arguments": arguments})
+            })
+            .into(),
+        Said::Text(text) => {
+            let part = json!({"type": "output_text", "text": text, "annotations": []});
+            vec![json!({"type": "message", "id": "msg_1", "role": "assistant", "content": [part]})]
+        }
+    };
+    let usage = json!({"input_tokens": 7, "output_tokens": 3, "total_tokens": 10});
+    let whole = json!({"id": "resp_1", "model": "m-1", "status": "completed", "output": items, "usage": usage});
+    if !streamed {
+        return whole.to_string();
+    }
+    let mut all = vec![json!({"type": "response.created", "response": {"id": "resp_1", "model": "m-1"}})];
+    for (index, item) in items.iter().enumerate() {
+        let mut begun = item.clone();
+        let piece = match said {
+            Said::Calls => {
+                begun["arguments"] = json!("");
+                json!({"type": "response.function_call_arguments.delta", "output_index": index, "item_id": item["id"],
+                    "delta": item["arguments"]})
+            }
+            Said::Text(text) => {
+                begun["content"] = json!([]);
+                json!({"type": "response.output_text.delta", "output_index": index, "item_id": item["id"],
+                    "content_index": 0, "delta": text})
+            }
+        };
+        all.push(json!({"type": "response.output_item.added", "output_index": index, "item": begun}));
+        all.push(piece);
+        all.push(json!({"type": "response.output_item.done", "output_index": index, "item": item}));
+    }
+    all.push(json!({"type": "response.completed", "response": whole}));
+    events(&all)
+}
+
+/// In its own dialect: calls have no ids, and arguments are objects.
+fn workers_ai(said: Said, streamed: bool) -> String {
+    let usage = json!({"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10});
+    let mut answer = match said {
+        Said::Calls => {
+            let input = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+            let calls = CALLS.map(|(_, name, arguments)| json!({"name": name, "arguments": input(arguments)}));
+            json!({"response": "", "tool_calls": calls})
+        }
+        Said::Text(text) => json!({"response": text}),
+    };
+    if !streamed {
+        answer["usage"] = usage;
+        return json!({"result": answer, "success": true, "errors": [], "messages": []}).to_string();
+    }
+    events(&[answer, json!({"response": "", "usage": usage}), json!("[DONE]")])
 }
 
 fn events(all: &[Value]) -> String {
