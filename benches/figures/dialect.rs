@@ -15,7 +15,7 @@ pub struct Dialect {
     last: &'static [&'static str],
 }
 
-pub const DIALECTS: [Dialect; 2] = [CHAT, ANTHROPIC];
+pub const DIALECTS: [Dialect; 5] = [CHAT, ANTHROPIC, RESPONSES, WORKERS_AI, GATEWAY];
 
 pub const CHAT: Dialect = Dialect {
     name: "chat completions",
@@ -53,13 +53,67 @@ const ANTHROPIC: Dialect = Dialect {
     ],
 };
 
+const RESPONSES: Dialect = Dialect {
+    name: "responses",
+    skill: "codex-chat",
+    path: "/v1/responses",
+    settings: &[("OPENAI_BASE_URL", "{}/v1"), ("OPENAI_API_KEY", "a-key")],
+    model: "gpt-5-mini",
+    document: r#"{"id":"resp_67ccd2bed1ec8190b14f964abc054267","object":"response","created_at":1741476542,"status":"completed","error":null,"incomplete_details":null,"instructions":null,"model":"gpt-5-mini-2025-08-07","output":[{"type":"message","id":"msg_67ccd2bf17f0819081ff3bb2cf6508e6","status":"completed","role":"assistant","content":[{"type":"output_text","text":"The capital of Poland is Warsaw.","annotations":[]}]}],"parallel_tool_calls":true,"store":false,"temperature":1.0,"usage":{"input_tokens":1117,"input_tokens_details":{"cached_tokens":0},"output_tokens":8,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":1125}}"#,
+    first: &[
+        r#"{"type":"response.created","sequence_number":0,"response":{"id":"resp_67ccd2bed1ec8190b14f964abc054267","object":"response","status":"in_progress","model":"gpt-5-mini-2025-08-07","output":[]}}"#,
+        r#"{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"id":"msg_67ccd2bf17f0819081ff3bb2cf6508e6","type":"message","status":"in_progress","role":"assistant","content":[]}}"#,
+        r#"{"type":"response.content_part.added","sequence_number":2,"item_id":"msg_67ccd2bf17f0819081ff3bb2cf6508e6","output_index":0,"content_index":0,"part":{"type":"output_text","text":"","annotations":[]}}"#,
+    ],
+    text: r#"{"type":"response.output_text.delta","sequence_number":3,"item_id":"msg_67ccd2bf17f0819081ff3bb2cf6508e6","output_index":0,"content_index":0,"delta":" token","logprobs":[],"obfuscation":"kS4f0Vd9Qz"}"#,
+    last: &[
+        r#"{"type":"response.completed","sequence_number":9,"response":{"id":"resp_67ccd2bed1ec8190b14f964abc054267","object":"response","status":"completed","model":"gpt-5-mini-2025-08-07","output":[],"usage":{"input_tokens":1117,"output_tokens":8,"total_tokens":1125}}}"#,
+    ],
+};
+
+const WORKERS_AI: Dialect = Dialect {
+    name: "workers-ai",
+    skill: "ai-chat",
+    path: "/client/v4/accounts/acc/ai/run/@cf/author/model",
+    settings: &[
+        ("CLOUDFLARE_API_BASE_URL", "{}/client/v4"),
+        ("CLOUDFLARE_ACCOUNT_ID", "acc"),
+        ("CLOUDFLARE_API_TOKEN", "a-token"),
+    ],
+    model: "@cf/author/model",
+    document: r#"{"result":{"response":"The capital of Poland is Warsaw.","tool_calls":[],"usage":{"prompt_tokens":1117,"completion_tokens":8,"total_tokens":1125}},"success":true,"errors":[],"messages":[]}"#,
+    first: &[],
+    text: r#"{"response":" token","p":"abdefghijklmnopqrstuvwxyz0"}"#,
+    last: &[r#"{"response":"","usage":{"prompt_tokens":1117,"completion_tokens":8,"total_tokens":1125}}"#, "[DONE]"],
+};
+
+const GATEWAY: Dialect = Dialect {
+    name: "gateway, run path",
+    skill: "cf-gateway-chat",
+    path: "/client/v4/accounts/acc/ai/v1/chat/completions",
+    settings: &[
+        ("AI_GATEWAY_ID", "gateway"),
+        ("CLOUDFLARE_API_BASE_URL", "{}/client/v4"),
+        ("CLOUDFLARE_ACCOUNT_ID", "acc"),
+        ("CLOUDFLARE_API_TOKEN", "a-token"),
+    ],
+    model: "openai/gpt-4o-mini",
+    document: CHAT.document,
+    first: CHAT.first,
+    text: CHAT.text,
+    last: CHAT.last,
+};
+
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n\
     transfer-encoding: chunked\r\ncache-control: no-cache\r\n\r\n";
 
 impl Dialect {
     /// By the first line of a request.
     pub fn of_path(line: &str) -> &'static Self {
-        DIALECTS.iter().find(|dialect| line.contains(dialect.path)).unwrap_or_else(|| panic!("{line}"))
+        DIALECTS
+            .iter()
+            .find(|dialect| line.contains(&format!(" {} ", dialect.path)))
+            .unwrap_or_else(|| panic!("{line}"))
     }
 
     pub fn document(&self) -> String {

@@ -7,6 +7,7 @@
 mod client;
 mod dialect;
 mod direct;
+mod many;
 mod memory;
 mod sample;
 mod skill;
@@ -40,7 +41,7 @@ impl Effort {
 
 type Group = fn(Effort, &mut Table);
 
-const GROUPS: [(&str, Group); 7] = [
+const GROUPS: [(&str, Group); 8] = [
     ("start", start::measure),
     ("memory", memory::measure),
     ("turn", turn::measure),
@@ -48,6 +49,7 @@ const GROUPS: [(&str, Group); 7] = [
     ("token", stream::first_token),
     ("skill", skill::measure),
     ("wire", wire::measure),
+    ("many", many::measure),
 ];
 
 fn main() -> ExitCode {

@@ -32,7 +32,7 @@ pub fn measure(_: Effort, table: &mut Table) {
 }
 
 /// In MiB.
-fn resident(pid: u32) -> f64 {
+pub fn resident(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is alive");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it says so");
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
