@@ -15,7 +15,11 @@ pub fn run(config: &Config, terminal: &Terminal) -> anyhow::Result<Exit> {
         log::take_panics();
     }
     let runtime = super::runtime()?;
-    let end = runtime.block_on(async { Daemon::open(config).await?.serve_stdio().await });
+    let end = runtime.block_on(async {
+        let daemon = Daemon::open(config).await?;
+        // As a task: to wake the future that the runtime itself waits for takes a system call each time.
+        tokio::spawn(async move { daemon.serve_stdio().await }).await?
+    });
     // A read of a terminal cannot be stopped, and must not hold up the end.
     runtime.shutdown_background();
     Ok(match end? {
