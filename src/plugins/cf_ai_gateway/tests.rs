@@ -74,7 +74,7 @@ fn it_needs_its_two_names_and_reaches_two_hosts() {
     assert_eq!(hosts(&with_token), ["api.cloudflare.com:443", "gateway.ai.cloudflare.com:443"]);
     let plugin = build(&open, &http(&[], config::Http::default()));
     assert_eq!((plugin.readiness, plugin.enabled), (Readiness::Configured, true));
-    for spelling in ["anthropic", "grok", "xai", "google", "@cf", "dynamic", "aws-bedrock"] {
+    for spelling in ["anthropic", "grok", "xai", "google", "@cf", "dynamic", "aws-bedrock", "custom-"] {
         assert!(plugin.vendors.contains(&spelling), "{spelling}");
     }
 }

@@ -12,7 +12,7 @@ const MAX_NAME: usize = 256;
 /// Routes that are drawn in the dashboard, by their name.
 const DYNAMIC: &str = "dynamic";
 /// How the names of providers begin that an account has added itself.
-const CUSTOM: &str = "custom-";
+pub const CUSTOM: &str = "custom-";
 const WORKERS_AI: &str = "workers-ai";
 
 #[derive(Clone, Debug, PartialEq)]
