@@ -152,6 +152,17 @@ async fn when_all_fail_every_attempt_is_in_the_error() {
 }
 
 #[tokio::test]
+async fn a_key_goes_to_the_vendor_of_the_first_model_and_to_no_other() {
+    let server = Loopback::start(vec![Answer::json(503, "", OVERLOADED)]).await;
+    let plugin = plugin(&server, |_| ());
+    let models = json!(["OpenAI/a", "mistral/b", "openai/c", "custom-mine/d"]);
+    let input = question(json!({ "models": models, "providerApiKey": "sk-mine-1234" }));
+    assert_eq!(run(&plugin, "cf-gateway-chat-fallbacks", input).await.unwrap_err().attempts.len(), 4);
+    let has_key: Vec<_> = server.asked().iter().map(|request| request.contains("sk-mine-1234")).collect();
+    assert_eq!(has_key, [true, false, true, false]);
+}
+
+#[tokio::test]
 async fn a_model_that_is_late_is_hung_up_on() {
     let slow = Answer::raw("HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\n\r\n: wait\n\n").then_hold();
     let mut server = Loopback::start(vec![slow, Answer::json(200, "", ANSWER)]).await;

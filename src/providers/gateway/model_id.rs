@@ -74,6 +74,11 @@ impl ModelId {
         }
     }
 
+    /// Whether a key for the one is a key for the other.
+    pub fn shares_vendor(&self, other: &Self) -> bool {
+        self.owner == other.owner
+    }
+
     pub(super) fn vendor(&self) -> Option<&'static Vendor> {
         self.owner.vendor()
     }
