@@ -17,7 +17,8 @@ pub struct Route {
     pub hint: String,
     /// Why it can only propose, if so.
     pub propose_only: Option<String>,
-    /// What may stand before the `/` of a model's name; empty if anything may.
+    /// What may stand before the `/` of a model's name, or begin what stands there if it ends in a hyphen; empty if
+    /// anything may.
     pub vendors: Vec<&'static str>,
 }
 
@@ -130,8 +131,11 @@ impl Route {
         self.enabled && self.provider.is_some()
     }
 
+    /// However it is cased, and whether its words are parted by hyphens, underscores or blanks.
     fn knows(&self, vendor: &str) -> bool {
-        self.vendors.contains(&vendor)
+        let vendor = vendor.trim().to_ascii_lowercase().replace(['_', ' '], "-");
+        let fits = |known: &str| known == vendor || known.ends_with('-') && vendor.starts_with(known);
+        self.vendors.iter().copied().any(fits)
     }
 
     fn not_ready(&self) -> HelmError {

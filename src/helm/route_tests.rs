@@ -39,7 +39,7 @@ fn route(id: &'static str, vendors: &[&'static str], ready: bool) -> Route {
 /// name, and one that only plans.
 fn routes() -> Routes {
     Routes::new(vec![
-        route("gateway", &["ready", "unready", "acme"], true),
+        route("gateway", &["ready", "unready", "acme", "acme-labs", "own-"], true),
         route("ready", &["ready"], true),
         route("unready", &["unready"], false),
         route("any", &[], true),
@@ -94,6 +94,12 @@ fn the_name_of_a_fallback() {
     check("gateway", "acme/m", "gateway + acme/m");
     check("ready", "acme/m", "gateway + acme/m");
     check("ready", "@p/x/m", "planner + @p/x/m");
+    // However it is written, and whatever follows where that is the account's own.
+    check("gateway", "ACME/m", "gateway + ACME/m");
+    check("ready", "Acme Labs/m", "gateway + Acme Labs/m");
+    check("gateway", "acme_labs/m", "gateway + acme_labs/m");
+    check("gateway", "Own-server/m", "gateway + Own-server/m");
+    check("gateway", "own/m", "there is no provider 'own'");
     check("ready", "m-2", "ready + m-2");
     check("ready", "nobody/m", "there is no provider 'nobody'");
     check("ready", "", "there is no provider ''");

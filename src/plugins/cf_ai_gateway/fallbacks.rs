@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use super::ID;
+use super::options::KEY;
 use crate::model::{Completion, ErrorKind, Provider, ProviderError, Request};
 use crate::plugins::Gate;
 use crate::plugins::chat_skill::{Input, complete, failed, output, schema};
@@ -43,6 +44,8 @@ fn input_schema(options: &Value) -> Value {
     });
     schema["properties"]["perModelTimeoutMs"] =
         json!({ "type": "integer", "minimum": 1, "description": "how long one model may take, retries included" });
+    schema["properties"][KEY]["description"] =
+        json!("a vendor's own key, a string, for the models here of the first one's vendor; it is kept nowhere");
     schema["required"] = json!(["messages", "models"]);
     schema
 }
@@ -62,7 +65,8 @@ impl Handler for Fallbacks {
         let models: Vec<String> = serde_json::from_value(take("models")).map_err(unreadable)?;
         let patience = take("perModelTimeoutMs").as_u64().map(Duration::from_millis);
         let request = serde_json::from_value::<Input>(input).map_err(unreadable)?.into_request();
-        let mut attempts = Attempts::new(&request, patience);
+        let keyed = models.iter().find_map(|model| ModelId::parse(model).ok());
+        let mut attempts = Attempts::new(&request, keyed, patience);
         for (index, model) in models.into_iter().enumerate() {
             let Some(answered) = attempts.ask(&**provider, &request, model).await else { break };
             let (Ok(completion), model) = answered else { continue };
@@ -80,14 +84,16 @@ impl Handler for Fallbacks {
 struct Attempts {
     made: Vec<SkillAttempt>,
     last: Option<ProviderError>,
+    /// A key that came with the call is its vendor's, and no business of another's.
+    keyed: Option<ModelId>,
     patience: Option<Duration>,
     deadline: Option<Instant>,
 }
 
 impl Attempts {
-    fn new(request: &Request, patience: Option<Duration>) -> Self {
+    fn new(request: &Request, keyed: Option<ModelId>, patience: Option<Duration>) -> Self {
         let deadline = request.timeout.map(|timeout| Instant::now() + timeout);
-        Self { made: Vec::new(), last: None, patience, deadline }
+        Self { made: Vec::new(), last: None, keyed, patience, deadline }
     }
 
     /// None when no time is left for it.
@@ -106,8 +112,11 @@ impl Attempts {
         let (result, duration) = match ModelId::for_chat(&model) {
             // Nothing was sent.
             Err(error) => (Err(error), Duration::ZERO),
-            Ok(_) => {
-                let request = Request { model: Some(model.clone()), timeout: limit, ..request.clone() };
+            Ok(id) => {
+                let mut request = Request { model: Some(model.clone()), timeout: limit, ..request.clone() };
+                if !self.keyed.as_ref().is_some_and(|keyed| keyed.shares_vendor(&id)) {
+                    request.options.remove(KEY);
+                }
                 let result = within(limit, complete(provider, request)).await;
                 (result, start.elapsed())
             }

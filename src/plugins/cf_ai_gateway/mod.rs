@@ -13,7 +13,7 @@ use super::chat_skill::chat_skill;
 use super::{Gate, Health, Plugin, Readiness, is_enabled};
 use crate::config::Config;
 use crate::policy::HostPattern;
-use crate::providers::gateway::{Gateway, GatewaySettings, ModelId, is_id, spellings};
+use crate::providers::gateway::{CUSTOM, Gateway, GatewaySettings, ModelId, is_id, spellings};
 use crate::providers::http::Http;
 
 pub const ID: &str = "cf-ai-gateway";
@@ -49,7 +49,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
         ],
         provider,
         propose_only: None,
-        vendors: spellings().collect(),
+        vendors: spellings().chain([CUSTOM]).collect(),
         health: Health::default(),
     }
 }

@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+/// The option that holds a vendor's key.
+pub(super) const KEY: &str = "providerApiKey";
+
 pub(super) fn schema() -> Value {
     let told = |kind: &str, about: &str| json!({ "type": kind, "description": about });
     let count = |minimum: u64, about: &str| json!({ "type": "integer", "minimum": minimum, "description": about });
@@ -9,7 +12,7 @@ pub(super) fn schema() -> Value {
         "forceCompat": told("boolean", "skip the run path and ask over the compat REST path"),
         "providerKeyRef": told("string", "the name (alias) of the vendor's key that is stored in the gateway"),
         // Without a type here a wrong one is refused in words that do not quote it.
-        "providerApiKey": {
+        KEY: {
             "description": "the vendor's own key, a string, for this call only; it is kept nowhere",
             "writeOnly": true,
         },

@@ -74,7 +74,7 @@ fn it_needs_its_two_names_and_reaches_two_hosts() {
     assert_eq!(hosts(&with_token), ["api.cloudflare.com:443", "gateway.ai.cloudflare.com:443"]);
     let plugin = build(&open, &http(&[], config::Http::default()));
     assert_eq!((plugin.readiness, plugin.enabled), (Readiness::Configured, true));
-    for spelling in ["anthropic", "grok", "xai", "google", "@cf", "dynamic", "aws-bedrock"] {
+    for spelling in ["anthropic", "grok", "xai", "google", "@cf", "dynamic", "aws-bedrock", "custom-"] {
         assert!(plugin.vendors.contains(&spelling), "{spelling}");
     }
 }
@@ -149,6 +149,17 @@ async fn when_all_fail_every_attempt_is_in_the_error() {
     let statuses: Vec<_> = error.attempts.iter().map(|attempt| attempt.status).collect();
     assert_eq!(statuses, [Some(503), None, Some(503)]);
     assert!(error.attempts[1].duration.is_zero() && error.attempts.iter().all(|attempt| attempt.error.is_some()));
+}
+
+#[tokio::test]
+async fn a_key_goes_to_the_vendor_of_the_first_model_and_to_no_other() {
+    let server = Loopback::start(vec![Answer::json(503, "", OVERLOADED)]).await;
+    let plugin = plugin(&server, |_| ());
+    let models = json!(["OpenAI/a", "mistral/b", "openai/c", "custom-mine/d"]);
+    let input = question(json!({ "models": models, "providerApiKey": "sk-mine-1234" }));
+    assert_eq!(run(&plugin, "cf-gateway-chat-fallbacks", input).await.unwrap_err().attempts.len(), 4);
+    let has_key: Vec<_> = server.asked().iter().map(|request| request.contains("sk-mine-1234")).collect();
+    assert_eq!(has_key, [true, false, true, false]);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ mod tests;
 mod vendors;
 
 pub use doors::is_id;
-pub use model_id::{ModelId, spellings};
+pub use model_id::{CUSTOM, ModelId, spellings};
 pub use vendors::{Key, NAMED_FIRST, VENDORS, Vendor};
 
 use std::time::Duration;
@@ -135,7 +135,11 @@ impl Gateway {
 
     /// Advice that only this place can give.
     fn advised(&self, path: Path, error: ProviderError) -> ProviderError {
+        // All other advice is to check a key.
+        let knows_more = error.hint.as_ref().is_some_and(|hint| !hint.starts_with("check "));
         let hint = match (error.kind, path) {
+            // A licence to be accepted, an account that is blocked: no key mends that.
+            (ErrorKind::Auth, _) if knows_more => return error,
             (ErrorKind::Auth, Path::Run) => {
                 "CLOUDFLARE_API_TOKEN needs the permission Workers AI Read, and for some accounts AI Gateway Run; if \
                  the vendor refused, see its key in the gateway"

@@ -12,7 +12,7 @@ const MAX_NAME: usize = 256;
 /// Routes that are drawn in the dashboard, by their name.
 const DYNAMIC: &str = "dynamic";
 /// How the names of providers begin that an account has added itself.
-const CUSTOM: &str = "custom-";
+pub const CUSTOM: &str = "custom-";
 const WORKERS_AI: &str = "workers-ai";
 
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +72,11 @@ impl ModelId {
                 Err(invalid(message).with_hint("`cf-gateway-list-providers` tells which vendors can chat"))
             }
         }
+    }
+
+    /// Whether a key for the one is a key for the other.
+    pub fn shares_vendor(&self, other: &Self) -> bool {
+        self.owner == other.owner
     }
 
     pub(super) fn vendor(&self) -> Option<&'static Vendor> {

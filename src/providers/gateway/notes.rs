@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::model::Metadata;
 
-const NAMES: [(&str, &str); 9] = [
+const NAMES: [(&str, &str); 10] = [
     ("cf-aig-cache-status", "cacheStatus"),
     ("cf-aig-step", "step"),
     ("cf-aig-log-id", "logId"),
@@ -14,6 +14,7 @@ const NAMES: [(&str, &str); 9] = [
     ("cf-aig-model", "model"),
     ("cf-aig-provider", "provider"),
     ("cf-aig-dlp", "dlp"),
+    ("cf-aig-run-id", "runId"),
     ("cf-ray", "rayId"),
 ];
 

@@ -81,6 +81,10 @@ const fn no_chat(id: &'static str, name: &'static str, key: Key, purpose: &'stat
     Vendor { id, name, slug: Some(id), key, not_chat: Some(purpose), ..BASE }
 }
 
+const fn also(aliases: &'static [&'static str], vendor: Vendor) -> Vendor {
+    Vendor { aliases, ..vendor }
+}
+
 /// The two dozen that Cloudflare names first, and after them those that it added.
 pub static VENDORS: [Vendor; 29] = [
     Vendor {
@@ -134,10 +138,13 @@ pub static VENDORS: [Vendor; 29] = [
         ..on_compat("perplexity", "Perplexity")
     },
     Vendor { aliases: &["x-ai"], slug: Some("grok"), compat: Some("grok"), host: "api.x.ai", ..on_both("xai", "xAI") },
-    no_chat("huggingface", "Hugging Face", BEARER, "single models behind an interface of their own each"),
+    also(
+        &["hugging-face"],
+        no_chat("huggingface", "Hugging Face", BEARER, "single models behind an interface of their own each"),
+    ),
     no_chat("cartesia", "Cartesia", header("x-api-key", ""), "text-to-speech"),
     no_chat("elevenlabs", "ElevenLabs", header("xi-api-key", ""), "speech"),
-    no_chat("fal", "Fal AI", header("authorization", "Key "), "images and videos"),
+    also(&["fal-ai"], no_chat("fal", "Fal AI", header("authorization", "Key "), "images and videos")),
     no_chat("deepgram", "Deepgram", header("authorization", "Token "), "speech-to-text and text-to-speech"),
     no_chat("replicate", "Replicate", BEARER, "predictions that are fetched later"),
     Vendor { host: "inference.baseten.co", ..on_compat("baseten", "Baseten") },
@@ -161,7 +168,7 @@ pub static VENDORS: [Vendor; 29] = [
     no_chat("adobe-firefly", "Adobe Firefly", BEARER, "images"),
     on_universal("alibaba", "Alibaba", &["qwen", "dashscope"]),
     on_universal("minimax", "MiniMax", &[]),
-    on_universal("z-ai", "Z.AI", &["zai", "zhipu"]),
+    on_universal("z-ai", "Z.AI", &["zai", "z.ai", "zhipu"]),
 ];
 
 /// How many of them Cloudflare names first.

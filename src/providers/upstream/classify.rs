@@ -55,7 +55,7 @@ const BY_CODE: [(&str, ErrorKind); 25] = [
 ];
 
 /// Words of a 4xx that come without a code of their own.
-const BY_WORDS: [(&str, ErrorKind); 10] = [
+const BY_WORDS: [(&str, ErrorKind); 11] = [
     ("prompt is too long", ErrorKind::ContextTooLong),
     ("maximum context length", ErrorKind::ContextTooLong),
     ("context window", ErrorKind::ContextTooLong),
@@ -65,6 +65,7 @@ const BY_WORDS: [(&str, ErrorKind); 10] = [
     ("usage limit", ErrorKind::Quota),
     ("budget has been exceeded", ErrorKind::Quota),
     ("exceeded your current quota", ErrorKind::Quota),
+    ("daily free allocation", ErrorKind::Quota),
     ("provider credentials", ErrorKind::Auth),
 ];
 

@@ -32,7 +32,7 @@ const BLOCKED: &str = "the Cloudflare account is blocked from Workers AI; ask th
 const ROOM: &str = "allow more output tokens, so that the call which is forced has room";
 
 /// The first that fits holds.
-const ROWS: [Row; 33] = [
+const ROWS: [Row; 34] = [
     // The gateway.
     row("2001", 0, Config, Again::Never, Some(GATEWAY)),
     row("2005", 0, Unavailable, Again::Yes, None),
@@ -58,6 +58,8 @@ const ROWS: [Row; 33] = [
     row("3040", 0, Unavailable, Again::Yes, None),
     row("3041", 0, Auth, Again::Never, Some(PRIVATE)),
     row("3042", 0, ModelNotFound, Again::Never, None),
+    // What the service says in place of 3036.
+    row("4006", 429, Quota, Again::Tomorrow, Some(TOMORROW)),
     row("5004", 0, InvalidRequest, Again::Never, None),
     row("5005", 0, InvalidRequest, Again::Never, None),
     row("5006", 0, InvalidRequest, Again::Never, None),

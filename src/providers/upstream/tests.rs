@@ -145,7 +145,7 @@ fn check_code(status: u16, code: u32, kind: ErrorKind, retryable: bool) -> Provi
     let api = format!(r#"{{"result":null,"success":false,"errors":[{error}],"messages":[]}}"#);
     let named = format!(r#"{{"name":"AiGatewayError","error":{error}}}"#);
     // A quota that is spent for the day comes back at a time.
-    let said = if code == 3036 { "why (until Fri, 02 Jan 1970 00:00:00 GMT)" } else { "why" };
+    let said = if matches!(code, 3036 | 4006) { "why (until Fri, 02 Jan 1970 00:00:00 GMT)" } else { "why" };
     for body in [gateway, api, named] {
         check(status, &body, kind, retryable, said);
     }
@@ -157,6 +157,7 @@ fn quirk_23_the_same_status_of_cloudflare_means_opposite_things() {
     use ErrorKind::{Auth, Config, ContentBlocked, InvalidRequest, ModelNotFound, Quota, Unavailable};
     let day_begun = check_code(429, 3036, Quota, false);
     assert_eq!(day_begun.retry_after, Some(Duration::from_secs(86_400)));
+    assert_eq!(check_code(429, 4006, Quota, false).retry_after, day_begun.retry_after);
     check_code(429, 3040, Unavailable, true);
     check_code(400, 2005, Unavailable, true);
     check_code(402, 2021, Quota, false);
@@ -186,6 +187,9 @@ fn the_codes_of_workers_ai() {
         assert!(check_code(403, code, Auth, false).hint.is_some());
     }
     check_code(403, 5035, Quota, false);
+    // It comes without a code, too.
+    let spent = r#"{"error":{"message":"you have used up your daily free allocation of 10,000 neurons","type":null}}"#;
+    check(429, spent, Quota, false, "you have used up your daily free allocation of 10,000 neurons");
 }
 
 #[test]

@@ -160,7 +160,10 @@ impl Provider for WorkersAi {
 
 /// A model's name is a part of the address; it must not lead to another.
 fn checked(model: &str) -> Result<&str, ProviderError> {
-    let name = model.strip_prefix("workers-ai/").unwrap_or(model);
+    let name = match model.split_once('/') {
+        Some((plugin, name)) if plugin.eq_ignore_ascii_case("workers-ai") => name,
+        _ => model,
+    };
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'@' | b'.' | b'-' | b'_' | b':');
     let is_part = |part: &str| part.bytes().all(fits) && part.bytes().any(|byte| byte != b'.');
     if name.split('/').all(is_part) {

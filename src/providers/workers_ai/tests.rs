@@ -109,6 +109,9 @@ async fn each_model_has_an_address_of_its_own() {
     assert!(asked[0].starts_with("POST /client/v4/accounts/abc123/ai/run/@cf/a/default HTTP"), "{}", asked[0]);
     assert!(asked[0].contains("authorization: Bearer sk-secret-1\r\n"));
     assert!(asked[1].starts_with("POST /client/v4/accounts/abc123/ai/run/@hf/b/other-1.5 HTTP"), "{}", asked[1]);
+    let shouted = Request { model: Some("Workers-AI/@hf/b/other-1.5".to_owned()), ..question() };
+    ask(&provider, shouted).await.unwrap();
+    assert_eq!(server.asked()[2].lines().next(), asked[1].lines().next());
     assert_eq!(provider.endpoints()[0].path(), "/client/v4/accounts/abc123/ai");
 }
 

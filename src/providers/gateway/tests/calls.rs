@@ -47,12 +47,13 @@ async fn the_run_path_comes_first() {
 async fn what_the_gateway_says_above_an_answer_is_told() {
     let headers = "cf-aig-log-id: 01JX\r\ncf-aig-request-id: r1\r\ncf-aig-event-id: e1\r\ncf-aig-model: gpt-5\r\n\
                    cf-aig-provider: openai\r\ncf-aig-dlp: {\"action\":\"FLAG\"}\r\ncf-ray: 9a-FRA\r\n\
-                   cf-aig-cache-status: MISS\r\ncf-aig-step: 1\r\n";
+                   cf-aig-cache-status: MISS\r\ncf-aig-step: 1\r\ncf-aig-run-id: run-1\r\n";
     let (api, behind) = (good().await, server(Answer::json(200, headers, ANSWER)).await);
     let completion = answer(&gateway(&api, &behind, |_| ()), asking("dynamic/support", json!({}))).await.unwrap();
     let expected = json!({
         "path": "compat", "cacheStatus": "MISS", "step": "1", "logId": "01JX", "requestId": "r1", "eventId": "e1",
         "model": "gpt-5", "provider": "openai", "dlp": { "action": "FLAG" }, "rayId": "9a-FRA",
+        "runId": "run-1",
     });
     assert_eq!(Value::Object(completion.metadata), expected);
     assert_eq!(completion.model.as_deref(), Some("m-1"));
@@ -135,6 +136,22 @@ async fn when_both_fail_both_are_named() {
     assert_eq!(error.message, expected);
     assert_eq!((error.kind, error.status, error.retryable), (ErrorKind::RateLimited, Some(429), true));
     assert!(error.retry_after.is_some() && error.hint.is_some());
+}
+
+#[tokio::test]
+async fn advice_that_a_code_brings_goes_before_what_is_known_of_the_path() {
+    let hint = async |status: u16, code: u32| {
+        let refused =
+            Answer::json(status, "", &format!(r#"{{"success":false,"errors":[{{"code":{code},"message":"no"}}]}}"#));
+        let (api, behind) = (server(refused.clone()).await, server(refused).await);
+        let error = answer(&gateway(&api, &behind, |_| ()), asking("@cf/a/m", json!({}))).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Auth);
+        error.hint.unwrap()
+    };
+    assert!(hint(403, 5016).await.contains("licence"));
+    assert!(hint(403, 3041).await.contains("may not use this model"));
+    assert!(hint(403, 9999).await.contains("AI Gateway Run"));
+    assert!(hint(401, 2009).await.contains("AI Gateway Run"));
 }
 
 #[tokio::test]

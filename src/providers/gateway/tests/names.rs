@@ -73,6 +73,7 @@ fn models_are_understood_in_every_spelling() {
     check("openrouter/anthropic/claude-x", "openrouter/anthropic/claude-x");
     check("dynamic/support", "dynamic/support");
     check("Custom-Mine/model", "custom-mine/model");
+    check("Z.AI/glm-5", "z-ai/glm-5");
 }
 
 #[test]
@@ -82,6 +83,8 @@ fn every_spelling_of_the_table_is_understood() {
             let id = ModelId::parse(&format!("{}/m", spelling.to_uppercase())).unwrap();
             assert_eq!(id.vendor().unwrap().id, vendor.id, "{spelling}");
         }
+        let by_its_name = ModelId::parse(&format!("{}/m", vendor.name)).unwrap();
+        assert_eq!(by_its_name.vendor().unwrap().id, vendor.id);
     }
 }
 
@@ -98,6 +101,8 @@ fn what_is_no_model_is_refused_with_advice() {
     check("open4i/gpt", "no provider 'open4i'", "did you mean openai?");
     check("qqqqqqqqqqqqqqq/x", "no provider", "the providers are anthropic, openai");
     check("elevenlabs/eleven_v3", "elevenlabs is not a chat provider", "cf-gateway-list-providers");
+    check("Fal AI/flux", "fal is not a chat provider", "cf-gateway-list-providers");
+    check("Hugging Face/m", "huggingface is not a chat provider", "cf-gateway-list-providers");
     check("custom-../x", "no provider", "");
     check("openai/gpt\n4", "names no model", "");
 }
