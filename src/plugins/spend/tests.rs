@@ -227,22 +227,23 @@ async fn a_cap_of_nothing_allows_nothing_but_what_is_free() {
 }
 
 #[tokio::test]
-async fn calls_under_way_count_with_what_they_will_cost_at_least() {
-    // Room for two and a half: each reads four tokens.
-    let world = world(Some(10_000), vec![price("m")]);
-    let fake = Fake::that_hangs(vec![text("a")]);
-    let watched = world.meter.watch(fake.clone());
-    let calls = (0..10).map(|_| watched.stream(hello()));
-    let (begun, refused): (Vec<_>, Vec<_>) =
-        futures_util::future::join_all(calls).await.into_iter().partition(Result::is_ok);
-    assert_eq!((begun.len(), refused.len(), fake.asked()), (3, 7, 3), "the third begins below the cap");
-    let error = refused.into_iter().next().unwrap().err().unwrap();
-    assert!(
-        error.message.ends_with("$0.00 are spent today (UTC), and calls under way cost at least $0.000012"),
-        "{error}"
-    );
-    drop(begun);
-    assert_eq!(world.meter.allowance().await.unwrap().today.tally.calls, 3);
+async fn calls_under_way_count_with_what_they_may_cost() {
+    // Each reads four tokens and may write a thousand, or as many as it is allowed: room for two and a half.
+    for (max_tokens, cap, under_way) in [(None, 5_010_000, "$0.006012"), (Some(3), 25_000, "$0.00003")] {
+        let world = world(Some(cap), vec![price("m")]);
+        let fake = Fake::that_hangs(vec![text("a")]);
+        let watched = world.meter.watch(fake.clone());
+        let calls = (0..10).map(|_| watched.stream(Request { max_tokens, ..hello() }));
+        let (begun, refused): (Vec<_>, Vec<_>) =
+            futures_util::future::join_all(calls).await.into_iter().partition(Result::is_ok);
+        assert_eq!((begun.len(), refused.len(), fake.asked()), (3, 7, 3), "the third begins below the cap");
+        let error = refused.into_iter().next().unwrap().err().unwrap();
+        let end = format!("$0.00 are spent today (UTC), and calls under way may cost {under_way}");
+        assert!(error.message.ends_with(&end), "{error}");
+        assert!(error.retryable && error.hint.unwrap().starts_with("ask again when the calls under way have ended"));
+        drop(begun);
+        assert_eq!(world.meter.allowance().await.unwrap().today.tally.calls, 3);
+    }
 }
 
 #[tokio::test]
