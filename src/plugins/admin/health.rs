@@ -55,7 +55,8 @@ fn models(runtime: &Runtime) -> Option<Issue> {
     if answering.any(|fact| fact.id != offline::ID) {
         return None;
     }
-    let fix = "Set ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL for a local server.";
+    let fix = "Set ANTHROPIC_API_KEY, OPENAI_API_KEY, or OPENAI_COMPATIBLE_URL for a local server; \
+               `open-think providers` lists every way.";
     Some(Issue::info("No model is configured; requests are answered offline, from the skill catalogue.", fix))
 }
 

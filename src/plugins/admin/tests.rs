@@ -59,7 +59,7 @@ async fn a_fresh_machine_is_healthy_and_told_about_models() {
         {
           "severity": "info",
           "problem": "No model is configured; requests are answered offline, from the skill catalogue.",
-          "fix": "Set ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL for a local server."
+          "fix": "Set ANTHROPIC_API_KEY, OPENAI_API_KEY, or OPENAI_COMPATIBLE_URL for a local server; `open-think providers` lists every way."
         }
       ]
     }
