@@ -107,7 +107,7 @@ impl Meter {
 
     async fn begin(&self, provider: &dyn Provider, request: &Request) -> Result<Call, ProviderError> {
         let model = request.model.as_deref().or(provider.default_model()).unwrap_or_default();
-        let price = price::find(&self.prices, provider.id(), model).cloned();
+        let price = self.price(provider.id(), model);
         let input_tokens = estimate::input_tokens(request);
         let output_tokens = Some(estimate::output_tokens(request));
         let usage = Usage { input_tokens: Some(input_tokens), output_tokens, ..Usage::default() };
@@ -115,7 +115,7 @@ impl Meter {
         let free = price.as_ref().is_some_and(price::is_free);
         self.account.begin(reserved_nano_usd, free).await.map_err(refused)?;
         Ok(Call {
-            account: Arc::clone(&self.account),
+            meter: self.clone(),
             provider: provider.id().to_owned(),
             model: self.name(model),
             price,
@@ -125,6 +125,10 @@ impl Meter {
             written: 0,
             progress: Progress::Open,
         })
+    }
+
+    fn price(&self, provider: &str, model: &str) -> Option<Price> {
+        price::find(&self.prices, provider, model).cloned()
     }
 
     /// A key that stands where a name should is not kept.

@@ -255,6 +255,24 @@ async fn a_call_without_a_price_is_made_and_counted_apart() {
 }
 
 #[tokio::test]
+async fn the_model_that_answers_gives_the_price_and_the_name_that_nobody_said() {
+    let world = world(Some(DOLLAR), vec![price("chosen"), price("m-2026")]);
+    let by = |model: &str| {
+        let parts = [Ok(Delta::Model(model.to_owned()))].into_iter().chain(answer(usage(1_000_000, 0)));
+        Fake::new(parts.collect())
+    };
+    let deltas = world.ask(&by("m-2026"), Some("m-latest")).await.unwrap();
+    let told = |delta: &Delta| matches!(delta, Delta::Usage(usage) if usage.cost_nano_usd == Some(DOLLAR));
+    assert!(deltas.iter().any(told), "{deltas:?}");
+    assert!(world.ask(&by("chosen"), Some("")).await.is_err(), "the cap is reached");
+    *world.now.lock().unwrap() += 1;
+    world.ask(&by("chosen"), Some("")).await.unwrap();
+    let rows = world.meter.rows(Day::default(), world.meter.day()).await.unwrap();
+    let shown: Vec<_> = rows.iter().map(|row| (row.model.as_str(), row.tally.cost_nano_usd)).collect();
+    assert_eq!(shown, [("m-latest", DOLLAR), ("chosen", DOLLAR)]);
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_off_counts_what_came() {
     let world = world(None, vec![price("m")]);
     let broken = || Err(ProviderError::new(ErrorKind::Truncated, "it broke off"));
