@@ -36,6 +36,9 @@ pub fn message(params: &wire::MessageParams) -> Result<helm::Message, ApiError> 
     if params.per_model_timeout_ms == Some(0) {
         return Err(bad("parameter 'perModelTimeoutMs' must be more than 0"));
     }
+    if let Some(at) = params.fallback_models.iter().position(|name| name.trim().is_empty()) {
+        return Err(bad(&format!("parameter 'fallbackModels[{at}]' must name a model or a provider")));
+    }
     Ok(helm::Message {
         session: params.session_name.clone(),
         content: content(&params.content)?,

@@ -97,7 +97,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "CLOUDFLARE_API_TOKEN",
-        about: "A Cloudflare API token that may read zones and DNS records.",
+        about: "A Cloudflare API token: for Workers AI, the AI gateway, and reading zones and DNS records.",
         default: None,
         put: Put::Secret(|config, value| config.cloudflare.api_token = Some(value)),
     },

@@ -13,6 +13,8 @@ use super::request::Attempt;
 use super::{Event, HelmError, Model};
 use crate::model::{Block, BlockStart, Completion, Delta, ErrorKind, Fold, Provider, ProviderError, Request};
 
+const INTERRUPTED: &str = "interrupted before its answer was complete";
+
 /// A provider that may be asked, and the model to ask it for.
 #[derive(Clone)]
 pub struct Candidate {
@@ -55,7 +57,8 @@ impl Caller {
             let duration = started.elapsed();
             let (error, broken) = match outcome {
                 Ok(called) => {
-                    self.record(&candidate, None, duration);
+                    let cut_off = matches!(called, Called::Cancelled(_)).then(|| INTERRUPTED.to_owned());
+                    self.record(&candidate, None, cut_off, duration);
                     return Ok(called);
                 }
                 Err(Failure::Clean(error)) => (error, false),
@@ -82,7 +85,7 @@ impl Caller {
     }
 
     fn note_failure(&mut self, candidate: &Candidate, error: &ProviderError, duration: Duration) {
-        self.record(candidate, Some(error), duration);
+        self.record(candidate, error.status, Some(error.to_string()), duration);
         self.events.attempt_failed(candidate, error);
     }
 
@@ -130,14 +133,14 @@ impl Caller {
         }
     }
 
-    fn record(&mut self, candidate: &Candidate, error: Option<&ProviderError>, duration: Duration) {
-        self.attempts.push(Attempt {
-            provider: candidate.provider.id().to_owned(),
-            model: candidate.model(),
-            status: error.and_then(|error| error.status),
-            error: error.map(ToString::to_string),
-            duration,
-        });
+    fn record(&mut self, candidate: &Candidate, status: Option<u16>, error: Option<String>, duration: Duration) {
+        let (provider, model) = (candidate.provider.id().to_owned(), candidate.model());
+        self.attempts.push(Attempt { provider, model, status, error, duration });
+    }
+
+    /// Who was asked last, and the model that answered if it said so.
+    pub fn used(&self, answered: Option<&String>) -> Model {
+        self.candidates[self.current].used(answered)
     }
 
     fn failed(&self, candidate: &Candidate, error: ProviderError, exhausted: bool) -> HelmError {

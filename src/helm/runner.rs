@@ -105,7 +105,7 @@ impl Runner {
     async fn answered(&mut self, answer: Completion) -> Result<Step, HelmError> {
         let step = self.turn.answered(&answer, &self.helm.skills);
         self.usage.add(answer.usage);
-        self.used = self.caller.candidates[self.caller.current].used(answer.model.as_ref());
+        self.used = self.caller.used(answer.model.as_ref());
         self.caller
             .events
             .push(Event::TurnStop { iteration: self.turn.iterations(), stop_reason: stop_reason(&answer.stop) });
@@ -283,6 +283,7 @@ impl Runner {
 
     async fn interrupted(mut self, partial: Completion) -> Result<TurnResult, HelmError> {
         self.usage.add(partial.usage);
+        self.used = self.caller.used(partial.model.as_ref());
         // Calls of an answer that was cut short may be cut short themselves.
         let mut blocks = partial.message.blocks.clone();
         blocks.retain(|block| matches!(block, Block::Text { .. }));

@@ -10,7 +10,7 @@ pub struct LedgerRow {
     pub day: Day,
     /// A plugin.
     pub provider: String,
-    /// As it was asked for.
+    /// As it was asked for, or as it called itself where nobody named one.
     pub model: String,
     pub tally: Tally,
 }

@@ -164,3 +164,36 @@ async fn one_that_takes_too_long_is_hung_up_on() {
         assert_eq!(first.asked().len(), 1, "it is not asked again");
     }
 }
+
+#[tokio::test]
+async fn one_that_is_interrupted_did_not_answer_and_is_named() {
+    let first = Server::start(vec![down()]).await;
+    let begun = stream("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"It is\"}}]}\n\n");
+    let mut second = Server::start(vec![Answer::holding(begun)]).await;
+    let home = home(&first, &second);
+    let mut wire = Wire::connect(&home.daemon().await, Framing::Lines);
+    let params = say("propose", true, json!(["openai-compatible/m-2", "openai-compatible/m-3"]));
+    let id = wire.send("conductor.message", params).await;
+    wire.until_event("text-delta").await;
+    wire.ask("conductor.interrupt", json!({"sessionName": "s"})).await.expect("a turn to stop");
+    let result = wire.answer(id).await.expect("a result");
+    second.lost(1).await;
+    let used = (&result["providerUsed"], &result["modelUsed"], &result["assistantMessage"]["provider"]);
+    assert_eq!(used, (&json!("openai-compatible"), &json!("m-2"), &json!("openai-compatible")), "{result}");
+    let failed = [("anthropic", "claude-y", false, Some(529)), ("openai-compatible", "m-2", false, None)];
+    assert_eq!(tried(&result["attempts"]), failed);
+}
+
+#[tokio::test]
+async fn a_name_that_is_empty_is_refused_with_its_place() {
+    let server = Server::start(Vec::new()).await;
+    let home = home(&server, &server);
+    let mut wire = Wire::connect(&home.daemon().await, Framing::Lines);
+    for empty in ["", "  "] {
+        let params = say("propose", false, json!(["openai-compatible", empty]));
+        let error = wire.ask("conductor.message", params).await.expect_err("it names nothing");
+        assert_eq!(error["data"]["code"], "E_BAD_REQUEST");
+        assert_eq!(error["message"], "parameter 'fallbackModels[1]' must name a model or a provider");
+    }
+    assert_eq!(server.asked().len(), 0);
+}

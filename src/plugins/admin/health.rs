@@ -55,7 +55,8 @@ fn models(runtime: &Runtime) -> Option<Issue> {
     if answering.any(|fact| fact.id != offline::ID) {
         return None;
     }
-    let fix = "Set ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL for a local server.";
+    let fix = "Set ANTHROPIC_API_KEY, OPENAI_API_KEY, or OPENAI_COMPATIBLE_URL for a local server; \
+               `open-think providers` lists every way.";
     Some(Issue::info("No model is configured; requests are answered offline, from the skill catalogue.", fix))
 }
 
@@ -108,18 +109,22 @@ fn programs(runtime: &Runtime) -> Vec<Issue> {
     missing.map(issue).collect()
 }
 
-/// What keeps the daily cap from being kept.
+/// What keeps spending from being counted, and the daily cap from being kept.
 async fn spending(runtime: &Runtime) -> Option<Issue> {
-    runtime.config.spend.daily_cap_nano_usd?;
+    let capped = runtime.config.spend.daily_cap_nano_usd.is_some();
     let day = runtime.meter.day();
     let rows = match runtime.meter.rows(day, day).await {
         Ok(rows) => rows,
+        Err(error) if !capped => {
+            let problem = format!("What is spent can neither be read nor written down: {error}");
+            return Some(Issue::error(&problem, "Mend that; until then calls of models are not counted for good."));
+        }
         Err(error) => {
             let problem = format!("What was spent today cannot be read, so no model is called: {error}");
             return Some(Issue::error(&problem, "Mend that, or unset DAILY_SPEND_CAP_USD."));
         }
     };
-    let unpriced = rows.iter().filter(|row| row.tally.unpriced_calls > 0);
+    let unpriced = rows.iter().filter(|row| capped && row.tally.unpriced_calls > 0);
     let names: Vec<String> = unpriced.map(|row| format!("{}/{}", row.provider, row.model)).collect();
     if names.is_empty() {
         return None;

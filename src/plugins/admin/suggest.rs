@@ -18,7 +18,7 @@ const ROWS: &[Row] = &[
         plugin: "cloudflare",
         words: &["cloudflare", "dns", "zone", "domain", "record", "nameserver", "cdn"],
         why: "Reads the zones and DNS records of a Cloudflare account.",
-        needs: &["CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID"],
+        needs: &["CLOUDFLARE_API_TOKEN"],
     },
     Row {
         plugin: "anthropic",
@@ -49,9 +49,9 @@ const ROWS: &[Row] = &[
     },
     Row {
         plugin: "cf-ai-gateway",
-        words: &["gateway", "fallback", "vendor", "rout", "budget", "observab", "cloudflare", "model"],
+        words: &["gateway", "fallback", "vendor", "rout", "cache", "observab", "cloudflare", "model"],
         why: "Reaches the models of many vendors through one gateway, with fallbacks between them.",
-        needs: &["AI_GATEWAY_ID", "CLOUDFLARE_ACCOUNT_ID"],
+        needs: &["AI_GATEWAY_ID", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN or AI_GATEWAY_AUTH_TOKEN"],
     },
     Row {
         plugin: "workers-ai",
@@ -61,9 +61,9 @@ const ROWS: &[Row] = &[
     },
     Row {
         plugin: "codex",
-        words: &["codex", "chatgpt", "openai", "gpt", "repo", "refactor", "cod"],
-        why: "Works with OpenAI's models by key, by a ChatGPT account, or through a Codex app-server.",
-        needs: &["OPENAI_API_KEY"],
+        words: &["codex", "chatgpt", "subscription", "openai", "gpt", "repo", "refactor", "cod"],
+        why: "Answers with OpenAI's models, by an API key or by the ChatGPT account of the Codex CLI.",
+        needs: &["OPENAI_API_KEY or CODEX_HOME"],
     },
     Row {
         plugin: "command",
@@ -75,8 +75,8 @@ const ROWS: &[Row] = &[
     },
     Row {
         plugin: "admin",
-        words: &["health", "diagnos", "config", "setting", "setup", "status", "plugin"],
-        why: "Says what this runtime is set up with and whether it is well.",
+        words: &["health", "diagnos", "config", "setting", "setup", "status", "plugin", "cost", "spen", "budget"],
+        why: "Says what this runtime is set up with, whether it is well, and what calls of models have cost.",
         needs: &[],
     },
     Row {

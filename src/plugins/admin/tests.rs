@@ -1,13 +1,15 @@
 //! The skills as a client gets them, with plugins that stand for real ones.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::config::{CommandSkill, Config, SETTINGS, Secret};
-use crate::model::{Fold, Message, Request, Role};
+use crate::config::{CommandSkill, Config, SETTINGS, Secret, Spend};
+use crate::model::{Day, Fold, Ledger, LedgerError, LedgerRow, Message, Request, Role};
 use crate::plugins::{Meter, Plugin, Readiness, command, offline};
 
 fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
@@ -57,7 +59,7 @@ async fn a_fresh_machine_is_healthy_and_told_about_models() {
         {
           "severity": "info",
           "problem": "No model is configured; requests are answered offline, from the skill catalogue.",
-          "fix": "Set ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL for a local server."
+          "fix": "Set ANTHROPIC_API_KEY, OPENAI_API_KEY, or OPENAI_COMPATIBLE_URL for a local server; `open-think providers` lists every way."
         }
       ]
     }
@@ -107,6 +109,35 @@ async fn a_runtime_that_cannot_answer_or_keep_is_unhealthy() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let homeless = Config { state_dir: file.path().join("state"), ..Config::default() };
     assert_eq!(run(&homeless, &[], "admin-health-check", json!({})).await["healthy"], false);
+}
+
+/// A ledger on a disk that is broken.
+struct Damaged;
+
+#[async_trait]
+impl Ledger for Damaged {
+    async fn add(&self, _: Vec<LedgerRow>) -> Result<(), LedgerError> {
+        Err(LedgerError("it is damaged".to_owned()))
+    }
+
+    async fn rows(&self, _: Day, _: Day) -> Result<Vec<LedgerRow>, LedgerError> {
+        Err(LedgerError("it is damaged".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn spending_that_cannot_be_counted_is_unhealthy() {
+    for (cap, problem) in [(None, "What is spent can neither be read"), (Some(1), "no model is called")] {
+        let dir = TempDir::new().unwrap();
+        let spend = Spend { daily_cap_nano_usd: cap, ..Spend::default() };
+        let config = Config { state_dir: dir.path().to_owned(), spend, ..Config::default() };
+        let meter = Meter::new(&config.spend, Some(Arc::new(Damaged)), Default::default());
+        let plugin = super::build(&config, &[], &meter);
+        let report = plugin.skills[1].run(json!({})).await.unwrap();
+        assert_eq!(report["healthy"], false, "{report}");
+        let problems: Vec<_> = report["issues"].as_array().unwrap().iter().map(|issue| &issue["problem"]).collect();
+        assert!(problems.iter().any(|text| text.as_str().unwrap().contains(problem)), "{problems:?}");
+    }
 }
 
 #[tokio::test]
@@ -182,10 +213,11 @@ async fn the_setup_is_shown_without_secrets() {
 
 #[tokio::test]
 async fn goals_lead_to_plugins() {
-    let plugins = ["cloudflare", "anthropic", "openai-compatible", "command"].map(missing);
+    let plugins = ["cloudflare", "anthropic", "openai-compatible", "codex", "command"].map(missing);
     let mut lines = Vec::new();
-    for goal in ["dns", "a local model", "chat with Claude about my code", "run a backup script", "xyzzy", "said aisle"]
-    {
+    let goals =
+        ["dns", "a local model", "chat with Claude about my code", "run a backup script", "xyzzy", "said aisle"];
+    for goal in goals.into_iter().chain(["my ChatGPT subscription", "what was spent"]) {
         let found = run(&Config::default(), &plugins, "admin-suggest-plugins", json!({"goal": goal})).await;
         let suggested = found["suggestions"].as_array().unwrap().iter().map(|row| row["plugin"].as_str().unwrap());
         lines.push(format!("{goal}: {}", suggested.collect::<Vec<_>>().join(", ")));
@@ -193,10 +225,12 @@ async fn goals_lead_to_plugins() {
     insta::assert_snapshot!(lines.join("\n"), @r"
     dns: cloudflare
     a local model: openai-compatible, anthropic
-    chat with Claude about my code: anthropic, openai-compatible
+    chat with Claude about my code: anthropic, openai-compatible, codex
     run a backup script: command
     xyzzy: anthropic, openai-compatible, command
     said aisle: anthropic, openai-compatible, command
+    my ChatGPT subscription: codex, anthropic, openai-compatible
+    what was spent: admin
     ");
     let dns = run(&Config::default(), &plugins, "admin-suggest-plugins", json!({"goal": "dns"})).await;
     insta::assert_json_snapshot!(dns, @r#"
@@ -207,8 +241,7 @@ async fn goals_lead_to_plugins() {
           "plugin": "cloudflare",
           "why": "Reads the zones and DNS records of a Cloudflare account.",
           "needs": [
-            "CLOUDFLARE_API_TOKEN",
-            "CLOUDFLARE_ACCOUNT_ID"
+            "CLOUDFLARE_API_TOKEN"
           ],
           "configured": false
         }

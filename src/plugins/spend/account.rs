@@ -41,7 +41,7 @@ pub(super) struct Account {
 #[derive(Default)]
 struct State {
     calls: u64,
-    /// What the calls under way will cost at least, estimated.
+    /// What the calls under way may cost, estimated.
     reserved_nano_usd: u64,
     waiting: Rows,
     /// Taken by the write that is under way.

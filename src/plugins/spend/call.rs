@@ -4,17 +4,15 @@
 //! that broke off or was cancelled the output is at least what had come by then. A call that failed before its answer
 //! counts only where the model may have worked all the same: it took too long, was cancelled, or its answer broke off.
 
-use std::sync::Arc;
-
-use super::account::Account;
-use super::{estimate, price};
+use super::{Meter, estimate, price};
 use crate::config::Price;
 use crate::model::{Delta, ErrorKind, LedgerRow, ProviderError, Tally, Usage};
 
 /// Ended when it is dropped, if not before.
 pub(super) struct Call {
-    pub(super) account: Arc<Account>,
+    pub(super) meter: Meter,
     pub(super) provider: String,
+    /// As it was asked for; empty until the answer says it, where the provider was left to choose.
     pub(super) model: String,
     pub(super) price: Option<Price>,
     pub(super) input_tokens: u64,
@@ -40,6 +38,7 @@ impl Call {
     pub(super) fn note(&mut self, delta: &mut Delta) {
         self.written += estimate::written(delta);
         match delta {
+            Delta::Model(model) => self.answered_by(model),
             Delta::Usage(usage) => {
                 self.usage.replace_with(*usage);
                 if self.usage.cost_nano_usd.is_none() {
@@ -51,6 +50,16 @@ impl Call {
                 self.end();
             }
             _ => {}
+        }
+    }
+
+    /// The model that answers has its price even where nobody named it, or not by this name.
+    fn answered_by(&mut self, model: &str) {
+        if self.price.is_none() {
+            self.price = self.meter.price(&self.provider, model);
+        }
+        if self.model.is_empty() {
+            self.model = self.meter.name(model);
         }
     }
 
@@ -67,7 +76,7 @@ impl Call {
             Progress::Open => Some(self.row(false)),
             Progress::Finished => Some(self.row(true)),
         };
-        self.account.end(self.reserved_nano_usd, spent);
+        self.meter.account.end(self.reserved_nano_usd, spent);
     }
 
     fn row(&self, finished: bool) -> LedgerRow {
@@ -83,7 +92,7 @@ impl Call {
             usage.cost_nano_usd = self.price.as_ref().map(|price| price::cost(price, &usage));
         }
         LedgerRow {
-            day: self.account.today(),
+            day: self.meter.account.today(),
             provider: self.provider.clone(),
             model: self.model.clone(),
             tally: Tally::of_call(&usage, estimated),

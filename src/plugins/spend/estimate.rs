@@ -9,6 +9,9 @@ const BYTES_A_TOKEN: usize = 4;
 /// Vendors bill an image at roughly this, however many bytes it has.
 const IMAGE: usize = 1500 * BYTES_A_TOKEN;
 
+/// What an answer comes to that is not limited more narrowly.
+const ANSWER: u64 = 1000;
+
 pub(super) fn tokens(bytes: usize) -> u64 {
     bytes.div_ceil(BYTES_A_TOKEN) as u64
 }
@@ -20,6 +23,11 @@ pub(super) fn input_tokens(request: &Request) -> u64 {
     let tools =
         request.tools.iter().map(|tool| tool.name.len() + tool.description.len() + tool.input_schema.text().len());
     tokens(system + blocks.map(block).sum::<usize>() + tools.sum::<usize>())
+}
+
+/// What a model may write. Limits are set high to be out of the way, and are no measure of the answer.
+pub(super) fn output_tokens(request: &Request) -> u64 {
+    request.max_tokens.map_or(ANSWER, |limit| u64::from(limit).min(ANSWER))
 }
 
 fn block(block: &Block) -> usize {
@@ -72,5 +80,8 @@ mod tests {
         let source = ImageSource::Url { url: "https://h/x".to_owned() };
         request.messages[0].blocks.push(Block::Image { source });
         assert_eq!(input_tokens(&request), 1505);
+        assert_eq!(output_tokens(&request), 1000);
+        assert_eq!(output_tokens(&Request { max_tokens: Some(5), ..Request::default() }), 5);
+        assert_eq!(output_tokens(&Request { max_tokens: Some(64_000), ..Request::default() }), 1000);
     }
 }

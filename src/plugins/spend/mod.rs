@@ -2,8 +2,9 @@
 //!
 //! A [`Meter`] stands around every provider of a plugin (`super::gate` sees to it), so that turns, skills, fallbacks
 //! and streams pass through it alike. A call costs what its vendor says, or what the `[[price]]` tables make of its
-//! tokens. Once the cap is reached no call is made but of models whose price is given as nothing. What a model without
-//! a price costs is not known: it is called until then, counted apart, and told of, for the cap does not hold for it.
+//! tokens. Once the cap is reached no call is made but of models whose price is given as nothing. Calls under way count
+//! with what they may cost, so that many at once do not run past the cap together. What a model without a price costs is
+//! not known: it is called until then, counted apart, and told of, for the cap does not hold for it.
 //!
 //! `account` holds the sums and decides, `call` follows one call, `price` and `estimate` reckon, `rows` are the sums on
 //! their way to the ledger.
@@ -34,6 +35,8 @@ use call::{Call, Progress};
 
 const HINT: &str =
     "raise DAILY_SPEND_CAP_USD or wait until 00:00 UTC; a model with a [[price]] of 0 may still be called";
+
+const HINT_UNDER_WAY: &str = "ask again when the calls under way have ended, or raise DAILY_SPEND_CAP_USD";
 
 /// Names come from clients, and need not be longer to be told apart.
 const NAME_BYTES: usize = 200;
@@ -104,14 +107,15 @@ impl Meter {
 
     async fn begin(&self, provider: &dyn Provider, request: &Request) -> Result<Call, ProviderError> {
         let model = request.model.as_deref().or(provider.default_model()).unwrap_or_default();
-        let price = price::find(&self.prices, provider.id(), model).cloned();
+        let price = self.price(provider.id(), model);
         let input_tokens = estimate::input_tokens(request);
-        let usage = Usage { input_tokens: Some(input_tokens), ..Usage::default() };
+        let output_tokens = Some(estimate::output_tokens(request));
+        let usage = Usage { input_tokens: Some(input_tokens), output_tokens, ..Usage::default() };
         let reserved_nano_usd = price.as_ref().map_or(0, |price| price::cost(price, &usage));
         let free = price.as_ref().is_some_and(price::is_free);
         self.account.begin(reserved_nano_usd, free).await.map_err(refused)?;
         Ok(Call {
-            account: Arc::clone(&self.account),
+            meter: self.clone(),
             provider: provider.id().to_owned(),
             model: self.name(model),
             price,
@@ -121,6 +125,10 @@ impl Meter {
             written: 0,
             progress: Progress::Open,
         })
+    }
+
+    fn price(&self, provider: &str, model: &str) -> Option<Price> {
+        price::find(&self.prices, provider, model).cloned()
     }
 
     /// A key that stands where a name should is not kept.
@@ -134,7 +142,11 @@ impl Meter {
 fn refused(refused: Refused) -> ProviderError {
     match refused {
         Refused::Capped(standing, cap) => {
-            ProviderError::new(ErrorKind::SpendCap, reached(&standing, cap)).with_hint(HINT)
+            let error = ProviderError::new(ErrorKind::SpendCap, reached(&standing, cap));
+            match standing.tally.cost_nano_usd < cap {
+                true => ProviderError { retryable: true, ..error.with_hint(HINT_UNDER_WAY) },
+                false => error.with_hint(HINT),
+            }
         }
         Refused::Unknown(error) => {
             let message = format!("what was spent today cannot be read, so the daily cap cannot be kept: {error}");
@@ -147,7 +159,7 @@ fn reached(standing: &Standing, cap: u64) -> String {
     let spent = dollars(standing.tally.cost_nano_usd);
     let under_way = match standing.reserved_nano_usd {
         0 => String::new(),
-        reserved => format!(", and calls under way cost at least {}", dollars(reserved)),
+        reserved => format!(", and calls under way may cost {}", dollars(reserved)),
     };
     format!("the daily cap of {} is reached: {spent} are spent today (UTC){under_way}", dollars(cap))
 }

@@ -227,22 +227,23 @@ async fn a_cap_of_nothing_allows_nothing_but_what_is_free() {
 }
 
 #[tokio::test]
-async fn calls_under_way_count_with_what_they_will_cost_at_least() {
-    // Room for two and a half: each reads four tokens.
-    let world = world(Some(10_000), vec![price("m")]);
-    let fake = Fake::that_hangs(vec![text("a")]);
-    let watched = world.meter.watch(fake.clone());
-    let calls = (0..10).map(|_| watched.stream(hello()));
-    let (begun, refused): (Vec<_>, Vec<_>) =
-        futures_util::future::join_all(calls).await.into_iter().partition(Result::is_ok);
-    assert_eq!((begun.len(), refused.len(), fake.asked()), (3, 7, 3), "the third begins below the cap");
-    let error = refused.into_iter().next().unwrap().err().unwrap();
-    assert!(
-        error.message.ends_with("$0.00 are spent today (UTC), and calls under way cost at least $0.000012"),
-        "{error}"
-    );
-    drop(begun);
-    assert_eq!(world.meter.allowance().await.unwrap().today.tally.calls, 3);
+async fn calls_under_way_count_with_what_they_may_cost() {
+    // Each reads four tokens and may write a thousand, or as many as it is allowed: room for two and a half.
+    for (max_tokens, cap, under_way) in [(None, 5_010_000, "$0.006012"), (Some(3), 25_000, "$0.00003")] {
+        let world = world(Some(cap), vec![price("m")]);
+        let fake = Fake::that_hangs(vec![text("a")]);
+        let watched = world.meter.watch(fake.clone());
+        let calls = (0..10).map(|_| watched.stream(Request { max_tokens, ..hello() }));
+        let (begun, refused): (Vec<_>, Vec<_>) =
+            futures_util::future::join_all(calls).await.into_iter().partition(Result::is_ok);
+        assert_eq!((begun.len(), refused.len(), fake.asked()), (3, 7, 3), "the third begins below the cap");
+        let error = refused.into_iter().next().unwrap().err().unwrap();
+        let end = format!("$0.00 are spent today (UTC), and calls under way may cost {under_way}");
+        assert!(error.message.ends_with(&end), "{error}");
+        assert!(error.retryable && error.hint.unwrap().starts_with("ask again when the calls under way have ended"));
+        drop(begun);
+        assert_eq!(world.meter.allowance().await.unwrap().today.tally.calls, 3);
+    }
 }
 
 #[tokio::test]
@@ -251,6 +252,24 @@ async fn a_call_without_a_price_is_made_and_counted_apart() {
     world.ask(&Fake::new(answer(usage(5, 5))), None).await.unwrap();
     let tally = world.today().await;
     assert_eq!((tally.calls, tally.unpriced_calls, tally.cost_nano_usd), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn the_model_that_answers_gives_the_price_and_the_name_that_nobody_said() {
+    let world = world(Some(DOLLAR), vec![price("chosen"), price("m-2026")]);
+    let by = |model: &str| {
+        let parts = [Ok(Delta::Model(model.to_owned()))].into_iter().chain(answer(usage(1_000_000, 0)));
+        Fake::new(parts.collect())
+    };
+    let deltas = world.ask(&by("m-2026"), Some("m-latest")).await.unwrap();
+    let told = |delta: &Delta| matches!(delta, Delta::Usage(usage) if usage.cost_nano_usd == Some(DOLLAR));
+    assert!(deltas.iter().any(told), "{deltas:?}");
+    assert!(world.ask(&by("chosen"), Some("")).await.is_err(), "the cap is reached");
+    *world.now.lock().unwrap() += 1;
+    world.ask(&by("chosen"), Some("")).await.unwrap();
+    let rows = world.meter.rows(Day::default(), world.meter.day()).await.unwrap();
+    let shown: Vec<_> = rows.iter().map(|row| (row.model.as_str(), row.tally.cost_nano_usd)).collect();
+    assert_eq!(shown, [("m-latest", DOLLAR), ("chosen", DOLLAR)]);
 }
 
 #[tokio::test]

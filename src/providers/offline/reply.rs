@@ -5,8 +5,8 @@ use super::{Call, Entry, input, render};
 use crate::model::ToolResult;
 
 /// The last line of every final answer.
-const NO_MODEL: &str = "No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, \
-                        or OPENAI_COMPATIBLE_URL for a local server.";
+const NO_MODEL: &str = "No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, OPENAI_API_KEY, \
+                        or OPENAI_COMPATIBLE_URL for a local server; `open-think providers` lists every way.";
 
 const MAX_PROPOSALS: usize = 3;
 const MAX_NAMED: usize = 5;

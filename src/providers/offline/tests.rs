@@ -131,7 +131,7 @@ async fn orders_are_followed_to_the_letter() {
     {"skill":"nowhere","input":{"a": [1]}}
     ```
 
-    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL for a local server.
+    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, OPENAI_API_KEY, or OPENAI_COMPATIBLE_URL for a local server; `open-think providers` lists every way.
     "#);
 }
 
@@ -153,7 +153,7 @@ async fn up_to_three_skills_are_proposed() {
     {"skill":"admin-health-check","input":{}}
     ```
 
-    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL for a local server.
+    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, OPENAI_API_KEY, or OPENAI_COMPATIBLE_URL for a local server; `open-think providers` lists every way.
     "#);
     insta::assert_snapshot!(proposed("what to do with the zones of 'a'?").await, @r#"
     These skills fit, the best first:
@@ -170,12 +170,12 @@ async fn up_to_three_skills_are_proposed() {
     {"skill":"cf-delete-zone","input":{"zoneId":"a"}}
     ```
 
-    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL for a local server.
+    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, OPENAI_API_KEY, or OPENAI_COMPATIBLE_URL for a local server; `open-think providers` lists every way.
     "#);
     insta::assert_snapshot!(proposed("dns records").await, @r#"
     cf-list-dns-records fits, once it is told zoneId: `call cf-list-dns-records {"zoneId":…}`.
 
-    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL for a local server.
+    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, OPENAI_API_KEY, or OPENAI_COMPATIBLE_URL for a local server; `open-think providers` lists every way.
     "#);
 }
 
@@ -186,12 +186,12 @@ async fn what_fits_nothing_is_said_plainly() {
 
     There are admin-health-check, admin-suggest-plugins, cf-list-zones, cf-list-dns-records, browser-fetch. To call one, write for example `call admin-health-check {}`.
 
-    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL for a local server.
+    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, OPENAI_API_KEY, or OPENAI_COMPATIBLE_URL for a local server; `open-think providers` lists every way.
     ");
     insta::assert_snapshot!(acted("dns records").await, @r#"
     cf-list-dns-records fits, once it is told zoneId: `call cf-list-dns-records {"zoneId":…}`.
 
-    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL for a local server.
+    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, OPENAI_API_KEY, or OPENAI_COMPATIBLE_URL for a local server; `open-think providers` lists every way.
     "#);
     assert_eq!(acted("hello").await, proposed("hello").await);
     assert_eq!(answer(Vec::new(), tools()).await, proposed("hello").await);
@@ -200,7 +200,7 @@ async fn what_fits_nothing_is_said_plainly() {
     insta::assert_snapshot!(nothing_there.message.plain_text(), @r"
     Without a model only skills can be found here, and none fits these words.
 
-    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL for a local server.
+    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, OPENAI_API_KEY, or OPENAI_COMPATIBLE_URL for a local server; `open-think providers` lists every way.
     ");
 }
 
@@ -267,7 +267,7 @@ async fn results_are_rendered_for_people() {
 
     delete failed: denied by the user
 
-    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, or OPENAI_COMPATIBLE_URL for a local server.
+    No model is configured for this answer. To add one, set ANTHROPIC_API_KEY, OPENAI_API_KEY, or OPENAI_COMPATIBLE_URL for a local server; `open-think providers` lists every way.
     "#);
 }
 
