@@ -36,6 +36,9 @@ pub fn message(params: &wire::MessageParams) -> Result<helm::Message, ApiError> 
     if params.per_model_timeout_ms == Some(0) {
         return Err(bad("parameter 'perModelTimeoutMs' must be more than 0"));
     }
+    if params.fallback_models.len() > wire::MAX_FALLBACKS {
+        return Err(bad(&format!("parameter 'fallbackModels' must name at most {}", wire::MAX_FALLBACKS)));
+    }
     if let Some(at) = params.fallback_models.iter().position(|name| name.trim().is_empty()) {
         return Err(bad(&format!("parameter 'fallbackModels[{at}]' must name a model or a provider")));
     }
@@ -46,7 +49,7 @@ pub fn message(params: &wire::MessageParams) -> Result<helm::Message, ApiError> 
         provider: params.provider.clone(),
         model: params.model.clone(),
         max_iterations: params.max_iterations,
-        fallbacks: params.fallback_models.clone(),
+        fallbacks: params.fallback_models.iter().map(|name| name.trim().to_owned()).collect(),
         per_model_timeout: params.per_model_timeout_ms.map(Duration::from_millis),
         stream: params.stream,
         queue: params.queue,

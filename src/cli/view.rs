@@ -24,6 +24,8 @@ pub struct View {
     show: Show,
     spinner: Spinner,
     flow: Flow,
+    /// What failed last: a line about it is only of use when somebody else is asked then, for an end says it itself.
+    failed: Option<String>,
     /// Whether the output's last line is unfinished, and the error's.
     output_midway: bool,
     error_midway: bool,
@@ -36,12 +38,17 @@ impl View {
             show,
             spinner: Spinner::new(terminal),
             flow: Flow::default(),
+            failed: None,
             output_midway: false,
             error_midway: false,
         }
     }
 
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
+        let failed = self.failed.take().filter(|_| !matches!(event, Event::Error { .. } | Event::LoopDone { .. }));
+        if let Some(failed) = failed {
+            self.line(&failed, Style::Warning)?;
+        }
         match event {
             Event::TurnStart { provider, model, .. } => {
                 self.flow.restart();
@@ -68,8 +75,9 @@ impl View {
                 let why = error.as_deref().unwrap_or("failed");
                 self.line(&format!("✗ {skill}: {why}"), Style::Bad)?;
             }
-            Event::AttemptFailed { provider, error, .. } => {
-                self.line(&format!("✗ {provider}: {error}"), Style::Warning)?;
+            Event::AttemptFailed { provider, model, error, .. } => {
+                let model = model.as_ref().map(|model| format!(" · {model}")).unwrap_or_default();
+                self.failed = Some(format!("✗ {provider}{model}: {error}"));
             }
             _ => {}
         }

@@ -12,6 +12,9 @@ use super::{ErrorData, SessionMessage, Token};
 
 pub const DEFAULT_SESSION: &str = "conductor:default";
 
+/// Each failed one is told to the client, and takes its time.
+pub const MAX_FALLBACKS: usize = 16;
+
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MessageParams {
@@ -38,6 +41,7 @@ pub struct MessageParams {
     /// that is no provider is a model of the turn's own. In `selective` and `auto` a fallback that can only propose is
     /// passed over.
     #[serde(default, deserialize_with = "list")]
+    #[schemars(length(max = MAX_FALLBACKS))]
     pub fallback_models: Vec<String>,
     /// Milliseconds after which a model whose answer is not complete counts as failed and is hung up on.
     #[serde(default)]

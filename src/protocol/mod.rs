@@ -15,8 +15,8 @@ mod skill;
 
 pub use conductor::{
     ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, Attempt, Content, ContentBlock,
-    DEFAULT_SESSION, Decision, Halted, InterruptParams, InterruptResult, MessageParams, MessageResult, Mode,
-    StopReason, SubscribeParams, SubscribeResult, SuggestedAction, TraceEntry, TurnError, TurnResult,
+    DEFAULT_SESSION, Decision, Halted, InterruptParams, InterruptResult, MAX_FALLBACKS, MessageParams, MessageResult,
+    Mode, StopReason, SubscribeParams, SubscribeResult, SuggestedAction, TraceEntry, TurnError, TurnResult,
     UnsubscribeParams, Usage, Wait,
 };
 pub use daemon::{Empty, RunningTurn, StatusParams, StatusResult, UsageToday};

@@ -195,5 +195,7 @@ async fn a_name_that_is_empty_is_refused_with_its_place() {
         assert_eq!(error["data"]["code"], "E_BAD_REQUEST");
         assert_eq!(error["message"], "parameter 'fallbackModels[1]' must name a model or a provider");
     }
+    let error = wire.ask("conductor.message", say("propose", false, json!(vec!["offline"; 17]))).await;
+    assert_eq!(error.expect_err("too many")["message"], "parameter 'fallbackModels' must name at most 16");
     assert_eq!(server.asked().len(), 0);
 }
