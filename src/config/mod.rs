@@ -63,6 +63,8 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Anthropic {
     pub api_key: Option<Secret>,
+    /// In place of the key.
+    pub auth_token: Option<Secret>,
     /// With or without a trailing `/v1`.
     pub base_url: Url,
     pub default_model: Option<String>,
@@ -234,8 +236,9 @@ impl Config {
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let Codex { api_key, access_token, id_token, .. } = &self.codex;
         let of_cloudflare = [&self.cloudflare.api_token, &self.ai_gateway.auth_token];
-        let others = [&self.anthropic.api_key, &self.openai_compatible.key, api_key, access_token, id_token];
-        of_cloudflare.into_iter().chain(others).flatten()
+        let of_anthropic = [&self.anthropic.api_key, &self.anthropic.auth_token];
+        let others = [&self.openai_compatible.key, api_key, access_token, id_token];
+        of_cloudflare.into_iter().chain(of_anthropic).chain(others).flatten()
     }
 }
 
@@ -277,7 +280,8 @@ impl Default for Config {
 
 impl Default for Anthropic {
     fn default() -> Self {
-        Self { api_key: None, base_url: constant("https://api.anthropic.com"), default_model: None }
+        let base_url = constant("https://api.anthropic.com");
+        Self { api_key: None, auth_token: None, base_url, default_model: None }
     }
 }
 

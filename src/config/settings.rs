@@ -66,6 +66,12 @@ pub const SETTINGS: &[Setting] = &[
         put: Put::Secret(|config, value| config.anthropic.api_key = Some(value)),
     },
     Setting {
+        name: "ANTHROPIC_AUTH_TOKEN",
+        about: "A token sent as `Authorization: Bearer` where ANTHROPIC_API_KEY is not set: of a sign-in, or a proxy's.",
+        default: None,
+        put: Put::Secret(|config, value| config.anthropic.auth_token = Some(value)),
+    },
+    Setting {
         name: "ANTHROPIC_BASE_URL",
         about: "Where the Anthropic API is, with or without a trailing /v1.",
         default: Some("https://api.anthropic.com"),

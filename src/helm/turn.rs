@@ -68,9 +68,9 @@ impl Turn {
                 _ => Step::End { stop: stop_reason(&answer.stop), halted: None },
             };
         }
-        // An answer that hit the limit may have lost the end of its last call, however well it parses.
-        let cut = (answer.stop == Stop::MaxTokens).then(|| calls.len() - 1);
-        let plan = |(index, call): (usize, &&ToolCall)| self.plan(call, cut == Some(index), skills);
+        let cut = cut_short(&answer.stop);
+        let last = calls.len() - 1;
+        let plan = |(index, call): (usize, &&ToolCall)| self.plan(call, cut.filter(|_| index == last), skills);
         Step::Skills(calls.iter().enumerate().map(plan).collect())
     }
 
@@ -89,7 +89,7 @@ impl Turn {
         Step::CallModel
     }
 
-    fn plan(&self, call: &ToolCall, cut: bool, skills: &Registry) -> Planned {
+    fn plan(&self, call: &ToolCall, cut: Option<&str>, skills: &Registry) -> Planned {
         let (input, verdict) = match call.input() {
             Err(fault) => (Value::String(call.arguments.clone()), Verdict::Refuse(fault)),
             Ok(input) => {
@@ -97,7 +97,7 @@ impl Turn {
                 (input, verdict)
             }
         };
-        let verdict = if cut { Verdict::Refuse("the call was cut off at the token limit".into()) } else { verdict };
+        let verdict = cut.map_or(verdict, |why| Verdict::Refuse(why.to_owned()));
         Planned { call: call.clone(), input, verdict }
     }
 
@@ -119,6 +119,16 @@ impl Turn {
 impl Planned {
     pub fn is_held(&self) -> bool {
         matches!(self.verdict, Verdict::Hold(_))
+    }
+}
+
+/// Why an answer that stopped so may have lost the end of its last call, however well that parses.
+fn cut_short(stop: &Stop) -> Option<&'static str> {
+    match stop {
+        Stop::MaxTokens => Some("the call was cut off at the token limit"),
+        Stop::ContextExceeded => Some("the call was cut off at the end of the model's context"),
+        Stop::Refusal(_) | Stop::ContentFilter => Some("the answer was stopped before the call was complete"),
+        Stop::EndTurn | Stop::ToolUse | Stop::Pause | Stop::StopSequence | Stop::Other(_) => None,
     }
 }
 

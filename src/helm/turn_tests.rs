@@ -92,6 +92,10 @@ fn bad_calls_are_refused_with_the_reason() {
 fn a_cut_answer_does_not_run_its_last_call() {
     let cut = verdicts(Mode::Auto, Stop::MaxTokens, &[("look", "{}"), ("wipe", "{}")]);
     assert_eq!(cut, "run {} safe=true | refuse: the call was cut off at the token limit");
+    for stop in [Stop::ContextExceeded, Stop::ContentFilter, Stop::Refusal(None)] {
+        let cut = verdicts(Mode::Auto, stop, &[("look", ""), ("look", "")]);
+        assert!(cut.starts_with("run {} safe=true | refuse: "), "{cut}");
+    }
 }
 
 #[test]

@@ -53,6 +53,30 @@ async fn what_is_not_configured_says_so_and_still_has_its_skills() {
     assert!(run(&plugin, "cf-verify", json!({})).await.unwrap_err().hint.unwrap().contains("CLOUDFLARE_API_TOKEN"));
 }
 
+#[tokio::test]
+async fn anthropic_takes_a_token_where_no_key_is_set() {
+    let refusal = r#"{"type":"error","error":{"type":"authentication_error","message":"no"}}"#;
+    let server = Loopback::start(vec![Answer::json(401, "", refusal), Answer::json(401, "", refusal)]).await;
+    let mut config = Config::default();
+    config.anthropic.base_url = server.url.clone();
+    config.anthropic.auth_token = Some(Secret::new("token-1"));
+    assert_eq!(anthropic::endpoints(&config).len(), 1);
+    assert!(config.secrets().any(|secret| secret.expose() == "token-1"));
+    let input = json!({ "model": "m", "messages": [{ "role": "user", "content": "Hi" }] });
+    let refused = async |config: &Config| {
+        let plugin = anthropic::build(config, &http(&[&server], config.http.clone()));
+        run(&plugin, "anthropic-chat", input.clone()).await.unwrap_err().hint.unwrap()
+    };
+    assert_eq!(refused(&config).await, "check ANTHROPIC_AUTH_TOKEN");
+    config.anthropic.api_key = Some(Secret::new("key-1"));
+    assert_eq!(refused(&config).await, "check ANTHROPIC_API_KEY");
+    let asked = server.asked();
+    let sent = |at: usize, header: &str| asked[at].contains(&format!("{header}\r\n"));
+    assert!(sent(0, "authorization: Bearer token-1") && !asked[0].contains("x-api-key"), "{}", asked[0]);
+    assert!(!asked[0].contains("anthropic-beta"), "{}", asked[0]);
+    assert!(sent(1, "x-api-key: key-1") && !asked[1].contains("authorization"), "{}", asked[1]);
+}
+
 /// A plugin can forget neither the meter nor the cap: here nothing may be spent, and all that chats is refused.
 #[tokio::test]
 async fn every_way_to_a_model_is_held_to_the_cap() {

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use reqwest::header::HeaderMap;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::sse::{Decoder, Event};
@@ -14,6 +15,8 @@ use crate::model::{Delta, ErrorKind, Metadata, ProviderError};
 
 /// An answer that is no stream is held whole.
 const MAX_WHOLE: usize = 32 * 1024 * 1024;
+/// What ends the streams of many servers.
+const END: &str = "[DONE]";
 /// Enough to quote.
 const MAX_HEAD: usize = 1024;
 
@@ -129,14 +132,17 @@ impl<D: Decode> Reader<D> {
                     self.source.redactor.redact_json(&mut raw);
                     out.push_back(Delta::Metadata(Metadata::from_iter([("response".to_owned(), raw)])));
                 }
-                self.decode.whole(&text, out)
+                let cut = || self.source.truncated();
+                self.decode.whole(&text, out).map_err(|error| if is_cut(&text) { cut() } else { error })
             }
             Shape::Events(mut events) => {
                 if self.progress() != Progress::Ended
                     && let Some(event) = events.decoder.last_event()
                 {
                     events.begun = true;
-                    self.decode.event(&event, out)?;
+                    if !is_cut(event.data) {
+                        self.decode.event(&event, out)?;
+                    }
                 }
                 match events.prose() {
                     Some(text) => Err(self.source.misunderstood(&text)),
@@ -146,6 +152,13 @@ impl<D: Decode> Reader<D> {
             }
         }
     }
+}
+
+/// Whether it is only the beginning of a document, or of the word that ends a stream.
+fn is_cut(data: &str) -> bool {
+    let data = data.trim();
+    let json = serde_json::from_str::<IgnoredAny>(data);
+    (data != END && END.starts_with(data)) || json.is_err_and(|error| error.is_eof())
 }
 
 /// A recorded answer, read without a network.
@@ -184,7 +197,11 @@ impl Events {
         let text = String::from_utf8_lossy(&self.head);
         let is_field = |line: &str| {
             let name = line.trim_start_matches('\u{FEFF}').split(':').next().unwrap_or_default();
-            line.contains(':') && matches!(name, "" | "data" | "event" | "id" | "retry" | "error")
+            match line.contains(':') {
+                true => matches!(name, "" | "data" | "event" | "id" | "retry" | "error"),
+                // Cut off in its name.
+                false => ["data", "event", "id", "retry"].iter().any(|field| field.starts_with(line)),
+            }
         };
         let lines = || text.lines().filter(|line| !line.trim().is_empty());
         (!self.begun && lines().next().is_some() && !lines().any(is_field)).then(|| text.into_owned())

@@ -4,7 +4,7 @@
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
-use super::anthropic::{self, Anthropic, AnthropicSettings};
+use super::anthropic::{self, Anthropic, AnthropicSettings, Credential};
 use super::chat::{self, Chat, ChatSettings};
 use super::codex::{Access, ByKey, Codex, KeySettings};
 use super::conversation::scenarios;
@@ -35,8 +35,8 @@ pub(super) const DIALECTS: [Dialect; 4] = [
 ];
 
 fn anthropic(server: &Loopback) -> Box<dyn Provider> {
-    let (base_url, key) = (server.url.clone(), Secret::new("sk-secret-1"));
-    let settings = AnthropicSettings { id: "vendor", upstream: UPSTREAM, base_url, key, default_model: None };
+    let (base_url, credential) = (server.url.clone(), Credential::Key(Secret::new("sk-secret-1")));
+    let settings = AnthropicSettings { id: "vendor", upstream: UPSTREAM, base_url, credential, default_model: None };
     Box::new(Anthropic::new(http(&[server], once()), settings))
 }
 

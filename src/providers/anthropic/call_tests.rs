@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Anthropic, AnthropicSettings};
+use super::{Anthropic, AnthropicSettings, Credential};
 use crate::config::{self, Secret};
 use crate::model::{Completion, ErrorKind, Fold, Message, Provider, ProviderError, Request, Role, Stop};
 use crate::providers::loopback::{Answer, Loopback, http};
@@ -28,7 +28,7 @@ fn at(server: &Loopback, path: &str) -> Anthropic {
         id: "vendor",
         upstream: UPSTREAM,
         base_url: server.url.join(path).unwrap(),
-        key: Secret::new("sk-ant-oat-1"),
+        credential: Credential::Key(Secret::new("sk-ant-oat-1")),
         default_model: Some("claude-x".to_owned()),
     };
     Anthropic::new(http(&[server], config::Http::default()), settings)

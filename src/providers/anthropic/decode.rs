@@ -31,15 +31,16 @@ impl Decoder {
     }
 
     fn begin(&mut self, message: Answer, out: &mut Deltas) -> Result<(), ProviderError> {
+        let id = message.id.unwrap_or_default();
         match &self.id {
             // A gateway that asks again in the middle of a stream repeats what it has already sent on.
-            Some(id) if *id == message.id => return Ok(()),
+            Some(known) if *known == id => return Ok(()),
             // Or it gets another answer, and the halves of two do not make one.
             Some(_) if !self.blocks.is_empty() => return Err(self.source.truncated()),
-            _ => self.id = Some(message.id),
+            _ => self.id = Some(id),
         }
         out.extend(message.model.map(Delta::Model));
-        for (index, block) in (0..).zip(message.content) {
+        for (index, block) in (0..).zip(message.content.unwrap_or_default()) {
             self.blocks.start(index, block, out);
             self.blocks.stop(index, out);
         }
@@ -163,7 +164,7 @@ impl Decode for Decoder {
 
     fn whole(&mut self, body: &str, out: &mut Deltas) -> Result<(), ProviderError> {
         let Ok(value) = serde_json::from_str::<Value>(body) else { return Err(self.source.misunderstood(body)) };
-        if value.get("error").is_some() {
+        if value.get("error").is_some_and(|error| !error.is_null()) {
             return Err(self.source.broke_off(&value));
         }
         let is_message = value.get("content").is_some_and(Value::is_array);

@@ -48,8 +48,16 @@ pub struct AnthropicSettings {
     pub upstream: Upstream,
     /// With or without `/v1`.
     pub base_url: Url,
-    pub key: Secret,
+    pub credential: Credential,
     pub default_model: Option<String>,
+}
+
+/// The two differ in the header that carries them.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    Key(Secret),
+    /// Of a person who signed in, or of a proxy that asks for one.
+    Token(Secret),
 }
 
 pub struct Anthropic {
@@ -65,8 +73,11 @@ impl Anthropic {
     }
 
     fn authorised(&self, request: HttpRequest, betas: &[&str]) -> Result<HttpRequest, ProviderError> {
-        let key = &self.settings.key;
-        let is_oauth = key.expose().starts_with(OAUTH_PREFIX);
+        let (secret, is_token) = match &self.settings.credential {
+            Credential::Key(key) => (key, false),
+            Credential::Token(token) => (token, true),
+        };
+        let is_oauth = secret.expose().starts_with(OAUTH_PREFIX);
         let betas: Vec<&str> = is_oauth.then_some(OAUTH).into_iter().chain(betas.iter().copied()).collect();
         let mut request = request.header(HeaderName::from_static("anthropic-version"), VERSION);
         if !betas.is_empty() {
@@ -75,10 +86,10 @@ impl Anthropic {
             })?;
             request = request.header(HeaderName::from_static("anthropic-beta"), value);
         }
-        if is_oauth {
-            return request.secret(AUTHORIZATION, "Bearer ", key);
+        if is_oauth || is_token {
+            return request.secret(AUTHORIZATION, "Bearer ", secret);
         }
-        request.secret(HeaderName::from_static("x-api-key"), "", key)
+        request.secret(HeaderName::from_static("x-api-key"), "", secret)
     }
 
     fn model(&self, request: &Request) -> Result<String, ProviderError> {

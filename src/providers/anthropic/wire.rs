@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -21,6 +21,7 @@ pub(super) struct Event<'a> {
     pub(super) content_block: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) delta: Option<Piece<'a>>,
+    #[serde(default, deserialize_with = "readable")]
     pub(super) usage: Option<Usage>,
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
@@ -54,15 +55,19 @@ pub(super) struct ForeignEvent {
 /// A whole message, or how one begins.
 #[derive(Debug, Deserialize)]
 pub(super) struct Answer {
-    #[serde(default)]
-    pub(super) id: String,
+    pub(super) id: Option<String>,
     pub(super) model: Option<String>,
-    #[serde(default)]
-    pub(super) content: Vec<Value>,
+    pub(super) content: Option<Vec<Value>>,
     pub(super) stop_reason: Option<String>,
     pub(super) stop_details: Option<Value>,
     pub(super) container: Option<Value>,
+    #[serde(default, deserialize_with = "readable")]
     pub(super) usage: Option<Usage>,
+}
+
+/// What cannot be read is not counted.
+fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Usage>, D::Error> {
+    Value::deserialize(deserializer).map(|usage| Usage::deserialize(usage).ok())
 }
 
 /// Counts of one call so far, never to be added to earlier ones.

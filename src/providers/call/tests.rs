@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 
 use crate::config::{self, Secret};
 use crate::model::{Delta, ErrorKind, Fold, Message, Provider, ProviderError, Request, Role, Stop};
-use crate::providers::anthropic::{Anthropic, AnthropicSettings};
+use crate::providers::anthropic::{Anthropic, AnthropicSettings, Credential};
 use crate::providers::chat::{Chat, ChatSettings};
 use crate::providers::loopback::{Answer, Loopback, http};
 use crate::providers::upstream::Upstream;
@@ -35,7 +35,7 @@ fn anthropic(server: &Loopback, key: &str) -> Anthropic {
         id: "vendor",
         upstream: UPSTREAM,
         base_url: server.url.clone(),
-        key: Secret::new(key),
+        credential: Credential::Key(Secret::new(key)),
         default_model: Some("claude-x".to_owned()),
     };
     Anthropic::new(http(&[server], config::Http::default()), settings)

@@ -1,6 +1,8 @@
 //! Thoughts that a server shows, and the name of the field it shows them in: they must go back under the same name,
 //! or the next turn is refused by some and loses its thread with others.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::wire::{Assistant, Piece};
@@ -76,13 +78,21 @@ fn merge(old: &mut Map<String, Value>, new: &Map<String, Value>) {
     }
 }
 
-/// The reverse: a thought of an earlier turn put where it came from.
+/// The reverse: a thought of an earlier turn put where it came from. A message has one place for all of its thoughts.
 pub(super) fn give_back<'a>(text: &'a str, value: &'a Value, message: &mut Assistant<'a>) {
     match value.get("field").and_then(Value::as_str) {
-        Some(CONTENT) => message.reasoning_content = Some(text),
-        Some(PLAIN) => message.reasoning = Some(text),
+        Some(CONTENT) => think(&mut message.reasoning_content, text),
+        Some(PLAIN) => think(&mut message.reasoning, text),
         _ => {}
     }
-    message.reasoning_details = value.get("details").or(message.reasoning_details);
-    message.thinking_blocks = value.get("blocks").or(message.thinking_blocks);
+    let list = |name: &str| value.get(name).and_then(Value::as_array).into_iter().flatten();
+    message.reasoning_details.extend(list("details"));
+    message.thinking_blocks.extend(list("blocks"));
+}
+
+fn think<'a>(field: &mut Option<Cow<'a, str>>, text: &'a str) {
+    match field {
+        Some(before) => before.to_mut().push_str(text),
+        None => *field = Some(Cow::Borrowed(text)),
+    }
 }

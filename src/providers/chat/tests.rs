@@ -9,7 +9,7 @@ use super::encode;
 use super::vendors::vendor;
 use super::{Chat, ChatSettings};
 use crate::config::{self, Secret};
-use crate::model::{Block, Message, Request, Role, ToolCall};
+use crate::model::{Block, Message, Opaque, Request, Role, ToolCall};
 use crate::providers::conversation::{self, MODEL};
 use crate::providers::fixtures;
 use crate::providers::http::HttpRequest;
@@ -63,6 +63,27 @@ fn quirk_17_signed_thoughts_go_back_in_full() {
     let blocks = json!([{ "type": "thinking", "thinking": "Hm.", "signature": "s" }]);
     let message = given_back(&json!({ "field": "reasoning_content", "blocks": blocks }), &json!({}));
     assert_eq!((&message["thinking_blocks"], &message["reasoning_content"]), (&blocks, &json!("Hm.")));
+}
+
+#[test]
+fn quirk_17_several_thoughts_of_one_answer_all_go_back() {
+    let thought = |text: &str, value: Value| {
+        let opaque = Opaque { dialect: super::DIALECT.to_owned(), model: MODEL.to_owned(), value };
+        Block::Reasoning { text: text.to_owned(), opaque: Some(opaque) }
+    };
+    let said = |text: &str| Block::Text { text: text.to_owned() };
+    let given_back = |first: Value, second: Value| {
+        let blocks = vec![thought("One. ", first), said("A"), thought("Two.", second), said("B")];
+        let messages = vec![Message { role: Role::Assistant, blocks }];
+        sent(&Request { messages, ..Request::default() }, "localhost")["messages"][0].take()
+    };
+    let named = || json!({ "field": "reasoning_content" });
+    assert_eq!(given_back(named(), named())["reasoning_content"], "One. Two.");
+    let listed = |name: &str, n: u32| json!({ "field": "reasoning", name: [{ "signature": n }] });
+    let details = given_back(listed("details", 1), listed("details", 2));
+    let both = json!([{ "signature": 1 }, { "signature": 2 }]);
+    assert_eq!((&details["reasoning"], &details["reasoning_details"]), (&json!("One. Two."), &both));
+    assert_eq!(given_back(listed("blocks", 1), listed("blocks", 2))["thinking_blocks"], both);
 }
 
 #[test]

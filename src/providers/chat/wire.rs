@@ -184,13 +184,13 @@ pub(in crate::providers) enum Message<'a> {
 pub(in crate::providers) struct Assistant<'a> {
     pub(in crate::providers) content: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::providers) reasoning_content: Option<&'a str>,
+    pub(in crate::providers) reasoning_content: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::providers) reasoning: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::providers) reasoning_details: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::providers) thinking_blocks: Option<&'a Value>,
+    pub(in crate::providers) reasoning: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::providers) reasoning_details: Vec<&'a Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::providers) thinking_blocks: Vec<&'a Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::providers) tool_calls: Vec<Call<'a>>,
 }

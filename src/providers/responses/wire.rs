@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -36,11 +36,17 @@ pub(super) struct Response {
     pub(super) status: Option<String>,
     pub(super) model: Option<String>,
     pub(super) output: Option<Vec<Value>>,
+    #[serde(default, deserialize_with = "readable")]
     pub(super) usage: Option<Usage>,
     pub(super) error: Option<Value>,
     pub(super) incomplete_details: Option<Incomplete>,
     /// The ChatGPT backend's way to say that the model has more to do.
     pub(super) end_turn: Option<bool>,
+}
+
+/// What cannot be read is not counted.
+fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Usage>, D::Error> {
+    Value::deserialize(deserializer).map(|usage| Usage::deserialize(usage).ok())
 }
 
 #[derive(Debug, Deserialize)]

@@ -77,7 +77,10 @@ impl Upstream {
         let asked = wait(verdict, &envelope, now).or_else(|| retry::delay_in_words(said));
         let mut error = ProviderError::new(verdict.kind, message).with_retry_after(asked);
         error.status = status;
-        self.hinted(error, verdict.hint)
+        match envelope.resets_at.or(envelope.resets_in) {
+            Some(_) => resets::told(self.hinted(error, verdict.hint), now),
+            None => self.hinted(error, verdict.hint),
+        }
     }
 
     /// For an answer that says success and is not what the protocol says.

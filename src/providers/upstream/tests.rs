@@ -261,5 +261,7 @@ fn errors_inside_an_answer() {
     let error = check(json!({"code": "tool_use_failed", "status_code": 400, "message": "no"}));
     assert_eq!((error.kind, error.status, error.retryable), (ErrorKind::InvalidRequest, Some(400), false));
     assert_eq!(check(json!({"code": 502, "message": "bad gateway"})).kind, ErrorKind::Unavailable);
+    let error = check(json!({"code": "usage_limit_reached", "message": "no more", "resets_at": 3600}));
+    assert_eq!(error.message, "Vendor broke off with an error: no more (until Thu, 01 Jan 1970 01:00:00 GMT)");
     assert_eq!(check(json!("Context size has been exceeded")).kind, ErrorKind::ContextTooLong);
 }
