@@ -24,6 +24,10 @@ impl Home {
 [helm]
 approval_timeout_ms = 20000
 
+[http]
+max_retries = 1
+discover = false
+
 [[skill]]
 id = "read-note"
 description = "Gives its input back."

@@ -4,6 +4,7 @@
 
 mod client;
 mod editor;
+mod faults;
 mod home;
 mod models;
 mod node;

@@ -9,7 +9,7 @@ use crate::home::{Home, PROGRAM};
 use crate::upstream::{DIALECTS, Dialect, Upstream};
 
 /// Goes through the dialects with a fresh home, daemon and upstream each.
-fn with_each_dialect(check: impl Fn(Dialect, &mut Client, &mut Upstream)) {
+pub fn with_each_dialect(check: impl Fn(Dialect, &mut Client, &mut Upstream)) {
     for dialect in DIALECTS {
         let home = Home::new();
         let Some(mut upstream) = Upstream::start(&home) else { return };

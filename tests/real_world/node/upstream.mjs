@@ -39,6 +39,20 @@ toolTurn("read and write", [call("read-note", { name: "quince" }), call("write-n
 // It never has enough.
 mock.on({ userMessage: "go on for ever" }, { toolCalls: [call("read-note", { name: "again" })] });
 
+// Faults: the first two pass, the others stay.
+const once = (userMessage, status, error, more) => {
+  mock.on({ userMessage, sequenceIndex: 0 }, { status, error, ...more });
+  mock.on({ userMessage }, { content: "Better now." });
+};
+once("limit once", 429, { message: "slow down", type: "rate_limit_error" }, { retryAfter: 1 });
+once("overload once", 529, { message: "Overloaded", type: "overloaded_error" });
+const faulty = (userMessage, options) => mock.on({ userMessage }, { content: "word ".repeat(40) }, options);
+faulty("be dropped", { chaos: { dropRate: 1 } });
+faulty("be garbled", { chaos: { malformedRate: 1 } });
+faulty("be hung up on", { chaos: { disconnectRate: 1 } });
+faulty("be cut short", { chunkSize: 5, truncateAfterChunks: 4 });
+faulty("be cut off", { chunkSize: 5, latency: 50, disconnectAfterMs: 300 });
+
 await mock.start();
 console.log(JSON.stringify({ url: mock.url }));
 
