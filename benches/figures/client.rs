@@ -13,8 +13,9 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_open-think");
 
 pub struct Daemon {
     process: Child,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+    /// Gone once it has hung up.
+    stdin: Option<ChildStdin>,
+    stdout: Option<BufReader<ChildStdout>>,
     line: Vec<u8>,
     last_id: u64,
 }
@@ -46,8 +47,10 @@ impl Daemon {
         command.env("XDG_STATE_HOME", home.join("state")).env("XDG_CONFIG_HOME", home.join("config"));
         command.envs(settings);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the daemon starts");
-        let stdin = process.stdin.take().expect("its input is piped");
-        let stdout = BufReader::with_capacity(256 * 1024, process.stdout.take().expect("its output is piped"));
+        let stdin = process.stdin.take();
+        assert!(stdin.is_some(), "its input is piped");
+        let stdout = process.stdout.take().expect("its output is piped");
+        let stdout = Some(BufReader::with_capacity(256 * 1024, stdout));
         Self { process, stdin, stdout, line: Vec::new(), last_id: 0 }
     }
 
@@ -89,8 +92,26 @@ impl Daemon {
         self.last_id += 1;
         let id = self.last_id;
         let frame = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{params}}}\n");
-        self.stdin.write_all(frame.as_bytes()).expect("the daemon listens");
+        self.stdin.as_mut().expect("it is open").write_all(frame.as_bytes()).expect("the daemon listens");
         id
+    }
+
+    pub fn notify(&mut self, method: &str, params: &str) {
+        let frame = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\",\"params\":{params}}}\n");
+        self.stdin.as_mut().expect("it is open").write_all(frame.as_bytes()).expect("the daemon listens");
+    }
+
+    /// The answer to a request that was taken back.
+    pub fn next_error(&mut self) {
+        self.line.clear();
+        self.stdout.as_mut().expect("it is open").read_until(b'\n', &mut self.line).expect("the daemon answers");
+        assert!(self.line.windows(7).any(|part| part == b"\"error\""), "{}", String::from_utf8_lossy(&self.line));
+    }
+
+    /// As a client does that dies.
+    pub fn hang_up(&mut self) {
+        self.stdin = None;
+        self.stdout = None;
     }
 
     /// The next frame, looked at no closer than needed.
@@ -100,7 +121,8 @@ impl Daemon {
     pub fn next(&mut self) -> Frame<'_> {
         const ANSWER: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":";
         self.line.clear();
-        let length = self.stdout.read_until(b'\n', &mut self.line).expect("the daemon answers");
+        let length =
+            self.stdout.as_mut().expect("it is open").read_until(b'\n', &mut self.line).expect("the daemon answers");
         assert!(length > 0, "the daemon is gone");
         let Some(rest) = self.line.strip_prefix(ANSWER) else { return Frame::Notification(&self.line) };
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -4,6 +4,7 @@
 //! Everything is measured in one run, over loopback, against the real program; the two sides of a row take turns, so
 //! that what else the machine does weighs on both. Nothing is asserted about time.
 
+mod cancel;
 mod client;
 mod dialect;
 mod direct;
@@ -41,7 +42,7 @@ impl Effort {
 
 type Group = fn(Effort, &mut Table);
 
-const GROUPS: [(&str, Group); 8] = [
+const GROUPS: [(&str, Group); 9] = [
     ("start", start::measure),
     ("memory", memory::measure),
     ("turn", turn::measure),
@@ -50,6 +51,7 @@ const GROUPS: [(&str, Group); 8] = [
     ("skill", skill::measure),
     ("wire", wire::measure),
     ("many", many::measure),
+    ("cancel", cancel::measure),
 ];
 
 fn main() -> ExitCode {

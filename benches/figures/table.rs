@@ -61,7 +61,10 @@ impl Table {
             Aim::None => (String::new(), ""),
         };
         let added = format!("{}{} (×{:.1})", if added < 0.0 { "" } else { "+" }, unit.show(added), ours / direct);
-        self.rows.push([what.to_owned(), unit.show(direct), unit.show(ours), added, limit, met.to_owned()]);
+        // Some figures have nothing beside them.
+        let beside = if direct == 0.0 { [String::new(), String::new()] } else { [unit.show(direct), added] };
+        let [direct, added] = beside;
+        self.rows.push([what.to_owned(), direct, unit.show(ours), added, limit, met.to_owned()]);
     }
 
     /// Something counted, that belongs to the row above.

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,8 @@ pub enum Manner {
     Burst(usize),
     /// So many chunks of text, each in a write of its own after a pause.
     Paced(usize, Duration),
+    /// The beginning of a stream, and nothing more until the other side hangs up.
+    Hold,
 }
 
 /// Cheap to clone.
@@ -29,6 +32,9 @@ struct Shared {
     manner: Mutex<Manner>,
     bodies: Mutex<Vec<Vec<u8>>>,
     written: Mutex<Vec<Instant>>,
+    /// Streams that are held, and when they were hung up on.
+    held: (Sender<()>, Mutex<Receiver<()>>),
+    closed: (Sender<Instant>, Mutex<Receiver<Instant>>),
 }
 
 impl Upstream {
@@ -36,7 +42,15 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
         let address = listener.local_addr().expect("a bound port");
         let manner = Mutex::new(Manner::AtOnce);
-        let shared = Arc::new(Shared { manner, bodies: Mutex::default(), written: Mutex::default() });
+        let (held, is_held) = channel();
+        let (closed, is_closed) = channel();
+        let shared = Arc::new(Shared {
+            manner,
+            bodies: Mutex::default(),
+            written: Mutex::default(),
+            held: (held, Mutex::new(is_held)),
+            closed: (closed, Mutex::new(is_closed)),
+        });
         let upstream = Self { address, shared };
         let server = upstream.clone();
         std::thread::spawn(move || {
@@ -71,6 +85,25 @@ impl Upstream {
         std::mem::take(&mut *self.shared.written.lock().expect("no panic"))
     }
 
+    /// Until a stream is held.
+    pub fn wait_held(&self) {
+        self.shared.held.1.lock().expect("no panic").recv().expect("it is held");
+    }
+
+    /// Until it is hung up on; when that was.
+    pub fn wait_closed(&self) -> Instant {
+        self.shared.closed.1.lock().expect("no panic").recv().expect("it is closed")
+    }
+
+    fn hold(&self, connection: &mut TcpStream, dialect: &Dialect) -> std::io::Result<()> {
+        connection.write_all(format!("{}{}", dialect.first(), dialect.text()).as_bytes())?;
+        self.shared.held.0.send(()).expect("somebody waits");
+        // Nothing more is sent on this connection: what ends is its end.
+        let _ = connection.read(&mut [0]);
+        self.shared.closed.0.send(Instant::now()).expect("somebody waits");
+        Err(std::io::ErrorKind::UnexpectedEof.into())
+    }
+
     fn serve(&self, mut connection: TcpStream) -> Option<()> {
         connection.set_nodelay(true).ok()?;
         let mut reader = BufReader::new(connection.try_clone().ok()?);
@@ -88,6 +121,7 @@ impl Upstream {
                 Manner::AtOnce if streamed => connection.write_all(dialect.stream(1).as_bytes()),
                 Manner::AtOnce => connection.write_all(dialect.document().as_bytes()),
                 Manner::Burst(chunks) => connection.write_all(dialect.stream(chunks).as_bytes()),
+                Manner::Hold => self.hold(&mut connection, dialect),
                 Manner::Paced(chunks, pause) => self.paced(&mut connection, dialect, chunks, pause),
             }
             .ok()?;

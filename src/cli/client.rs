@@ -16,7 +16,7 @@ use crate::protocol::{
     Notification, names,
 };
 use crate::rpc::{self, Peer, PeerError, Reason, RpcError, Service, Verdict};
-use crate::transport::{FrameLimits, byte_stream};
+use crate::transport::{FrameLimits, byte_stream, never};
 
 /// A turn may take as long as its model does; the user can always interrupt.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -72,7 +72,7 @@ impl Client {
     /// Connects to a daemon in this process and introduces itself. `approvals` says whether somebody can be asked.
     pub async fn connect(daemon: &Arc<Daemon>, approvals: bool) -> anyhow::Result<(Self, Inbound)> {
         let (reader, writer) = tokio::io::split(daemon.connect());
-        let transport = byte_stream(reader, writer, FRAMES);
+        let transport = byte_stream(reader, writer, never(), FRAMES);
         let (events, inbox) = mpsc::channel(EVENTS);
         let (connected, peer) = oneshot::channel();
         let serve = rpc::serve(transport, LIMITS, CancellationToken::new(), move |peer: Peer| {

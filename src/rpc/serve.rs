@@ -302,10 +302,18 @@ impl<S: Service> Connection<S> {
         let start = Instant::now();
         self.peer.fail_pending();
         if matches!(end, End::InputEnded | End::Broken(_)) {
-            self.settle_until(start + FINISH).await;
-            self.peer.work().close();
-            // What is not done by then is stopped with the rest.
-            let _ = timeout_at(start + FINISH, self.peer.work().wait()).await;
+            let closed = self.peer.closed().clone();
+            let settle = async {
+                self.settle_until(start + FINISH).await;
+                self.peer.work().close();
+                // What is not done by then is stopped with the rest.
+                let _ = timeout_at(start + FINISH, self.peer.work().wait()).await;
+            };
+            // Nothing is finished for a client that no longer reads.
+            tokio::select! {
+                () = settle => {}
+                () = closed.cancelled() => {}
+            }
         }
         self.peer.closing().cancel();
         self.settle_until(start + SETTLE).await;
@@ -373,6 +381,10 @@ async fn write(
         let received = tokio::select! {
             biased;
             received = queue.recv_many(&mut batch, WRITE_BATCH) => received,
+            () = sink.gone() => {
+                tracing::debug!("nobody reads what is written to the client");
+                return closed.cancel();
+            }
             _ = &mut finish, if !finishing => {
                 finishing = true;
                 queue.close();

@@ -3,6 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, pending};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{Decoder, FrameLimits, Framing, Inbound, ReadError, Sink, Source, Written};
@@ -13,15 +15,23 @@ const READ_AHEAD: usize = 16 * 1024;
 /// A buffer that one large burst has grown beyond this is given back.
 const KEEP_BUFFER: usize = 256 * 1024;
 
+/// Ends when nobody reads any more; never where that cannot be told.
+pub type Gone = BoxFuture<'static, ()>;
+
+/// Where it cannot be told.
+pub fn never() -> Gone {
+    pending().boxed()
+}
+
 /// The sink answers in the framing that the source detects; it is not to be used before a first frame has come.
-pub fn byte_stream<R, W>(reader: R, writer: W, limits: FrameLimits) -> (Box<dyn Source>, Box<dyn Sink>)
+pub fn byte_stream<R, W>(reader: R, writer: W, gone: Gone, limits: FrameLimits) -> (Box<dyn Source>, Box<dyn Sink>)
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let framing = Arc::new(OnceLock::new());
     let source = ByteSource { reader, decoder: Decoder::new(limits), framing: Arc::clone(&framing), ended: false };
-    let sink = ByteSink { writer, framing, buffer: Vec::new(), written: 0 };
+    let sink = ByteSink { writer, gone, framing, buffer: Vec::new(), written: 0 };
     (Box::new(source), Box::new(sink))
 }
 
@@ -34,6 +44,7 @@ struct ByteSource<R> {
 
 struct ByteSink<W> {
     writer: W,
+    gone: Gone,
     framing: Arc<OnceLock<Framing>>,
     buffer: Vec<u8>,
     /// How much of the buffer has been.
@@ -88,5 +99,11 @@ impl<W: AsyncWrite + Send + Unpin> Sink for ByteSink<W> {
         self.buffer.shrink_to(KEEP_BUFFER);
         self.writer.flush().await?;
         Ok(Written::All)
+    }
+
+    async fn gone(&mut self) {
+        (&mut self.gone).await;
+        // It is asked again by nobody who heard it, and must not be polled.
+        self.gone = never();
     }
 }

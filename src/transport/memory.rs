@@ -2,11 +2,11 @@
 
 use tokio::io::{DuplexStream, duplex, split};
 
-use super::{FrameLimits, Transport, byte_stream};
+use super::{FrameLimits, Transport, byte_stream, never};
 
 /// `capacity` bytes may be under way in each direction.
 pub fn memory(capacity: usize, limits: FrameLimits) -> (Transport, DuplexStream) {
     let (ours, theirs) = duplex(capacity);
     let (reader, writer) = split(ours);
-    (byte_stream(reader, writer, limits), theirs)
+    (byte_stream(reader, writer, never(), limits), theirs)
 }

@@ -8,7 +8,7 @@ mod framing;
 mod memory;
 mod stdio;
 
-pub use byte_stream::byte_stream;
+pub use byte_stream::{Gone, byte_stream, never};
 pub use framing::{Decoder, Fault, FrameLimits, Framing, Inbound};
 pub use memory::memory;
 pub use stdio::stdio;
@@ -33,6 +33,10 @@ pub trait Sink: Send {
 
     /// Waits until the other side takes something of what is queued.
     async fn write(&mut self) -> std::io::Result<Written>;
+
+    /// Waits until it is known, without anything being written, that nobody reads any more. Where that cannot be told it
+    /// waits for ever. Cancel safe.
+    async fn gone(&mut self);
 }
 
 /// How much of what was queued has been written by now.

@@ -9,12 +9,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream as StdUnixStream;
 
+use futures_util::FutureExt;
+use futures_util::future::pending;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
-use super::{FrameLimits, Transport, byte_stream};
+use super::{FrameLimits, Gone, Transport, byte_stream, never};
 
 type Reader = Box<dyn AsyncRead + Send + Unpin>;
 type Writer = Box<dyn AsyncWrite + Send + Unpin>;
@@ -25,8 +27,8 @@ pub struct Restore(Vec<OwnedFd>);
 pub fn stdio(limits: FrameLimits) -> io::Result<(Transport, Restore)> {
     let mut restore = Restore(Vec::new());
     let reader = stdin(&mut restore)?;
-    let writer = stdout(&mut restore)?;
-    Ok((byte_stream(reader, writer, limits), restore))
+    let (writer, gone) = stdout(&mut restore)?;
+    Ok((byte_stream(reader, writer, gone, limits), restore))
 }
 
 enum Kind {
@@ -44,13 +46,24 @@ fn stdin(restore: &mut Restore) -> io::Result<Reader> {
     })
 }
 
-fn stdout(restore: &mut Restore) -> io::Result<Writer> {
+fn stdout(restore: &mut Restore) -> io::Result<(Writer, Gone)> {
     let stdout = io::stdout();
     Ok(match kind(stdout.as_fd().try_clone_to_owned()?)? {
-        Kind::Pipe => Box::new(pipe::Sender::from_file(File::from(restore.take(&stdout)?))?),
-        Kind::Socket => Box::new(socket(restore.take(&stdout)?)?),
-        Kind::Other => Box::new(tokio::io::stdout()),
+        Kind::Pipe => {
+            // Each of the two that use a descriptor has one of its own.
+            let watched = pipe::Sender::from_file(File::from(stdout.as_fd().try_clone_to_owned()?))?;
+            (Box::new(pipe::Sender::from_file(File::from(restore.take(&stdout)?))?), unread_pipe(watched).boxed())
+        }
+        // Its end is also the end of input, where one socket serves for both.
+        Kind::Socket => (Box::new(socket(restore.take(&stdout)?)?), never()),
+        Kind::Other => (Box::new(tokio::io::stdout()), never()),
     })
+}
+
+async fn unread_pipe(pipe: pipe::Sender) {
+    if pipe.ready(Interest::ERROR).await.is_err() {
+        pending::<()>().await;
+    }
 }
 
 fn kind(fd: OwnedFd) -> io::Result<Kind> {
@@ -85,5 +98,26 @@ impl Drop for Restore {
                 let _ = fcntl(fd, FcntlArg::F_SETFL(flags));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use std::fs::File;
+    use std::os::fd::OwnedFd;
+    use tokio::net::unix::pipe;
+
+    use super::unread_pipe;
+
+    #[tokio::test]
+    async fn a_pipe_that_nobody_reads_any_more_is_known_without_a_write() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let watched = pipe::Sender::from_file(File::from(OwnedFd::from(writer))).unwrap();
+        let mut gone = Box::pin(unread_pipe(watched));
+        tokio::task::yield_now().await;
+        assert!(gone.as_mut().now_or_never().is_none());
+        drop(reader);
+        gone.await;
     }
 }
