@@ -13,7 +13,6 @@ use crate::config::{Config, Secret};
 use crate::model::{ErrorKind, ProviderError};
 use crate::policy::HostPattern;
 use crate::providers::http::{Http, HttpRequest};
-use crate::providers::retry;
 use crate::providers::upstream::{Source, Upstream};
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
@@ -176,8 +175,7 @@ impl Api {
 
     async fn fetch(&self, url: Url, token: &Secret) -> Result<Envelope, ProviderError> {
         let request = HttpRequest::get(url).secret(AUTHORIZATION, "Bearer ", token)?;
-        let attempt = async || self.source.json(self.http.send(request.clone()).await?).await;
-        let answer = retry::run(self.http.settings().max_retries, None, attempt).await?;
+        let answer = self.source.ask(&self.http, &request).await?;
         let envelope: Envelope =
             serde_json::from_value(answer.clone()).map_err(|_| self.source.misunderstood(&answer.to_string()))?;
         if envelope.success {

@@ -9,9 +9,10 @@ use super::status_skill::{Status, status_skill};
 use super::{Gate, Health, Plugin, Readiness, is_enabled};
 use crate::config::Config;
 use crate::policy::HostPattern;
+use crate::providers::PathId;
 use crate::providers::http::Http;
 use crate::providers::upstream::Upstream;
-use crate::providers::workers_ai::{AccountId, WorkersAi, WorkersAiSettings};
+use crate::providers::workers_ai::{WorkersAi, WorkersAiSettings};
 
 pub const ID: &str = "workers-ai";
 const ACCOUNT: &str = "CLOUDFLARE_ACCOUNT_ID";
@@ -75,8 +76,8 @@ pub fn endpoints(config: &Config) -> Vec<HostPattern> {
     HostPattern::of(&settings.api_base_url).into_iter().filter(|_| configured).collect()
 }
 
-fn account(config: &Config) -> Option<AccountId> {
-    config.cloudflare.account_id.as_deref().and_then(AccountId::new)
+fn account(config: &Config) -> Option<PathId> {
+    config.cloudflare.account_id.as_deref().and_then(PathId::new)
 }
 
 fn readiness(config: &Config) -> Readiness {

@@ -31,6 +31,32 @@ fn with_path(base: &Url, path: &str) -> Url {
     url
 }
 
+/// An id out of the settings that becomes a segment of URLs, and leads nowhere else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathId(String);
+
+impl PathId {
+    /// None if it is not one.
+    pub fn new(id: &str) -> Option<Self> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        ((1..=64).contains(&id.len()) && id.bytes().all(fits)).then(|| Self(id.to_owned()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whatever `base` ends with, these segments come behind it.
+pub(super) fn below<'a>(base: &Url, segments: impl IntoIterator<Item = &'a str>) -> Url {
+    let mut url = base.clone();
+    // Fails only for URLs without a path, which no setting may be.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
 pub(super) fn no_model() -> ProviderError {
     ProviderError::new(ErrorKind::Config, "no model is named, and none is set as the default")
         .with_hint("set MODEL_DEFAULT, or name a model in the request")
@@ -46,11 +72,21 @@ pub(super) fn no_model_known(error: ProviderError) -> ProviderError {
 
 #[cfg(test)]
 mod tests {
-    use super::{join, join_versioned};
+    use super::{PathId, join, join_versioned};
     use url::Url;
 
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn ids_cannot_lead_a_url_elsewhere() {
+        for good in ["my-gateway", "default", "0a1b_2c", "0123456789abcdef0123456789abcdef"] {
+            assert!(PathId::new(good).is_some(), "{good}");
+        }
+        for bad in ["", "..", "a/b", "a?b", "a#b", "a%2fb", "ä", "a b"] {
+            assert_eq!(PathId::new(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! one answer, whatever was cut from the history or never ran. Dialects refuse anything else.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::model::{Block, Message, Role, ToolCall, ToolResult};
 
@@ -29,6 +29,21 @@ pub(super) struct Answer<'a> {
     pub(super) call: &'a ToolCall,
     pub(super) is_error: bool,
     pub(super) content: Cow<'a, str>,
+}
+
+impl<'a> Answer<'a> {
+    /// For dialects that have no field for a failure.
+    pub(super) fn into_text(self) -> Cow<'a, str> {
+        match self.is_error {
+            true => Cow::Owned(format!("ERROR: {}", self.content)),
+            false => self.content,
+        }
+    }
+}
+
+/// What the id of a new call must not be: servers that count begin again with every answer.
+pub(super) fn call_ids(messages: &[Message]) -> HashSet<String> {
+    messages.iter().flat_map(Message::tool_calls).map(|call| call.id.clone()).collect()
 }
 
 /// Results are looked for by their call's id, wherever they stand; results of calls that are gone are left out.

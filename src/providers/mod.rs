@@ -20,10 +20,12 @@ pub mod offline;
 mod quirks;
 mod reader;
 pub mod responses;
-pub mod retry;
+mod retry;
 #[cfg(test)]
 mod scenarios;
 pub mod sse;
 mod text;
 pub mod upstream;
 pub mod workers_ai;
+
+pub use endpoint::PathId;

@@ -8,10 +8,11 @@ use super::anthropic::{self, Anthropic, AnthropicSettings, Credential};
 use super::chat::{self, Chat, ChatSettings};
 use super::codex::{Access, ByKey, Codex, KeySettings};
 use super::conversation::scenarios;
+use super::endpoint::PathId;
 use super::fixtures;
 use super::loopback::{Answer, Loopback, http};
 use super::upstream::Upstream;
-use super::workers_ai::{AccountId, WorkersAi, WorkersAiSettings};
+use super::workers_ai::{WorkersAi, WorkersAiSettings};
 use crate::config::{self, CodexApi, Secret};
 use crate::model::{Provider, Request};
 
@@ -76,7 +77,7 @@ fn workers_ai(server: &Loopback) -> Box<dyn Provider> {
         id: "vendor",
         upstream: UPSTREAM,
         base_url: server.url.clone(),
-        account: AccountId::new("abc123").expect("an id"),
+        account: PathId::new("abc123").expect("an id"),
         token: Secret::new("sk-secret-1"),
         default_model: "@cf/vendor/model".to_owned(),
     };

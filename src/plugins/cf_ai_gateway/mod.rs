@@ -13,7 +13,8 @@ use super::chat_skill::chat_skill;
 use super::{Gate, Health, Plugin, Readiness, is_enabled};
 use crate::config::Config;
 use crate::policy::HostPattern;
-use crate::providers::gateway::{CUSTOM, Gateway, GatewaySettings, ModelId, is_id, spellings};
+use crate::providers::PathId;
+use crate::providers::gateway::{CUSTOM, Gateway, GatewaySettings, ModelId, spellings};
 use crate::providers::http::Http;
 
 pub const ID: &str = "cf-ai-gateway";
@@ -66,22 +67,13 @@ pub fn endpoints(config: &Config) -> Vec<HostPattern> {
 /// No token is needed for a gateway that lets everybody in and has the vendors' keys.
 fn settings(config: &Config) -> Result<GatewaySettings, Readiness> {
     let (gateway, cloudflare) = (&config.ai_gateway, &config.cloudflare);
-    let named = [(GATEWAY, &gateway.id), (ACCOUNT, &cloudflare.account_id)];
-    let missing: Vec<_> = named.iter().filter(|(_, id)| id.is_none()).map(|(name, _)| *name).collect();
-    if !missing.is_empty() {
-        return Err(Readiness::Missing { missing, hint: HINT.to_owned() });
-    }
-    let wrong = named.iter().filter(|(_, id)| id.as_deref().is_some_and(|id| !is_id(id)));
-    let wrong: Vec<_> = wrong.map(|(name, _)| *name).collect();
-    if !wrong.is_empty() {
-        return Err(Readiness::Missing { missing: wrong, hint: BAD_ID.to_owned() });
-    }
+    let [gateway_id, account] = ids(config)?;
     Ok(GatewaySettings {
         id: ID,
         api_base_url: cloudflare.api_base_url.clone(),
         base_url: gateway.base_url.clone(),
-        account: cloudflare.account_id.clone().unwrap_or_default(),
-        gateway: gateway.id.clone().unwrap_or_default(),
+        account,
+        gateway: gateway_id,
         api_token: cloudflare.api_token.clone(),
         auth_token: gateway.auth_token.clone(),
         default_model: default_model(config),
@@ -89,6 +81,21 @@ fn settings(config: &Config) -> Result<GatewaySettings, Readiness> {
         cache_ttl: gateway.cache_ttl,
         collect_log: gateway.collect_log,
     })
+}
+
+/// Of the gateway and of the account. What is not set is told before what is set wrong.
+fn ids(config: &Config) -> Result<[PathId; 2], Readiness> {
+    let settings = [(GATEWAY, &config.ai_gateway.id), (ACCOUNT, &config.cloudflare.account_id)];
+    let read = settings.map(|(name, text)| (name, text, text.as_deref().and_then(PathId::new)));
+    let missing: Vec<_> = read.iter().filter(|(_, text, _)| text.is_none()).map(|(name, ..)| *name).collect();
+    if !missing.is_empty() {
+        return Err(Readiness::Missing { missing, hint: HINT.to_owned() });
+    }
+    let wrong: Vec<_> = read.iter().filter(|(_, _, id)| id.is_none()).map(|(name, ..)| *name).collect();
+    match read.map(|(_, _, id)| id) {
+        [Some(gateway), Some(account)] => Ok([gateway, account]),
+        _ => Err(Readiness::Missing { missing: wrong, hint: BAD_ID.to_owned() }),
+    }
 }
 
 /// The default of all plugins may be a model that this one does not know.

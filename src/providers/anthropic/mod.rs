@@ -21,7 +21,7 @@ use url::Url;
 use super::http::{Http, HttpRequest};
 use super::reader::Decode;
 use super::upstream::{Source, Upstream};
-use super::{call, endpoint, reader, retry};
+use super::{call, endpoint, reader};
 use crate::config::Secret;
 use crate::model::{Delta, DeltaStream, ErrorKind, ModelInfo, Provider, ProviderError, Request};
 use decode::Decoder;
@@ -120,8 +120,7 @@ impl Anthropic {
     }
 
     async fn json<T: DeserializeOwned>(&self, request: HttpRequest) -> Result<T, ProviderError> {
-        let attempt = async || self.source.json(self.http.send(request.clone()).await?).await;
-        let answer = retry::run(self.http.settings().max_retries, request.deadline, attempt).await?;
+        let answer = self.source.ask(&self.http, &request).await?;
         T::deserialize(&answer).map_err(|_| self.source.misunderstood(&answer.to_string()))
     }
 
@@ -167,7 +166,7 @@ impl Provider for Anthropic {
     }
 
     async fn stream(&self, mut request: Request) -> Result<DeltaStream, ProviderError> {
-        let deadline = request.timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = call::deadline(&request);
         let model = self.model(&request)?;
         match self.ask(&request, &model, deadline).await {
             Err(error) if request.temperature.is_some() && refuses_temperature(&error) => {
@@ -197,7 +196,7 @@ impl Provider for Anthropic {
     }
 
     async fn count_tokens(&self, request: Request) -> Result<Option<u64>, ProviderError> {
-        let deadline = request.timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = call::deadline(&request);
         let body = encode::count_body(&request, &self.model(&request)?)?;
         let post = HttpRequest::post_json(self.url("messages/count_tokens"), body).deadline(deadline);
         let count: wire::Count = self.json(self.authorised(post, &Options::of(&request).betas)?).await?;

@@ -15,12 +15,17 @@ use super::http::{Body, Http, HttpRequest};
 use super::reader::{Decode, Deltas, Progress, Reader};
 use super::retry;
 use super::upstream::Source;
-use crate::model::{Delta, DeltaStream, ProviderError};
+use crate::model::{Delta, DeltaStream, ProviderError, Request};
 
 /// How long to wait for usage and the end once the model is done.
 const GRACE: Duration = Duration::from_secs(2);
 /// A server may keep the line alive for this many times the idle time without saying anything.
 const EMPTY_TALK: u32 = 5;
+
+/// Taken once, before the first attempt, so that all of them share it.
+pub(super) fn deadline(request: &Request) -> Option<Instant> {
+    request.timeout.map(|timeout| Instant::now() + timeout)
+}
 
 /// Returns when the answer has begun, so that everything before that can be tried again. Dropping the stream ends the
 /// exchange upstream. `decoder` makes a fresh one for each attempt.

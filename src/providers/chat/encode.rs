@@ -75,7 +75,7 @@ pub(in crate::providers) fn user(blocks: &[Block]) -> wire::UserContent<'_> {
     wire::UserContent::Parts(parts.collect())
 }
 
-fn image_url(source: &ImageSource) -> Cow<'_, str> {
+pub(in crate::providers) fn image_url(source: &ImageSource) -> Cow<'_, str> {
     match source {
         ImageSource::Url { url } => Cow::Borrowed(url),
         ImageSource::Base64 { media_type, data } => Cow::Owned(format!("data:{media_type};base64,{data}")),
@@ -122,12 +122,7 @@ pub(in crate::providers) fn arguments(call: &ToolCall) -> Cow<'_, str> {
 }
 
 fn result<'a>(answer: Answer<'a>, vendor: &Vendor) -> wire::Message<'a> {
-    let content = match answer.is_error {
-        // The dialect has no field for it.
-        true => Cow::Owned(format!("ERROR: {}", answer.content)),
-        false => answer.content,
-    };
-    wire::Message::Tool { tool_call_id: wire_id(&answer.call.id, vendor), content }
+    wire::Message::Tool { tool_call_id: wire_id(&answer.call.id, vendor), content: answer.into_text() }
 }
 
 /// A conversation may have begun with another vendor, whose ids look otherwise.

@@ -21,10 +21,11 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
 
+use super::history::call_ids;
 use super::http::{Http, HttpRequest};
 use super::reader::Decode;
 use super::upstream::{Source, Upstream};
-use super::{call, endpoint, reader, retry};
+use super::{call, endpoint, reader};
 use crate::config::Secret;
 use crate::model::{Delta, DeltaStream, Message, ModelInfo, Provider, ProviderError, Request};
 use decode::Decoder;
@@ -105,8 +106,7 @@ impl Chat {
 
     async fn page(&self, url: Url, deadline: Option<Instant>) -> Result<Value, ProviderError> {
         let request = self.authorised(HttpRequest::get(url).deadline(deadline))?;
-        let attempt = async || self.source.json(self.http.send(request.clone()).await?).await;
-        retry::run(self.http.settings().max_retries, deadline, attempt).await
+        self.source.ask(&self.http, &request).await
     }
 }
 
@@ -147,7 +147,7 @@ impl Provider for Chat {
     }
 
     async fn stream(&self, request: Request) -> Result<DeltaStream, ProviderError> {
-        let deadline = request.timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = call::deadline(&request);
         let model = self.model_for(&request, deadline).await?;
         let body = encode::body(&request, &model, &self.vendor);
         let post = self.authorised(HttpRequest::post_json(self.url.clone(), body).deadline(deadline))?;
@@ -164,8 +164,4 @@ impl Provider for Chat {
     fn endpoints(&self) -> Vec<Url> {
         vec![self.url.clone()]
     }
-}
-
-fn call_ids(messages: &[Message]) -> HashSet<String> {
-    messages.iter().flat_map(Message::tool_calls).map(|call| call.id.clone()).collect()
 }

@@ -14,9 +14,9 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use url::Url;
 
+use super::call;
 use crate::model::{Delta, DeltaStream, Metadata, ModelInfo, Provider, ProviderError, Request};
 
 pub use auth_file::{Login, read as read_login};
@@ -87,7 +87,7 @@ impl Provider for Codex {
     }
 
     async fn stream(&self, mut request: Request) -> Result<DeltaStream, ProviderError> {
-        let deadline = request.timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = call::deadline(&request);
         let model = request.model.get_or_insert_with(|| self.default_model.clone()).clone();
         let deltas = match &self.access {
             Access::ApiKey(by_key) => by_key.stream(request, &model, deadline).await?,

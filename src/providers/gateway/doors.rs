@@ -5,6 +5,7 @@ use url::Url;
 use super::GatewaySettings;
 use super::model_id::ModelId;
 use crate::model::{ErrorKind, ProviderError};
+use crate::providers::endpoint::below;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Door {
@@ -90,24 +91,11 @@ pub(super) fn plan(model: &ModelId, facts: Facts) -> Result<Vec<Door>, ProviderE
 
 /// Under the account in Cloudflare's API.
 pub(super) fn account_url(settings: &GatewaySettings, path: &str) -> Url {
-    below(&settings.api_base_url, ["accounts", &settings.account].into_iter().chain(path.split('/')))
+    below(&settings.api_base_url, ["accounts", settings.account.as_str()].into_iter().chain(path.split('/')))
 }
 
 /// Under the gateway itself.
 pub(super) fn gateway_url(settings: &GatewaySettings, path: &str) -> Url {
-    below(&settings.base_url, ["v1", &settings.account, &settings.gateway].into_iter().chain(path.split('/')))
-}
-
-fn below<'a>(base: &Url, segments: impl Iterator<Item = &'a str>) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    url
-}
-
-/// Whether an id of an account or a gateway is one: it becomes a part of URLs, which it must not lead elsewhere.
-pub fn is_id(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    (1..=64).contains(&text.len()) && text.bytes().all(fits)
+    let (account, gateway) = (settings.account.as_str(), settings.gateway.as_str());
+    below(&settings.base_url, ["v1", account, gateway].into_iter().chain(path.split('/')))
 }

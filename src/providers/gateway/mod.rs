@@ -16,7 +16,6 @@ mod paths;
 mod tests;
 mod vendors;
 
-pub use doors::is_id;
 pub use model_id::{CUSTOM, ModelId, spellings};
 pub use vendors::{Key, NAMED_FIRST, VENDORS, Vendor};
 
@@ -27,6 +26,7 @@ use reqwest::header::HeaderName;
 use tokio::time::Instant;
 use url::Url;
 
+use super::endpoint::PathId;
 use super::http::{Http, HttpRequest};
 use super::reader::Decode;
 use super::upstream::{Source, Upstream};
@@ -50,9 +50,8 @@ pub struct GatewaySettings {
     pub api_base_url: Url,
     /// Of the gateways.
     pub base_url: Url,
-    /// Both as [`is_id`] has them.
-    pub account: String,
-    pub gateway: String,
+    pub account: PathId,
+    pub gateway: PathId,
     /// For the run path.
     pub api_token: Option<Secret>,
     /// For a gateway that asks who calls.
@@ -176,7 +175,7 @@ impl Provider for Gateway {
     }
 
     async fn stream(&self, mut request: Request) -> Result<DeltaStream, ProviderError> {
-        let deadline = request.timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = call::deadline(&request);
         let named = request.model.as_deref().or(self.default_model()).ok_or_else(no_model)?;
         let model = ModelId::for_chat(named)?;
         // Others who read the request would take them for their own, and it holds a key no longer than it must.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use reqwest::header::HeaderMap;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -10,7 +11,8 @@ use super::item::{Binding, PartKind, Place};
 use super::items::Items;
 use super::limits::Limits;
 use super::wire::{Event as WireEvent, Response, Usage as WireUsage};
-use crate::model::{Delta, ErrorKind, Message, Metadata, ProviderError, Request, Stop, Usage};
+use crate::model::{Delta, ErrorKind, Metadata, ProviderError, Request, Stop, Usage};
+use crate::providers::history::call_ids;
 use crate::providers::reader::{Decode, Deltas, Progress};
 use crate::providers::sse::Event;
 use crate::providers::text::filled;
@@ -38,9 +40,8 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn by(request: &Request, only_streams: bool) -> Self {
-        let calls = request.messages.iter().flat_map(Message::tool_calls);
         Self {
-            call_ids: calls.map(|call| call.id.clone()).collect(),
+            call_ids: call_ids(&request.messages),
             tools: request.tools.iter().map(|tool| tool.name.clone()).collect(),
             keep_raw: request.include_raw && !request.stream && only_streams,
         }
@@ -73,12 +74,12 @@ impl Decoder {
                 self.items.grow_call(place, more, out);
             }
             "response.output_item.added" => {
-                if let Some(item) = event.item.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok()) {
+                if let Some(item) = event.item.and_then(read) {
                     self.items.add(place, &item, out);
                 }
             }
             "response.output_item.done" => {
-                if let Some(item) = event.item.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok()) {
+                if let Some(item) = event.item.and_then(read) {
                     self.items.done(place, &item, out);
                     self.raw.iter_mut().for_each(|raw| raw.push(item.clone()));
                 }
@@ -87,7 +88,7 @@ impl Decoder {
             "response.incomplete" => return self.last("incomplete", event.response, out),
             "response.failed" => return self.last("failed", event.response, out),
             "response.created" | "response.queued" | "response.in_progress" => {
-                let response = event.response.and_then(|raw| serde_json::from_str::<Response>(raw.get()).ok());
+                let response = event.response.and_then(read::<Response>);
                 self.name(response.and_then(|response| response.model), out);
             }
             "codex.rate_limits" => {
@@ -201,6 +202,11 @@ impl Decode for Decoder {
     fn progress(&self) -> Progress {
         if self.ended { Progress::Ended } else { Progress::Open }
     }
+}
+
+/// None if it is of another shape, which may come from a version to be: what matters comes again at the end.
+fn read<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
 }
 
 fn stop_for(reason: &str) -> Stop {

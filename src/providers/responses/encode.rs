@@ -4,12 +4,13 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::profile::{Profile, System, thinks};
 use super::thread;
 use super::wire::{self, Item, OwnItem, Part};
-use crate::model::{Block, ErrorKind, ImageSource, Opaque, ProviderError, Request, ToolCall, ToolChoice, ToolSpec};
+use crate::model::{Block, ErrorKind, Opaque, ProviderError, Request, ToolCall, ToolChoice, ToolSpec};
+use crate::providers::chat::encode::{arguments, image_url};
 use crate::providers::history::{Answer, Step, steps};
 
 /// Longer ids of calls are refused.
@@ -72,13 +73,7 @@ fn developer(text: Cow<'_, str>) -> Option<Item<'_>> {
 fn user_part(block: &Block) -> Option<Part<'_>> {
     match block {
         Block::Text { text } if !text.is_empty() => Some(Part::InputText { text: text.into() }),
-        Block::Image { source } => {
-            let image_url = match source {
-                ImageSource::Url { url } => Cow::Borrowed(url.as_str()),
-                ImageSource::Base64 { media_type, data } => Cow::Owned(format!("data:{media_type};base64,{data}")),
-            };
-            Some(Part::InputImage { image_url })
-        }
+        Block::Image { source } => Some(Part::InputImage { image_url: image_url(source) }),
         _ => None,
     }
 }
@@ -161,23 +156,11 @@ fn custom_input(call: &ToolCall) -> String {
     text.unwrap_or(&call.arguments).to_owned()
 }
 
-/// As the model wrote them where that is an object. Servers that render them into a prompt fail on anything else.
-fn arguments(call: &ToolCall) -> Cow<'_, str> {
-    match call.input() {
-        Ok(_) if call.arguments.trim_start().starts_with('{') => Cow::Borrowed(&call.arguments),
-        Ok(input) => Cow::Owned(input.to_string()),
-        Err(_) => Cow::Owned(json!({ "unreadable": call.arguments }).to_string()),
-    }
-}
-
 fn result<'a>(answer: Answer<'a>, model: &str, profile: &Profile) -> Item<'a> {
     let call_id = wire_id(&answer.call.id);
-    let output = match answer.is_error {
-        // The dialect has no field for it.
-        true => Cow::Owned(format!("ERROR: {}", answer.content)),
-        false => answer.content,
-    };
-    Item::Own(match is_custom(answer.call, model, profile) {
+    let is_custom = is_custom(answer.call, model, profile);
+    let output = answer.into_text();
+    Item::Own(match is_custom {
         true => OwnItem::CustomToolCallOutput { call_id, output },
         false => OwnItem::FunctionCallOutput { call_id, output },
     })

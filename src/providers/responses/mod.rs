@@ -23,7 +23,7 @@ use url::Url;
 
 use super::http::{Http, HttpRequest};
 use super::upstream::{Source, Upstream};
-use super::{call, endpoint, reader, retry};
+use super::{call, endpoint, reader};
 use crate::config::Secret;
 use crate::model::{Delta, DeltaStream, ModelInfo, ProviderError, Request};
 use decode::{Asked, Decoder};
@@ -87,8 +87,7 @@ impl Responses {
             url.query_pairs_mut().extend_pairs(self.profile.models_query);
         }
         let request = self.authorised(HttpRequest::get(url), caller)?;
-        let attempt = async || self.source.json(self.http.send(request.clone()).await?).await;
-        let answer = retry::run(self.http.settings().max_retries, None, attempt).await?;
+        let answer = self.source.ask(&self.http, &request).await?;
         models::read(&answer).ok_or_else(|| self.source.misunderstood(&answer.to_string()))
     }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::http::Response;
+use super::http::{Http, HttpRequest, Response};
 use super::retry;
 use crate::model::{ErrorKind, ProviderError};
 use crate::policy::Redactor;
@@ -163,8 +163,14 @@ impl Source {
         ProviderError::new(ErrorKind::Truncated, format!("the answer of {name} ended in the middle"))
     }
 
+    /// Asks for JSON, and asks again while that may help.
+    pub async fn ask(&self, http: &Http, request: &HttpRequest) -> Result<Value, ProviderError> {
+        let attempt = async || self.json(http.send(request.clone()).await?).await;
+        retry::run(http.settings().max_retries, request.deadline, attempt).await
+    }
+
     /// The body of a successful answer that is JSON.
-    pub async fn json(&self, response: Response) -> Result<Value, ProviderError> {
+    async fn json(&self, response: Response) -> Result<Value, ProviderError> {
         if !response.is_success() {
             return Err(self.refused(response).await);
         }

@@ -85,12 +85,8 @@ fn tool_call(call: &ToolCall) -> Call<'_> {
 }
 
 fn result(answer: Answer<'_>) -> wire::Message<'_> {
-    let content = match answer.is_error {
-        // There is no field for it.
-        true => Cow::Owned(format!("ERROR: {}", answer.content)),
-        false => answer.content,
-    };
-    wire::Message::Tool { name: &answer.call.name, tool_call_id: &answer.call.id, content }
+    let ToolCall { name, id, .. } = answer.call;
+    wire::Message::Tool { name, tool_call_id: id, content: answer.into_text() }
 }
 
 /// A bare "required" is advice that many models pass over; a tool by its name they must call.

@@ -2,7 +2,7 @@
 
 mod decode;
 mod encode;
-mod models;
+pub(super) mod models;
 mod wire;
 
 #[cfg(test)]
@@ -15,11 +15,13 @@ use reqwest::header::AUTHORIZATION;
 use tokio::time::Instant;
 use url::Url;
 
+use super::endpoint::PathId;
+use super::history::call_ids;
 use super::http::{Http, HttpRequest};
 use super::upstream::{Source, Upstream};
-use super::{call, reader, retry};
+use super::{call, endpoint, reader};
 use crate::config::Secret;
-use crate::model::{Delta, DeltaStream, ErrorKind, Message, ModelInfo, Provider, ProviderError, Request};
+use crate::model::{Delta, DeltaStream, ErrorKind, ModelInfo, Provider, ProviderError, Request};
 use decode::{Decoder, Hollow};
 
 #[derive(Clone, Debug)]
@@ -29,20 +31,9 @@ pub struct WorkersAiSettings {
     pub upstream: Upstream,
     /// Up to where `/accounts` begins.
     pub base_url: Url,
-    pub account: AccountId,
+    pub account: PathId,
     pub token: Secret,
     pub default_model: String,
-}
-
-/// One that stands in a path and leads nowhere else.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AccountId(String);
-
-impl AccountId {
-    pub fn new(id: &str) -> Option<Self> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        (!id.is_empty() && id.bytes().all(fits)).then(|| Self(id.to_owned()))
-    }
 }
 
 pub struct WorkersAi {
@@ -56,22 +47,18 @@ pub struct WorkersAi {
 impl WorkersAi {
     pub fn new(http: Http, settings: WorkersAiSettings) -> Self {
         let source = Source { upstream: settings.upstream, redactor: http.redactor().clone() };
-        let mut home = settings.base_url.clone();
-        let base = settings.base_url.path().trim_end_matches('/');
-        home.set_path(&format!("{base}/accounts/{}/ai", settings.account.0));
+        let home = endpoint::below(&settings.base_url, ["accounts", settings.account.as_str(), "ai"]);
         Self { http, settings, home, source }
     }
 
     fn at(&self, path: &str) -> Url {
-        let mut url = self.home.clone();
-        url.set_path(&format!("{}/{path}", self.home.path()));
-        url
+        endpoint::below(&self.home, path.split('/'))
     }
 
     async fn ask(&self, request: &Request, model: &str, deadline: Option<Instant>) -> Result<DeltaStream, Refusal> {
         let body = encode::body(request, model)?;
         let post = HttpRequest::post_json(self.at(&format!("run/{model}")), body).deadline(deadline);
-        let post = post.secret(AUTHORIZATION, "Bearer ", &self.settings.token)?;
+        let post = self.authorised(post)?;
         let post = if request.stream { post.uncompressed() } else { post };
         let taken = call_ids(&request.messages);
         let hollow = Hollow::default();
@@ -81,12 +68,8 @@ impl WorkersAi {
         answer.map_err(|error| Refusal { hollow: error.status.is_none() && hollow.get(), error })
     }
 
-    async fn page(&self, page: usize) -> Result<models::Page, ProviderError> {
-        let request = HttpRequest::get(models::page_url(&self.at("models/search"), page));
-        let request = request.secret(AUTHORIZATION, "Bearer ", &self.settings.token)?;
-        let attempt = async || self.source.json(self.http.send(request.clone()).await?).await;
-        let answer = retry::run(self.http.settings().max_retries, None, attempt).await?;
-        models::read(&answer, page).ok_or_else(|| self.source.misunderstood(&answer.to_string()))
+    fn authorised(&self, request: HttpRequest) -> Result<HttpRequest, ProviderError> {
+        request.secret(AUTHORIZATION, "Bearer ", &self.settings.token)
     }
 }
 
@@ -123,7 +106,7 @@ impl Provider for WorkersAi {
     }
 
     async fn stream(&self, request: Request) -> Result<DeltaStream, ProviderError> {
-        let deadline = request.timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = call::deadline(&request);
         let model = checked(request.model.as_deref().unwrap_or(&self.settings.default_model))?;
         let refusal = match self.ask(&request, model, deadline).await {
             Ok(answer) => return Ok(answer),
@@ -138,19 +121,8 @@ impl Provider for WorkersAi {
     }
 
     async fn models(&self) -> Result<Vec<ModelInfo>, ProviderError> {
-        let mut models: Vec<ModelInfo> = Vec::new();
-        for number in 1..=models::MAX_PAGES {
-            let page = self.page(number).await?;
-            // A server that knows no pages gives the same one again.
-            let is_known = |new: &ModelInfo| models.iter().any(|model| model.id == new.id);
-            let ends = page.is_last || page.models.iter().any(is_known);
-            let new: Vec<ModelInfo> = page.models.into_iter().filter(|new| !is_known(new)).collect();
-            models.extend(new);
-            if ends {
-                break;
-            }
-        }
-        Ok(models)
+        let sign = |request| self.authorised(request);
+        models::list(&self.http, &self.source, &self.at("models/search"), sign).await
     }
 
     fn endpoints(&self) -> Vec<Url> {
@@ -171,8 +143,4 @@ fn checked(model: &str) -> Result<&str, ProviderError> {
     }
     let message = format!("'{}' is no name of a model of Workers AI", name.escape_debug());
     Err(ProviderError::new(ErrorKind::ModelNotFound, message).with_hint("their names are like @cf/author/model"))
-}
-
-fn call_ids(messages: &[Message]) -> HashSet<String> {
-    messages.iter().flat_map(Message::tool_calls).map(|call| call.id.clone()).collect()
 }

@@ -1,17 +1,43 @@
-//! The catalogue of models, page by page.
+//! The catalogue of models, page by page. The gateway lists it as well.
 
 use serde_json::Value;
 use url::Url;
 
-use crate::model::ModelInfo;
+use crate::model::{ModelInfo, ProviderError};
+use crate::providers::http::{Http, HttpRequest};
+use crate::providers::upstream::Source;
 
 /// What holds a conversation, in the catalogue's words.
 const TASK: &str = "Text Generation";
-pub(super) const PAGE_SIZE: usize = 100;
+const PAGE_SIZE: usize = 100;
 /// Many more than there are.
-pub(super) const MAX_PAGES: usize = 20;
+const MAX_PAGES: usize = 20;
 
-pub(super) fn page_url(catalogue: &Url, page: usize) -> Url {
+/// All pages of the catalogue; `sign` says who asks.
+pub(in crate::providers) async fn list(
+    http: &Http,
+    source: &Source,
+    catalogue: &Url,
+    sign: impl Fn(HttpRequest) -> Result<HttpRequest, ProviderError>,
+) -> Result<Vec<ModelInfo>, ProviderError> {
+    let mut models: Vec<ModelInfo> = Vec::new();
+    for number in 1..=MAX_PAGES {
+        let request = sign(HttpRequest::get(page_url(catalogue, number)))?;
+        let answer = source.ask(http, &request).await?;
+        let page = read(&answer, number).ok_or_else(|| source.misunderstood(&answer.to_string()))?;
+        // A server that knows no pages gives the same one again.
+        let is_known = |new: &ModelInfo| models.iter().any(|model| model.id == new.id);
+        let ends = page.is_last || page.models.iter().any(is_known);
+        let new: Vec<ModelInfo> = page.models.into_iter().filter(|new| !is_known(new)).collect();
+        models.extend(new);
+        if ends {
+            break;
+        }
+    }
+    Ok(models)
+}
+
+fn page_url(catalogue: &Url, page: usize) -> Url {
     let mut url = catalogue.clone();
     let (page, size) = (page.to_string(), PAGE_SIZE.to_string());
     url.query_pairs_mut().append_pair("task", TASK).append_pair("page", &page).append_pair("per_page", &size);

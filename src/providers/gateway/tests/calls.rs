@@ -231,7 +231,7 @@ async fn the_models_are_those_that_can_be_listed() {
     let none = server(Answer::json(404, "", REFUSED)).await;
     assert_eq!(ids(&api, &none).await, [("workers-ai/@cf/meta/llama".to_owned(), Some(8192))]);
     let first = &targets(&api)[0];
-    assert_eq!(first, "/client/v4/accounts/acct/ai/models/search?task=Text+Generation&per_page=100&page=1");
+    assert_eq!(first, "/client/v4/accounts/acct/ai/models/search?task=Text+Generation&page=1&per_page=100");
     let without = gateway(&api, &none, |settings| settings.api_token = None);
     assert_eq!(without.models().await.unwrap_err().status, Some(404));
 }

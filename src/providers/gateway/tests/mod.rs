@@ -16,7 +16,7 @@ use super::{Gateway, GatewaySettings};
 use crate::config::{self, Secret};
 use crate::model::{Message, Metadata, Request, Role};
 use crate::providers::loopback::{Loopback, http};
-use crate::providers::{chat, fixtures};
+use crate::providers::{PathId, chat, fixtures};
 
 const ANSWER: &str =
     r#"{"model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}"#;
@@ -41,8 +41,8 @@ fn settings() -> GatewaySettings {
         id: "cf-ai-gateway",
         api_base_url: url("https://api.example/client/v4"),
         base_url: url("https://gateway.example/"),
-        account: "acct".to_owned(),
-        gateway: "gw".to_owned(),
+        account: PathId::new("acct").unwrap(),
+        gateway: PathId::new("gw").unwrap(),
         api_token: Some(Secret::new(API_TOKEN)),
         auth_token: Some(Secret::new(AUTH_TOKEN)),
         default_model: None,
