@@ -27,4 +27,4 @@ pub use mode::Mode;
 pub use provider::{DeltaStream, ModelInfo, Provider, Request};
 pub use schema::Schema;
 pub use tool::{ToolCall, ToolChoice, ToolResult, ToolSpec};
-pub use usage::Usage;
+pub use usage::{Usage, usd};

@@ -49,3 +49,8 @@ impl Usage {
         join(&mut self.cost_nano_usd, other.cost_nano_usd);
     }
 }
+
+/// Money is kept whole, in billionths of a US dollar, and shown in dollars.
+pub fn usd(nano_usd: u64) -> f64 {
+    nano_usd as f64 / 1e9
+}
