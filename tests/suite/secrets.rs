@@ -191,7 +191,13 @@ async fn quirk_32_no_secret_shows_in_a_whole_run() {
     let log = std::fs::read_to_string(home.path().join("open-think/open-think.log")).expect("a log");
     assert!(log.contains("a request failed"), "the log is that of the run");
     let asked = asked.lock().expect("no panic").join("\n");
-    for name in ["ANTHROPIC_API_KEY", "OPENAI_COMPATIBLE_KEY", "CLOUDFLARE_API_TOKEN"] {
+    for name in [
+        "ANTHROPIC_API_KEY",
+        "OPENAI_COMPATIBLE_KEY",
+        "CLOUDFLARE_API_TOKEN",
+        "OPENAI_API_KEY",
+        "AI_GATEWAY_AUTH_TOKEN",
+    ] {
         let (_, secret) = secrets().into_iter().find(|(secret, _)| *secret == name).expect("a secret");
         assert!(asked.contains(&secret), "{name} was used");
     }
