@@ -13,6 +13,7 @@ mod gate;
 mod health;
 mod load;
 mod local_servers;
+mod models_skill;
 pub mod offline;
 pub mod openai_compatible;
 mod spend;

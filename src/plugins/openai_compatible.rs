@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use reqwest::header::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::chat_skill::{chat_skill, failed};
-use super::status_skill::{Status, no_input, status_skill};
+use super::chat_skill::chat_skill;
+use super::models_skill::models_skill;
+use super::status_skill::{Status, status_skill};
 use super::{Gate, Health, Plugin, Readiness, is_enabled};
 use crate::config::Config;
-use crate::model::Provider;
 use crate::policy::HostPattern;
 use crate::providers::chat::{Chat, ChatSettings};
 use crate::providers::http::Http;
 use crate::providers::upstream::Upstream;
-use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 pub const ID: &str = "openai-compatible";
 pub(super) const URL: &str = "OPENAI_COMPATIBLE_URL";
@@ -64,7 +62,13 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
                 HINT,
                 &json!({}),
             ),
-            list_models_skill(provider.clone()),
+            models_skill(
+                ID,
+                "openai-compat-list-models",
+                "List the models of the OpenAI-compatible server",
+                provider.clone(),
+                HINT,
+            ),
             status_skill(
                 "openai-compat-status",
                 "Whether the OpenAI-compatible server is configured and reachable",
@@ -81,34 +85,4 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
 /// What must be reachable for it; nothing while it is not configured.
 pub fn endpoints(config: &Config) -> Vec<HostPattern> {
     config.openai_compatible.url.iter().filter_map(HostPattern::of).collect()
-}
-
-fn list_models_skill(provider: Option<Arc<Gate>>) -> Skill {
-    let spec = SkillSpec {
-        id: "openai-compat-list-models".to_owned(),
-        description: "List the models of the OpenAI-compatible server".to_owned(),
-        plugin: ID.to_owned(),
-        tags: vec!["ai".to_owned(), "models".to_owned()],
-        input_schema: no_input(),
-        dangerous: false,
-    };
-    Skill::new(spec, ListModels { provider })
-}
-
-struct ListModels {
-    provider: Option<Arc<Gate>>,
-}
-
-#[async_trait]
-impl Handler for ListModels {
-    async fn run(&self, _: Value) -> Result<Value, SkillError> {
-        let Some(provider) = &self.provider else {
-            return Err(SkillError::new(format!("{ID} is not configured")).with_hint(HINT));
-        };
-        let models = provider.models().await.map_err(failed)?;
-        let models = models
-            .iter()
-            .map(|model| json!({ "id": model.id, "name": model.name, "contextWindow": model.context_window }));
-        Ok(json!({ "models": models.collect::<Vec<_>>() }))
-    }
 }

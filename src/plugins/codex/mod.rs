@@ -1,7 +1,6 @@
 //! `codex`: OpenAI's models, by API key or by the tokens of a ChatGPT subscription.
 
 mod mode;
-mod models;
 mod setup;
 mod status;
 #[cfg(test)]
@@ -12,6 +11,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::chat_skill::chat_skill;
+use super::models_skill::models_skill;
 use super::{Gate, Health, Plugin, Readiness, is_enabled};
 use crate::config::Config;
 use crate::policy::{HostPattern, Redactor};
@@ -47,7 +47,13 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
         hosts: endpoints(config),
         skills: vec![
             chat_skill(ID, "codex-chat", "Ask a model of OpenAI's", provider.clone(), &hint, &options()),
-            models::skill(provider.clone(), &hint),
+            models_skill(
+                ID,
+                "codex-models",
+                "List the models that the key or the ChatGPT subscription may use",
+                provider.clone(),
+                &hint,
+            ),
             status::skill(codex.clone(), default_model, &readiness),
             setup::skill(config, codex.as_deref(), &readiness),
         ],

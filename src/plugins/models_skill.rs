@@ -1,29 +1,36 @@
-//! `codex-models`: the models that the key or the subscription may use.
+//! The skill that lists the models of a plugin.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::ID;
-use crate::plugins::Gate;
-use crate::plugins::chat_skill::failed;
-use crate::plugins::status_skill::no_input;
+use super::Gate;
+use super::chat_skill::failed;
+use super::status_skill::no_input;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
-pub(super) fn skill(provider: Option<Arc<Gate>>, hint: &str) -> Skill {
+/// `provider` is missing while the plugin is not configured; `hint` then says how to set it up.
+pub(super) fn models_skill(
+    plugin: &'static str,
+    id: &str,
+    description: &str,
+    provider: Option<Arc<Gate>>,
+    hint: &str,
+) -> Skill {
     let spec = SkillSpec {
-        id: "codex-models".to_owned(),
-        description: "List the models that the key or the ChatGPT subscription may use".to_owned(),
-        plugin: ID.to_owned(),
+        id: id.to_owned(),
+        description: description.to_owned(),
+        plugin: plugin.to_owned(),
         tags: vec!["ai".to_owned(), "models".to_owned()],
         input_schema: no_input(),
         dangerous: false,
     };
-    Skill::new(spec, Models { provider, hint: hint.to_owned() })
+    Skill::new(spec, Models { plugin, provider, hint: hint.to_owned() })
 }
 
 struct Models {
+    plugin: &'static str,
     provider: Option<Arc<Gate>>,
     hint: String,
 }
@@ -32,7 +39,7 @@ struct Models {
 impl Handler for Models {
     async fn run(&self, _: Value) -> Result<Value, SkillError> {
         let Some(provider) = &self.provider else {
-            return Err(SkillError::new(format!("{ID} is not configured")).with_hint(&self.hint));
+            return Err(SkillError::new(format!("{} is not configured", self.plugin)).with_hint(&self.hint));
         };
         let models = provider.models().await.map_err(failed)?;
         let rows = models
