@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod codex;
 pub mod config;
 pub mod daemon;
 pub mod helm;

@@ -2,6 +2,7 @@
 //!
 //! Nobody else reads the environment or the file. Secrets are [`Secret`]s from the moment they are read.
 
+mod app_server;
 mod environment;
 mod error;
 mod file;
@@ -16,6 +17,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+pub use app_server::{AppServer, AppServerUrl, Sandbox};
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrorKind};
 pub use nearest::nearest;
@@ -128,6 +130,11 @@ pub struct Codex {
     /// The directory where the Codex CLI keeps `auth.json`; it is read and never written.
     pub home: Option<PathBuf>,
     pub default_model: Option<String>,
+    pub app_server: AppServer,
+    /// Of the daemon's own sign-in to ChatGPT.
+    pub oauth_client_id: Option<String>,
+    /// Default `https://auth.openai.com`.
+    pub oauth_issuer: Url,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -237,7 +244,7 @@ impl Config {
         let Codex { api_key, access_token, id_token, .. } = &self.codex;
         let of_cloudflare = [&self.cloudflare.api_token, &self.ai_gateway.auth_token];
         let of_anthropic = [&self.anthropic.api_key, &self.anthropic.auth_token];
-        let others = [&self.openai_compatible.key, api_key, access_token, id_token];
+        let others = [&self.openai_compatible.key, api_key, access_token, id_token, &self.codex.app_server.token];
         of_cloudflare.into_iter().chain(of_anthropic).chain(others).flatten()
     }
 }
@@ -317,6 +324,9 @@ impl Default for Codex {
             backend_url: constant("https://chatgpt.com/backend-api/codex"),
             home: None,
             default_model: None,
+            app_server: AppServer::default(),
+            oauth_client_id: None,
+            oauth_issuer: constant("https://auth.openai.com"),
         }
     }
 }

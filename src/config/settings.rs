@@ -4,10 +4,11 @@
 //! who lists settings: help, `doctor`, templates.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
-use super::{Config, Secret};
+use super::{AppServerUrl, Config, Secret};
 
 pub struct Setting {
     /// As in the environment.
@@ -29,6 +30,9 @@ enum Put {
     Path(fn(&mut Config, PathBuf)),
     /// US dollars, kept in billionths.
     Money(fn(&mut Config, u64)),
+    /// Whole milliseconds, at least one.
+    Millis(fn(&mut Config, Duration)),
+    AppServer(fn(&mut Config, AppServerUrl)),
     /// Says where the file or the state is, so it is read before the rows and cannot stand in the file.
     Place,
 }
@@ -192,6 +196,42 @@ pub const SETTINGS: &[Setting] = &[
         put: Put::Text(|config, value| config.codex.default_model = Some(value)),
     },
     Setting {
+        name: "CODEX_APP_SERVER_URL",
+        about: "Where a Codex app-server listens: ws://, wss://, unix:///path, or http(s):// for one behind a shim.",
+        default: None,
+        put: Put::AppServer(|config, value| config.codex.app_server.url = Some(value)),
+    },
+    Setting {
+        name: "CODEX_APP_SERVER_TOKEN",
+        about: "The bearer token that it wants.",
+        default: None,
+        put: Put::Secret(|config, value| config.codex.app_server.token = Some(value)),
+    },
+    Setting {
+        name: "CODEX_APP_SERVER_TIMEOUT_MS",
+        about: "How long it may take to answer a request, in milliseconds.",
+        default: Some("30000"),
+        put: Put::Millis(|config, value| config.codex.app_server.timeout = value),
+    },
+    Setting {
+        name: "CODEX_BIN",
+        about: "The Codex CLI, which the daemon starts as an app-server where `codex.spawn` is on.",
+        default: Some("codex on the PATH"),
+        put: Put::Path(|config, value| config.codex.app_server.bin = Some(value)),
+    },
+    Setting {
+        name: "CODEX_OAUTH_CLIENT_ID",
+        about: "The OAuth client with which the daemon itself signs in to ChatGPT.",
+        default: None,
+        put: Put::Text(|config, value| config.codex.oauth_client_id = Some(value)),
+    },
+    Setting {
+        name: "CODEX_OAUTH_ISSUER",
+        about: "Where that sign-in is.",
+        default: Some("https://auth.openai.com"),
+        put: Put::Url(|config, value| config.codex.oauth_issuer = value),
+    },
+    Setting {
         name: "DAILY_SPEND_CAP_USD",
         about: "No model is called once a day (UTC) has cost this much; needs [[price]] tables.",
         default: None,
@@ -236,7 +276,7 @@ impl Setting {
     }
 
     pub fn takes_number(&self) -> bool {
-        matches!(self.put, Put::Money(_))
+        matches!(self.put, Put::Money(_) | Put::Millis(_))
     }
 
     /// An empty text leaves a single value as it was, and makes a list empty. The error says what is wrong without
@@ -264,6 +304,8 @@ impl Setting {
             Put::Url(put) => put(config, url(&text)?),
             Put::Path(put) => put(config, PathBuf::from(text)),
             Put::Money(put) => put(config, dollars(&text)?),
+            Put::Millis(put) => put(config, millis(&text)?),
+            Put::AppServer(put) => put(config, text.parse()?),
             Put::List(_) | Put::Place => {}
         }
         Ok(())
@@ -276,6 +318,13 @@ fn secret(text: String) -> Result<Secret, String> {
         return Ok(Secret::new(text));
     }
     Err("holds a space, a control character or a letter outside ASCII, which no key does".to_owned())
+}
+
+const DAY_MS: u64 = 24 * 3600 * 1000;
+
+fn millis(text: &str) -> Result<Duration, String> {
+    let number = text.parse().ok().filter(|millis| (1..=DAY_MS).contains(millis));
+    number.map(Duration::from_millis).ok_or_else(|| format!("must be whole milliseconds, 1 to {DAY_MS}"))
 }
 
 pub(super) const NO_DOLLARS: &str = "must be US dollars, as in 2.50";

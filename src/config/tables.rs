@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::file::Entry;
-use super::{CodexApi, Config, ConfigError};
+use super::{CodexApi, Config, ConfigError, Sandbox};
 
 pub(super) struct Row {
     table: &'static str,
@@ -20,11 +20,14 @@ enum Put {
     Millis(RangeInclusive<u64>, fn(&mut Config, Duration)),
     Bool(fn(&mut Config, bool)),
     Text(fn(&mut Config, String)),
+    Texts(fn(&mut Config, Vec<String>)),
     /// By its place in the list.
     Choice(&'static [&'static str], fn(&mut Config, usize)),
 }
 
 const CODEX_APIS: [CodexApi; 3] = [CodexApi::Auto, CodexApi::Responses, CodexApi::Chat];
+
+const SANDBOXES: [Sandbox; 3] = [Sandbox::ReadOnly, Sandbox::WorkspaceWrite, Sandbox::DangerFullAccess];
 
 const SECOND: u64 = 1000;
 const HOUR: u64 = 3600 * SECOND;
@@ -40,6 +43,18 @@ const ROWS: &[Row] = &[
     row("cf_ai_gateway", "collect_log", Put::Bool(|c, on| c.ai_gateway.collect_log = Some(on))),
     row("workers_ai", "native_tools", Put::Bool(|c, on| c.workers_ai.native_tools = on)),
     row("codex", "api", Put::Choice(&["auto", "responses", "chat"], |c, n| c.codex.api = CODEX_APIS[n])),
+    row("codex", "spawn", Put::Bool(|c, on| c.codex.app_server.spawn = on)),
+    row(
+        "codex",
+        "sandbox",
+        Put::Choice(&["read-only", "workspace-write", "danger-full-access"], |c, n| {
+            c.codex.app_server.sandbox = SANDBOXES[n]
+        }),
+    ),
+    row("codex", "cwd", Put::Text(|c, text| c.codex.app_server.cwd = Some(text.into()))),
+    row("codex", "env", Put::Texts(|c, names| c.codex.app_server.env = names)),
+    row("codex", "refuse_methods", Put::Texts(|c, names| c.codex.app_server.refuse_methods = names)),
+    row("codex", "warm_threads", Put::Count(0..=64, |c, n| c.codex.app_server.warm_threads = n)),
     row("helm", "history_tokens", Put::Count(1000..=10_000_000, |c, n| c.helm.history_tokens = count(n))),
     row("helm", "tool_result_bytes", Put::Count(256..=16 * MIB, |c, n| c.helm.tool_result_bytes = n)),
     row("helm", "approval_timeout_ms", Put::Millis(1..=24 * HOUR, |c, d| c.helm.approval_timeout = d)),
@@ -94,6 +109,7 @@ impl Row {
             Put::Millis(range, put) => put(config, Duration::from_millis(entry.integer(range.clone())?)),
             Put::Bool(put) => put(config, entry.boolean()?),
             Put::Text(put) => put(config, entry.text()?),
+            Put::Texts(put) => put(config, entry.texts()?),
             Put::Choice(names, put) => {
                 let text = entry.text()?;
                 let at = names.iter().position(|name| *name == text);

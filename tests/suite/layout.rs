@@ -17,8 +17,9 @@ pub const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("skills", &["model"]),
     ("providers", &["model", "policy", "config"]),
     ("helm", &["model", "skills", "sessions", "config"]),
-    ("plugins", &["model", "policy", "config", "skills", "providers"]),
-    ("api", &["protocol", "helm", "skills", "sessions", "plugins", "rpc", "config", "model"]),
+    ("codex", &["model", "rpc", "transport", "policy", "config", "skills", "providers"]),
+    ("plugins", &["model", "policy", "config", "skills", "providers", "codex"]),
+    ("api", &["protocol", "helm", "skills", "sessions", "plugins", "codex", "rpc", "config", "model"]),
 ];
 
 /// The roof: these put the parts together and may import everything.
