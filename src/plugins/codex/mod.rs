@@ -59,6 +59,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
         ],
         readiness,
         provider,
+        engine: None,
         propose_only: None,
         vendors: Vec::new(),
         health: Health::default(),
