@@ -34,6 +34,7 @@ impl ApiError {
             request_id: new_id("req"),
             attempts: None,
             available_skills: None,
+            rpc_error: None,
             did_you_mean: None,
         }))
     }

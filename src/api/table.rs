@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::error::ApiError;
 use super::params::parse;
-use super::{App, Connection, conductor, daemon, lifecycle, providers, sessions, skills};
+use super::{App, Connection, codex, conductor, daemon, lifecycle, providers, sessions, skills};
 use crate::protocol::{Code, Method, names};
 use crate::rpc::Call;
 
@@ -50,6 +50,11 @@ pub fn methods(app: Arc<App>) -> RpcModule<App> {
     row::<names::SkillsInvoke, _>(&mut table, Drop, skills::invoke);
     row::<names::ProvidersList, _>(&mut table, Drop, providers::list);
     row::<names::ProvidersModels, _>(&mut table, Drop, providers::models);
+    row::<names::CodexRpc, _>(&mut table, Drop, codex::rpc);
+    row::<names::CodexStatus, _>(&mut table, Drop, codex::status);
+    row::<names::CodexSubscribe, _>(&mut table, Drop, codex::subscribe);
+    row::<names::CodexUnsubscribe, _>(&mut table, Drop, codex::unsubscribe);
+    row::<names::CodexRespond, _>(&mut table, Drop, codex::respond);
     row::<names::DaemonStatus, _>(&mut table, Drop, daemon::status);
     row::<names::RpcDiscover, _>(&mut table, Drop, daemon::discover);
     table
