@@ -6,7 +6,9 @@
 //!                                         websocket (tcp, tls, unix) · POST to a shim · a child of ours
 //! ```
 
+mod desk;
 mod hub;
 pub mod link;
 
+pub use desk::{Desk, Question, Reply, Resolution, Settled};
 pub use hub::{Following, Hub, thread_of};
