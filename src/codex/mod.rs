@@ -6,4 +6,7 @@
 //!                                         websocket (tcp, tls, unix) · POST to a shim · a child of ours
 //! ```
 
+mod hub;
 pub mod link;
+
+pub use hub::{Following, Hub, thread_of};
