@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use crate::api::Facts;
     use crate::helm::{Conductor, Routes, Settings};
-    use crate::plugins::{LocalServers, Meter};
+    use crate::plugins::{CodexWay, LocalServers, Meter};
     use crate::protocol::request_names;
     use crate::sessions::Sqlite;
     use crate::skills::Registry;
@@ -150,7 +150,8 @@ mod tests {
             confirm_dangerous: true,
         };
         let meter = Meter::new(&Default::default(), None, Default::default());
-        let table = methods(App::new(conductor, Vec::new(), (meter, LocalServers::default()), facts));
+        let table =
+            methods(App::new(conductor, Vec::new(), (meter, LocalServers::default(), CodexWay::default()), facts));
         let rows: BTreeSet<String> = table.method_names().map(str::to_owned).collect();
         assert_eq!(rows, BTreeSet::from_iter(request_names()));
     }

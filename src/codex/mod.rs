@@ -12,6 +12,7 @@ mod desk;
 mod hub;
 mod limits;
 pub mod link;
+mod shapes;
 mod watched;
 
 pub use app_server::{AppServer, Place, RpcFault};
@@ -19,4 +20,5 @@ pub use checkup::{Checkup, Problem};
 pub use desk::{Desk, Question, Reply, Resolution, Settled};
 pub use hub::{Following, Hub, thread_of};
 pub use limits::Window;
+pub use shapes::{immediate_text, started_thread};
 pub use watched::Watch;
