@@ -1,5 +1,9 @@
 //! Wire to domain and back, by hand. The only place that knows both.
 
+mod codex;
+
+pub use codex::{codex_link, codex_notification, codex_problem, codex_rate_limit, codex_request, codex_resolved};
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -22,6 +22,7 @@ mod status_skill;
 mod tests;
 pub mod workers_ai;
 
+pub use codex::Way as CodexWay;
 pub use gate::{EngineGate, Gate};
 pub use health::{Health, LinkState, Standing};
 pub use load::{LoadError, Loaded, load};
