@@ -23,7 +23,7 @@ use crate::model::{
     Block, Completion, Delta, Ending, Engine, Happening, Message, Metadata, Place, ProviderError, Role, Run, Stop,
     Task, ToolCall, Usage,
 };
-use crate::sessions::{Threads, TurnState, Write};
+use crate::sessions::{ThreadKind, Threads, TurnState, Write};
 
 /// How long an engine may take to end a turn that was interrupted.
 const INTERRUPT: Duration = Duration::from_secs(3);
@@ -141,7 +141,8 @@ impl Runner {
     /// The rest of the turn; the next step is its end, or another candidate's if this one failed before it showed
     /// anything.
     pub async fn engine_turn(&mut self, engine: Arc<dyn Engine>) -> Result<Step, HelmError> {
-        let context = self.context().await?;
+        let mut context = self.context().await?;
+        self.take_warmed(&mut context.threads).await?;
         let place = self.place(&context.threads);
         let seen = place.thread.as_ref().map_or(0, |thread| thread.seen);
         let budget = self.helm.settings.history_tokens;
@@ -167,17 +168,21 @@ impl Runner {
         }
     }
 
+    /// A thread that was made ready before there was a session is that of its first turn.
+    async fn take_warmed(&self, threads: &mut Threads) -> Result<(), HelmError> {
+        let (session, mode) = (self.row.session.clone(), self.row.settings.mode);
+        let warmed = self.helm.warming.take(&session, mode);
+        let Some(thread) = warmed.filter(|_| threads.of(mode).is_none()) else { return Ok(()) };
+        threads.put(ThreadKind::of(mode), thread.clone());
+        self.write(vec![Write::Thread { session, mode, thread }]).await?;
+        Ok(())
+    }
+
     /// Where the turn takes place.
     pub fn place(&self, threads: &Threads) -> Place {
         let mode = self.row.settings.mode;
-        Place {
-            session: self.row.session.clone(),
-            mode,
-            thread: threads.of(mode).cloned(),
-            model: self.caller.candidates[self.caller.current].model.clone(),
-            system: self.system(),
-            tools: self.tools(),
-        }
+        let model = self.caller.candidates[self.caller.current].model.clone();
+        self.helm.place(&self.row.session, mode, threads.of(mode).cloned(), model)
     }
 
     /// From a turn that is at work in the engine to the next step.
