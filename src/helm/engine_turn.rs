@@ -124,8 +124,14 @@ impl Work {
     }
 
     async fn interrupt(&mut self, why: Why, patience: Duration) {
-        self.run.interrupt().await;
-        self.ending = Some((why, Instant::now() + patience));
+        let until = Instant::now() + patience;
+        self.ending = Some((why, until));
+        // Dropping the turn stops it as well.
+        let _ = tokio::time::timeout_at(until, self.run.interrupt()).await;
+    }
+
+    async fn leave(self) {
+        let _ = tokio::time::timeout(INTERRUPT, self.run.leave()).await;
     }
 }
 
@@ -196,7 +202,7 @@ impl Runner {
             Ok(outcome) => self.worked(work, outcome).await,
             // Somebody else decides, and goes on with it.
             Err(error @ HelmError::BadRequest { .. }) => {
-                work.run.leave().await;
+                work.leave().await;
                 Err(error)
             }
             Err(error) => Err(error),
@@ -350,7 +356,12 @@ impl Runner {
 
     /// What somebody says while the turn runs. Where the engine does not take it, it becomes a message of its own.
     async fn steer(&mut self, work: &mut Work, steer: Steer) -> Result<Option<Outcome>, HelmError> {
-        match work.run.steer(&steer.content).await {
+        let taken = tokio::select! {
+            biased;
+            () = self.cancelled.cancelled() => return Ok(None),
+            taken = work.run.steer(&steer.content) => taken,
+        };
+        match taken {
             Ok(()) => {
                 let said = Message { role: Role::User, blocks: steer.content };
                 self.write(vec![self.message(said, None)]).await?;
@@ -374,7 +385,7 @@ impl Runner {
             self.note_untold(&mut work).await?;
             self.keep_said(&mut work, None).await?;
             let cancelled = self.cancelled.is_cancelled();
-            work.run.leave().await;
+            work.leave().await;
             let cancelled = cancelled.then_some(Step::End { stop: StopReason::Cancelled, halted: None });
             return Ok(cancelled.unwrap_or_else(|| self.turn.skills_done(true)));
         }
