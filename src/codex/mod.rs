@@ -6,6 +6,7 @@
 //!                                         websocket (tcp, tls, unix) · POST to a shim · a child of ours
 //! ```
 
+pub mod engine;
 mod hub;
 pub mod link;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::super::link::{Fault, FaultKind, LinkError};
 use super::wire::TurnError;
-use crate::codex::link::{Fault, FaultKind, LinkError};
 use crate::model::{ErrorKind, ProviderError};
 
 const SIGN_IN: &str = "run `codex login` where the app-server runs, or give the key of its model provider there";
@@ -113,9 +113,10 @@ pub fn died() -> ProviderError {
 pub fn reset_after(limits: &Value, now: Duration) -> Option<Duration> {
     let limits = limits.get("rateLimits")?;
     let windows = ["primary", "secondary"].map(|name| limits.get(name));
-    let reached = windows.into_iter().flatten().filter(|window| {
-        window.get("usedPercent").and_then(Value::as_f64).is_some_and(|percent| percent >= 100.0)
-    });
+    let reached = windows
+        .into_iter()
+        .flatten()
+        .filter(|window| window.get("usedPercent").and_then(Value::as_f64).is_some_and(|percent| percent >= 100.0));
     let resets = reached.filter_map(|window| window.get("resetsAt").and_then(Value::as_u64)).max()?;
     Duration::from_secs(resets).checked_sub(now)
 }

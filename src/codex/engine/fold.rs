@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::deed::deed;
 use super::errors::turn_error;
-use super::wire::{Item, Notice, Part, TokenUsage, Tokens, Turn, TurnError, TurnStatus, What};
+use super::wire::{Item, Notice, Part, TokenUsage, Tokens, TurnError, TurnStatus, What};
 use crate::model::{BlockStart, Delta, Ending, Happening, ProviderError, Usage};
 
 #[derive(Debug)]
@@ -20,8 +20,10 @@ pub struct Fold {
     heard: HashSet<String>,
     /// Items that nothing more is to be told of.
     told: HashSet<String>,
-    /// The tokens of the thread that are accounted for.
+    /// The tokens of the thread that are accounted for, if that is known.
     accounted: Option<Tokens>,
+    /// The model has answered since tokens were last told of.
+    has_answered: bool,
 }
 
 #[derive(Debug)]
@@ -48,19 +50,24 @@ impl From<Vec<Happening>> for Told {
 }
 
 impl Fold {
-    pub fn new(turn: impl Into<String>) -> Self {
+    pub fn new(turn: impl Into<String>, accounted: Option<Tokens>) -> Self {
         Self {
             turn: turn.into(),
             next_index: 0,
             blocks: Vec::new(),
             heard: HashSet::new(),
             told: HashSet::new(),
-            accounted: None,
+            accounted,
+            has_answered: false,
         }
     }
 
     pub fn turn(&self) -> &str {
         &self.turn
+    }
+
+    pub fn accounted(&self) -> Option<Tokens> {
+        self.accounted
     }
 
     pub fn push(&mut self, notice: Notice) -> Told {
@@ -76,6 +83,7 @@ impl Fold {
             What::ItemStarted(item) => {
                 if let Some(id) = item.id() {
                     self.heard.insert(id.to_owned());
+                    self.has_answered = true;
                 }
                 Told::default()
             }
@@ -147,6 +155,7 @@ impl Fold {
             return Vec::new();
         }
         self.heard.remove(id);
+        self.has_answered = true;
         let mut happenings = Vec::new();
         for (part, whole) in item.texts() {
             self.complete_text(id, part, whole, &mut happenings);
@@ -200,13 +209,15 @@ impl Fold {
         Happening::Void(reason)
     }
 
+    /// They are told of on other occasions too, without having changed.
     fn tokens(&mut self, TokenUsage { total, last }: TokenUsage) -> Option<Happening> {
-        let before = self.accounted.replace(total);
-        if before == Some(total) {
-            return None;
-        }
-        let spent = before.and_then(|before| total.since(before)).unwrap_or(last);
-        Some(Happening::Responded(spent.into()))
+        let has_answered = std::mem::take(&mut self.has_answered);
+        let spent = match self.accounted.replace(total) {
+            Some(before) if before == total => None,
+            Some(before) => Some(total.since(before).unwrap_or(last)),
+            None => has_answered.then_some(last),
+        };
+        spent.map(|spent| Happening::Responded(spent.into()))
     }
 }
 

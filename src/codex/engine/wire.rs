@@ -20,12 +20,23 @@ pub enum What {
     TurnEnded(Turn),
     ItemStarted(Item),
     ItemCompleted(Item),
-    More { item: String, part: Part, text: String },
+    More {
+        item: String,
+        part: Part,
+        text: String,
+    },
     Tokens(TokenUsage),
-    Failed { error: TurnError, will_retry: bool },
-    Rerouted { model: String },
+    Failed {
+        error: TurnError,
+        will_retry: bool,
+    },
+    Rerouted {
+        model: String,
+    },
     /// A request of the server's is answered, or no longer wanted; the id is its JSON text.
-    Resolved { request: String },
+    Resolved {
+        request: String,
+    },
     Warning(String),
 }
 
@@ -38,12 +49,61 @@ pub enum Part {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Turn {
     pub id: String,
     pub status: TurnStatus,
     pub error: Option<TurnError>,
+    /// None of one that ended with the process it ran in.
+    pub completed_at: Option<i64>,
+}
+
+/// What `thread/start` and `thread/resume` give.
+#[derive(Debug, Deserialize)]
+pub struct Opened {
+    pub thread: OpenedThread,
+    pub model: Option<String>,
+    /// The policy that turns run under unless they say otherwise.
+    pub sandbox: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct OpenedThread {
+    pub id: String,
     #[serde(default)]
-    pub items: Vec<Item>,
+    pub status: Value,
+}
+
+/// What `turn/start` gives.
+#[derive(Debug, Deserialize)]
+pub struct Begun {
+    pub turn: BegunTurn,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct BegunTurn {
+    pub id: String,
+}
+
+/// A page of a list.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", bound = "T: DeserializeOwned")]
+pub struct Page<T> {
+    pub data: Vec<T>,
+    #[serde(default)]
+    pub next_cursor: Value,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Entry {
+    pub item: Item,
+}
+
+impl OpenedThread {
+    /// Whether a turn runs in it.
+    pub fn is_active(&self) -> bool {
+        self.status.get("type").and_then(Value::as_str) == Some("active")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -70,9 +130,17 @@ pub struct TurnError {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Item {
-    UserMessage { client_id: Option<String> },
-    AgentMessage { id: String, text: String },
-    Plan { id: String, text: String },
+    UserMessage {
+        client_id: Option<String>,
+    },
+    AgentMessage {
+        id: String,
+        text: String,
+    },
+    Plan {
+        id: String,
+        text: String,
+    },
     Reasoning {
         id: String,
         #[serde(default)]
@@ -111,7 +179,9 @@ pub enum Item {
         time: Time,
     },
     /// A skill of ours.
-    DynamicToolCall { id: String },
+    DynamicToolCall {
+        id: String,
+    },
     WebSearch {
         id: String,
         query: String,
@@ -156,7 +226,7 @@ pub struct TokenUsage {
     pub last: Tokens,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tokens {
     pub input_tokens: u64,
@@ -283,19 +353,13 @@ pub fn notice(method: &str, params: &RawValue) -> Option<Notice> {
             let what = if method == "item/started" { What::ItemStarted(item) } else { What::ItemCompleted(item) };
             Some(Notice { turn, what })
         }
-        "thread/tokenUsage/updated" => {
-            of_turn(method, params, |WithTokens { token_usage }| What::Tokens(token_usage))
-        }
-        "error" => {
-            of_turn(method, params, |WithError { error, will_retry }| What::Failed { error, will_retry })
-        }
+        "thread/tokenUsage/updated" => of_turn(method, params, |WithTokens { token_usage }| What::Tokens(token_usage)),
+        "error" => of_turn(method, params, |WithError { error, will_retry }| What::Failed { error, will_retry }),
         "model/rerouted" => of_turn(method, params, |WithModel { to_model: model }| What::Rerouted { model }),
         "serverRequest/resolved" => of_turn(method, params, |WithRequest { request_id }| What::Resolved {
             request: request_id.get().to_owned(),
         }),
-        "warning" | "guardianWarning" => {
-            of_turn(method, params, |WithMessage { message }| What::Warning(message))
-        }
+        "warning" | "guardianWarning" => of_turn(method, params, |WithMessage { message }| What::Warning(message)),
         _ => None,
     }
 }
