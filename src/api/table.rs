@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::error::ApiError;
 use super::params::parse;
-use super::{App, Connection, conductor, daemon, lifecycle, providers, sessions, skills};
+use super::{App, Connection, conductor, daemon, lifecycle, oauth, providers, sessions, skills};
 use crate::protocol::{Code, Method, names};
 use crate::rpc::Call;
 
@@ -50,6 +50,10 @@ pub fn methods(app: Arc<App>) -> RpcModule<App> {
     row::<names::SkillsInvoke, _>(&mut table, Drop, skills::invoke);
     row::<names::ProvidersList, _>(&mut table, Drop, providers::list);
     row::<names::ProvidersModels, _>(&mut table, Drop, providers::models);
+    row::<names::DeviceStart, _>(&mut table, Drop, oauth::device_start);
+    row::<names::DevicePoll, _>(&mut table, Drop, oauth::device_poll);
+    row::<names::DeviceCancel, _>(&mut table, Drop, oauth::device_cancel);
+    row::<names::Logout, _>(&mut table, Drop, oauth::logout);
     row::<names::DaemonStatus, _>(&mut table, Drop, daemon::status);
     row::<names::RpcDiscover, _>(&mut table, Drop, daemon::discover);
     table
@@ -117,7 +121,7 @@ mod tests {
     use super::*;
     use crate::api::Facts;
     use crate::helm::{Conductor, Routes, Settings};
-    use crate::plugins::{LocalServers, Meter};
+    use crate::plugins::load;
     use crate::protocol::request_names;
     use crate::sessions::Sqlite;
     use crate::skills::Registry;
@@ -144,8 +148,9 @@ mod tests {
             allowed_hosts: Vec::new(),
             confirm_dangerous: true,
         };
-        let meter = Meter::new(&Default::default(), None, Default::default());
-        let table = methods(App::new(conductor, Vec::new(), (meter, LocalServers::default()), facts));
+        let loaded = load(&Default::default(), None).expect("the defaults are good");
+        let parts = (loaded.meter, loaded.local_servers, loaded.sign_in);
+        let table = methods(App::new(conductor, Vec::new(), parts, facts));
         let rows: BTreeSet<String> = table.method_names().map(str::to_owned).collect();
         assert_eq!(rows, BTreeSet::from_iter(request_names()));
     }

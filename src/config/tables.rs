@@ -48,7 +48,7 @@ const ROWS: &[Row] = &[
         "codex",
         "sandbox",
         Put::Choice(&["read-only", "workspace-write", "danger-full-access"], |c, n| {
-            c.codex.app_server.sandbox = SANDBOXES[n]
+            c.codex.app_server.sandbox = SANDBOXES[n];
         }),
     ),
     row("codex", "cwd", Put::Text(|c, text| c.codex.app_server.cwd = Some(text.into()))),

@@ -54,7 +54,7 @@ impl Routes {
     pub fn provider(&self, id: &str) -> Result<&Arc<dyn Provider>, HelmError> {
         let route = self.get(id).ok_or_else(|| self.unknown(id))?;
         match &route.provider {
-            Some(provider) if route.enabled => Ok(provider),
+            Some(provider) if route.is_ready() => Ok(provider),
             _ => Err(route.not_ready()),
         }
     }
@@ -118,17 +118,27 @@ impl Routes {
     fn none(&self) -> HelmError {
         let message = "no provider is both enabled and configured".to_owned();
         // One that only has to be allowed is the shortest way.
-        if let Some(route) = self.routes.iter().find(|route| route.provider.is_some()) {
+        if let Some(route) = self.routes.iter().find(|route| route.is_configured()) {
             return HelmError::NoProvider { message, hint: format!("Add {} to ENABLED_PLUGINS.", route.id) };
         }
-        let hints = self.routes.iter().map(|route| route.hint.as_str()).filter(|hint| !hint.is_empty());
+        let hints = self.routes.iter().map(Route::setup).filter(|hint| !hint.is_empty());
         HelmError::NoProvider { message, hint: hints.collect::<Vec<_>>().join(" ") }
     }
 }
 
 impl Route {
     pub fn is_ready(&self) -> bool {
-        self.enabled && self.provider.is_some()
+        self.enabled && self.is_configured()
+    }
+
+    fn is_configured(&self) -> bool {
+        self.provider.as_ref().is_some_and(|provider| provider.lack().is_none())
+    }
+
+    /// How to set it up, or what else it lacks.
+    fn setup(&self) -> String {
+        let lack = self.provider.as_ref().and_then(|provider| provider.lack());
+        lack.unwrap_or_else(|| self.hint.clone())
     }
 
     /// However it is cased, and whether its words are parted by hyphens, underscores or blanks.
@@ -141,11 +151,8 @@ impl Route {
     fn not_ready(&self) -> HelmError {
         let id = &self.id;
         // Unless ENABLED_PLUGINS says otherwise, to be configured is to be enabled: the first thing to do comes first.
-        if self.provider.is_none() {
-            return HelmError::NoProvider {
-                message: format!("provider '{id}' is not configured"),
-                hint: self.hint.clone(),
-            };
+        if !self.is_configured() {
+            return HelmError::NoProvider { message: format!("provider '{id}' is not configured"), hint: self.setup() };
         }
         let message = format!("provider '{id}' is not enabled");
         HelmError::NoProvider { message, hint: format!("Add {id} to ENABLED_PLUGINS.") }

@@ -39,6 +39,7 @@ pub struct Loaded {
     pub http: Http,
     pub meter: Meter,
     pub local_servers: LocalServers,
+    pub sign_in: Arc<codex::SignIn>,
 }
 
 /// One sentence that names the setting.
@@ -54,12 +55,13 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     let policy = HostPolicy::new(hosts.clone());
     let http = Http::new(policy.clone(), config.http.clone(), redactor.clone());
     let meter = Meter::new(&config.spend, ledger, redactor);
+    let (codex, sign_in) = codex::build(config, &http);
     let mut plugins = vec![
         cf_ai_gateway::build(config, &http),
         workers_ai::build(config, &http),
         anthropic::build(config, &http),
         openai_compatible::build(config, &http),
-        codex::build(config, &http),
+        codex,
         cloudflare::build(config, &http),
         command::build(config),
     ];
@@ -78,7 +80,7 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     }
     let skills = registry(&plugins)?;
     plugins.sort_by_key(Plugin::preference);
-    Ok(Loaded { plugins, skills, hosts, http, meter, local_servers })
+    Ok(Loaded { plugins, skills, hosts, http, meter, local_servers, sign_in })
 }
 
 /// Outermost the meter: what it refuses says nothing of the provider's health.

@@ -5,12 +5,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, Empty, EventParams,
-    InitializeParams, InitializeResult, InterruptParams, InterruptResult, MessageParams, MessageResult, ProgressParams,
-    ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult, SessionDeleteResult, SessionDetail,
-    SessionMessagesParams, SessionMessagesResult, SessionParams, SessionsListResult, SkillInvokeParams,
-    SkillInvokeResult, SkillsListResult, StatusParams, StatusResult, SubscribeParams, SubscribeResult,
-    UnsubscribeParams,
+    ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, DeviceCancelResult,
+    DevicePollParams, DevicePollResult, DeviceStartResult, Empty, EventParams, InitializeParams, InitializeResult,
+    InterruptParams, InterruptResult, LogoutResult, MessageParams, MessageResult, ProgressParams, ProvidersListResult,
+    ProvidersModelsParams, ProvidersModelsResult, SessionDeleteResult, SessionDetail, SessionMessagesParams,
+    SessionMessagesResult, SessionParams, SessionsListResult, SkillInvokeParams, SkillInvokeResult, SkillsListResult,
+    StatusParams, StatusResult, SubscribeParams, SubscribeResult, UnsubscribeParams,
 };
 
 /// A request.
@@ -87,12 +87,13 @@ pub mod names {
 
     use super::super::schema::MethodSchema;
     use super::{
-        ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, Empty, EventParams,
-        InitializeParams, InitializeResult, InterruptParams, InterruptResult, MessageParams, MessageResult, Method,
-        Notification, ProgressParams, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
-        SessionDeleteResult, SessionDetail, SessionMessagesParams, SessionMessagesResult, SessionParams,
-        SessionsListResult, Side, SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams, StatusResult,
-        SubscribeParams, SubscribeResult, UnsubscribeParams,
+        ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, DeviceCancelResult,
+        DevicePollParams, DevicePollResult, DeviceStartResult, Empty, EventParams, InitializeParams, InitializeResult,
+        InterruptParams, InterruptResult, LogoutResult, MessageParams, MessageResult, Method, Notification,
+        ProgressParams, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult, SessionDeleteResult,
+        SessionDetail, SessionMessagesParams, SessionMessagesResult, SessionParams, SessionsListResult, Side,
+        SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams, StatusResult, SubscribeParams,
+        SubscribeResult, UnsubscribeParams,
     };
 
     methods! {
@@ -126,6 +127,14 @@ pub mod names {
             "Lists the ways to a model: which are enabled, which are configured, and how to set up the rest."
         ProvidersModels "providers.models" (ProvidersModelsParams) -> ProvidersModelsResult;
             "Lists the models of one provider."
+        DeviceStart "oauth.codex.deviceStart" (Empty) -> DeviceStartResult;
+            "Begins a sign-in to ChatGPT by device code: says where to go and what to type in there."
+        DevicePoll "oauth.codex.devicePoll" (DevicePollParams) -> DevicePollResult;
+            "Tells how far that sign-in is. What comes of it is kept by the daemon, or by the app-server."
+        DeviceCancel "oauth.codex.deviceCancel" (DevicePollParams) -> DeviceCancelResult;
+            "Gives up a sign-in that goes on."
+        Logout "oauth.codex.logout" (Empty) -> LogoutResult;
+            "Deletes the daemon's own sign-in to ChatGPT, and asks the issuer to revoke it."
         DaemonStatus "daemon.status" (StatusParams) -> StatusResult;
             "Tells of this process: version, clients, running turns, paths."
         RpcDiscover "rpc.discover" (Empty) -> serde_json::Value;

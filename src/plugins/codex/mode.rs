@@ -1,13 +1,16 @@
-//! Which of the ways in is taken: the API key, then tokens among the settings, then the Codex CLI's own sign-in.
+//! Which of the ways in is taken: the API key, then tokens among the settings, then the daemon's own sign-in, then that of
+//! the Codex CLI.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use url::Url;
 
 use super::HINT;
-use crate::config::{self, Secret};
+use crate::config::{self, Config, Secret};
 use crate::policy::Redactor;
-use crate::providers::codex::{Access, ByKey, ByTokens, KeySettings, Login, TokenSource, Tokens, read_login};
+use crate::providers::codex::sign_in::{self, OwnLogin};
+use crate::providers::codex::{Access, ByKey, ByTokens, CliLogin, KeySettings, Login, TokenSource, Tokens, read_login};
 use crate::providers::http::Http;
 use crate::providers::upstream::Upstream;
 
@@ -18,11 +21,11 @@ const CHATGPT: Upstream =
 #[derive(Debug)]
 pub(super) enum Chosen {
     ApiKey(Secret),
-    ChatGptTokens {
-        tokens: Tokens,
-        /// Of the file that they came from.
-        home: Option<PathBuf>,
-    },
+    Tokens(Tokens),
+    /// Those in the file of the Codex CLI, in this directory.
+    CliLogin(PathBuf, Tokens),
+    /// One that is there, or may be made while the daemon runs; until then that of the Codex CLI, if there is one.
+    OwnLogin(Option<(PathBuf, Tokens)>),
 }
 
 /// Why there is no way in.
@@ -32,24 +35,26 @@ pub(super) struct Lack {
     pub(super) hint: String,
 }
 
-pub(super) fn choose(settings: &config::Codex, redactor: &Redactor) -> Result<Chosen, Lack> {
+pub(super) fn choose(config: &Config, redactor: &Redactor) -> Result<Chosen, Lack> {
+    let settings = &config.codex;
     if let Some(key) = &settings.api_key {
         return Ok(Chosen::ApiKey(key.clone()));
     }
     if let Some(access) = &settings.access_token {
-        let tokens = Tokens::new(access.clone(), settings.id_token.as_ref(), None);
-        return Ok(Chosen::ChatGptTokens { tokens, home: None });
+        return Ok(Chosen::Tokens(Tokens::new(access.clone(), settings.id_token.as_ref(), None)));
     }
-    let Some(home) = &settings.home else {
-        return Err(Lack { missing: vec!["OPENAI_API_KEY"], hint: HINT.to_owned() });
+    let is_signed_in = sign_in::is_there(&config.state_dir);
+    let of_cli = match settings.home.as_ref().map(|home| (home, read_login(home, redactor))) {
+        // One that works goes before one that may be made.
+        Some((_, Ok(Login::Key(key)))) if !is_signed_in => return Ok(Chosen::ApiKey(key)),
+        Some((home, Ok(Login::Tokens(tokens)))) => Ok((home.clone(), tokens)),
+        Some((_, Ok(Login::Key(_)))) | None => Err(HINT.to_owned()),
+        Some((_, Err(fault))) => Err(format!("{}: {}", fault.message, fault.hint.unwrap_or_default())),
     };
-    match read_login(home, redactor) {
-        Ok(Login::Key(key)) => Ok(Chosen::ApiKey(key)),
-        Ok(Login::Tokens(tokens)) => Ok(Chosen::ChatGptTokens { tokens, home: Some(home.clone()) }),
-        Err(fault) => {
-            let hint = format!("{}: {}", fault.message, fault.hint.unwrap_or_default());
-            Err(Lack { missing: vec!["OPENAI_API_KEY"], hint })
-        }
+    match of_cli {
+        of_cli if is_signed_in || settings.oauth_client_id.is_some() => Ok(Chosen::OwnLogin(of_cli.ok())),
+        Ok((home, tokens)) => Ok(Chosen::CliLogin(home, tokens)),
+        Err(hint) => Err(Lack { missing: vec!["OPENAI_API_KEY"], hint }),
     }
 }
 
@@ -57,22 +62,23 @@ impl Chosen {
     pub(super) fn base_url<'a>(&self, settings: &'a config::Codex) -> &'a Url {
         match self {
             Self::ApiKey(_) => &settings.base_url,
-            Self::ChatGptTokens { .. } => &settings.backend_url,
+            Self::Tokens(_) | Self::CliLogin(..) | Self::OwnLogin(_) => &settings.backend_url,
         }
     }
 
     /// `id` is the plugin's name.
-    pub(super) fn access(self, id: &'static str, settings: &config::Codex, http: &Http) -> Access {
+    pub(super) fn access(self, id: &'static str, settings: &config::Codex, http: &Http, own: &Arc<OwnLogin>) -> Access {
         let base_url = self.base_url(settings).clone();
-        match self {
+        let cli = |(home, tokens)| CliLogin::new(home, Some(tokens), http.redactor().clone());
+        let source = match self {
             Self::ApiKey(key) => {
                 let settings = KeySettings { id, upstream: OPENAI, base_url, key, api: settings.api };
-                Access::ApiKey(ByKey::new(http, settings))
+                return Access::ApiKey(ByKey::new(http, settings));
             }
-            Self::ChatGptTokens { tokens, home } => {
-                let source = TokenSource::new(tokens, home, http.redactor().clone());
-                Access::ChatGptTokens(ByTokens::new(http, CHATGPT, base_url, source))
-            }
-        }
+            Self::Tokens(tokens) => TokenSource::Settings(tokens),
+            Self::CliLogin(home, tokens) => TokenSource::CodexCli(cli((home, tokens))),
+            Self::OwnLogin(of_cli) => TokenSource::Own { own: Arc::clone(own), cli: of_cli.map(cli) },
+        };
+        Access::ChatGptTokens(ByTokens::new(http, CHATGPT, base_url, source))
     }
 }

@@ -54,6 +54,11 @@ impl Handler for Status {
             status["error"] = json!(self.lack);
             return Ok(status);
         };
+        if let Some(lack) = codex.lack() {
+            status["configured"] = json!(false);
+            status["error"] = json!(lack);
+            return Ok(status);
+        }
         let start = Instant::now();
         let answer = tokio::time::timeout(PROBE_TIMEOUT, codex.models()).await.unwrap_or_else(|_| {
             let message = format!("no answer within {} s", PROBE_TIMEOUT.as_secs());
@@ -76,10 +81,13 @@ fn tell(codex: &Codex, status: &mut Value) {
     status["mode"] = json!(codex.access().mode());
     status["baseUrl"] = json!(codex.base_url());
     if let Access::ChatGptTokens(by_tokens) = codex.access() {
-        let tokens = by_tokens.tokens();
-        status["account"] = json!(tokens.account);
-        put(status, "plan", tokens.plan);
-        put(status, "tokenExpiresAt", tokens.expires_at);
+        let source = by_tokens.tokens();
+        if let Some(tokens) = source.current() {
+            status["account"] = json!(tokens.account);
+            put(status, "plan", tokens.plan);
+            put(status, "tokenExpiresAt", tokens.expires_at);
+        }
+        put(status, "loginOwner", Some(source.owner().as_str()));
         put(status, "rateLimits", codex.rate_limits());
     }
 }

@@ -36,11 +36,11 @@ fn config() -> Config {
 fn at(server: &Loopback, mut config: Config) -> Plugin {
     config.codex.base_url = server.url.join("v1").unwrap();
     config.codex.backend_url = server.url.join("backend-api/codex").unwrap();
-    build(&config, &http(&[server], config.http.clone()))
+    build(&config, &http(&[server], config.http.clone())).0
 }
 
 fn plugin(config: &Config) -> Plugin {
-    build(config, &http(&[], config::Http::default()))
+    build(config, &http(&[], config::Http::default())).0
 }
 
 async fn run(plugin: &Plugin, skill: &str, input: Value) -> Result<Value, SkillError> {
@@ -134,7 +134,7 @@ async fn chat_and_status_of_a_subscription() {
     status.as_object_mut().unwrap().remove("latencyMs").expect("a duration");
     let expected = json!({
         "provider": "codex", "mode": "chatgpt-tokens", "configured": true, "account": "acct-1", "plan": "pro",
-        "modelDefault": "gpt-5-codex", "tokenExpiresAt": FAR, "rateLimits": limits, "reachable": true,
+        "modelDefault": "gpt-5-codex", "tokenExpiresAt": FAR, "loginOwner": "settings", "rateLimits": limits, "reachable": true,
         "baseUrl": server.url.join("backend-api/codex").unwrap(),
     });
     assert_eq!(status, expected);
