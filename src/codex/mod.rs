@@ -6,5 +6,8 @@
 //!                                         websocket (tcp, tls, unix) · POST to a shim · a child of ours
 //! ```
 
+mod hub;
 pub mod link;
 pub mod login;
+
+pub use hub::{Following, Hub, thread_of};

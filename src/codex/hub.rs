@@ -1,0 +1,176 @@
+//! Who hears what of the app-server.
+//!
+//! What belongs to a thread in which Helm works goes to the turn that follows it, and to nobody else may its questions
+//! go. Everything else, and all notifications, go to the clients that listen. The task that reads waits for none of
+//! them: a follower that cannot keep up loses its place, and finds out what it missed by resuming the thread.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::{broadcast, mpsc};
+
+use super::link::{Heard, Listener};
+
+/// What a turn may leave unread.
+const FOLLOWED: usize = 4096;
+/// What a client may leave unread.
+const LISTENED: usize = 4096;
+
+pub struct Hub {
+    followers: Mutex<HashMap<String, mpsc::Sender<Heard>>>,
+    all: broadcast::Sender<Heard>,
+}
+
+/// What happens in one thread, and to the link. Dropping it ends the following.
+pub struct Following {
+    hub: Arc<Hub>,
+    thread: String,
+    heard: mpsc::Receiver<Heard>,
+}
+
+/// What a notification or a request says of where it belongs.
+#[derive(Deserialize)]
+struct About<'a> {
+    #[serde(borrow, rename = "threadId")]
+    thread_id: Option<std::borrow::Cow<'a, str>>,
+}
+
+/// The thread that something belongs to.
+pub fn thread_of(params: &RawValue) -> Option<String> {
+    let about: About<'_> = serde_json::from_str(params.get()).ok()?;
+    about.thread_id.map(std::borrow::Cow::into_owned)
+}
+
+impl Hub {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { followers: Mutex::default(), all: broadcast::channel(LISTENED).0 })
+    }
+
+    /// Follows a thread from now on. Who followed it before hears no more of it.
+    pub fn follow(self: &Arc<Self>, thread: &str) -> Following {
+        let (sender, heard) = mpsc::channel(FOLLOWED);
+        self.followers().insert(thread.to_owned(), sender);
+        Following { hub: Arc::clone(self), thread: thread.to_owned(), heard }
+    }
+
+    /// Everything from now on that is not the affair of a follower alone.
+    pub fn listen(&self) -> broadcast::Receiver<Heard> {
+        self.all.subscribe()
+    }
+
+    fn followers(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Heard>>> {
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a follower has it, and need not be doubled.
+    fn tell_follower(&self, thread: &str, heard: &Heard) -> bool {
+        let mut followers = self.followers();
+        let Some(follower) = followers.get(thread) else { return false };
+        if follower.try_send(heard.clone()).is_err() {
+            followers.remove(thread);
+        }
+        true
+    }
+}
+
+impl Listener for Hub {
+    fn hear(&self, heard: Heard) {
+        let followed = match &heard {
+            Heard::Up(_) | Heard::Down(_) => {
+                self.followers().retain(|_, follower| follower.try_send(heard.clone()).is_ok());
+                false
+            }
+            Heard::Notification { params, .. } | Heard::Request { params, .. } => {
+                thread_of(params).is_some_and(|thread| self.tell_follower(&thread, &heard))
+            }
+        };
+        if !(followed && matches!(heard, Heard::Request { .. })) {
+            // Nobody may listen.
+            let _ = self.all.send(heard);
+        }
+    }
+}
+
+impl Following {
+    pub fn thread(&self) -> &str {
+        &self.thread
+    }
+
+    /// What comes next; none if too much was left unread, or somebody else follows now. Dropping the future loses
+    /// nothing.
+    pub async fn next(&mut self) -> Option<Heard> {
+        self.heard.recv().await
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.heard.close();
+        let mut followers = self.hub.followers();
+        if followers.get(&self.thread).is_some_and(mpsc::Sender::is_closed) {
+            followers.remove(&self.thread);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::Id;
+
+    fn raw(text: &str) -> Arc<RawValue> {
+        RawValue::from_string(text.to_owned()).expect("JSON").into()
+    }
+
+    fn notification(thread: &str) -> Heard {
+        Heard::Notification { method: "turn/started".into(), params: raw(&format!(r#"{{"threadId":"{thread}"}}"#)) }
+    }
+
+    fn request(thread: &str) -> Heard {
+        let id = Id::parse(&raw("0")).expect("an id");
+        Heard::Request { id, method: "item/tool/call".into(), params: raw(&format!(r#"{{"threadId":"{thread}"}}"#)) }
+    }
+
+    #[tokio::test]
+    async fn the_questions_of_a_followed_thread_go_to_its_follower_alone() {
+        let hub = Hub::new();
+        let mut all = hub.listen();
+        let mut following = hub.follow("a");
+        hub.hear(request("a"));
+        hub.hear(notification("a"));
+        hub.hear(request("b"));
+        assert!(matches!(following.next().await, Some(Heard::Request { .. })));
+        assert!(matches!(following.next().await, Some(Heard::Notification { .. })));
+        assert!(matches!(all.try_recv(), Ok(Heard::Notification { .. })));
+        assert!(matches!(all.try_recv(), Ok(Heard::Request { .. })));
+        drop(following);
+        hub.hear(request("a"));
+        assert!(matches!(all.try_recv(), Ok(Heard::Request { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_follower_that_reads_nothing_loses_its_place_and_holds_nobody_up() {
+        let hub = Hub::new();
+        let mut following = hub.follow("a");
+        (0..=FOLLOWED).for_each(|_| hub.hear(notification("a")));
+        let mut count = 0;
+        while following.next().await.is_some() {
+            count += 1;
+        }
+        assert_eq!(count, FOLLOWED);
+    }
+
+    #[tokio::test]
+    async fn a_second_follower_takes_the_place_of_the_first() {
+        let hub = Hub::new();
+        let mut first = hub.follow("a");
+        let mut second = hub.follow("a");
+        hub.hear(notification("a"));
+        assert!(first.next().await.is_none());
+        drop(first);
+        hub.hear(notification("a"));
+        assert!(second.next().await.is_some() && second.next().await.is_some());
+    }
+}
