@@ -1,5 +1,6 @@
 //! `login` and `logout`: a sign-in by device code, shown to its user and waited for.
 
+use std::cell::OnceCell;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
@@ -50,22 +51,39 @@ pub struct LogoutArgs {
 
 pub async fn run(args: &LoginArgs, terminal: &Terminal, client: &Client) -> anyhow::Result<Exit> {
     let Service::Codex = args.service;
+    let under_way = OnceCell::new();
+    let exit = Exit::or_signal(sign_in(args, terminal, client, &under_way)).await?;
+    if matches!(exit, Exit::Interrupted | Exit::Terminated | Exit::HungUp) {
+        if let Some(params) = under_way.get() {
+            // The code is of no use to anybody now; if it cannot be given back, it expires.
+            let _ = tokio::time::timeout(FAREWELL, client.call::<names::DeviceCancel>(params)).await;
+        }
+        terminal.note("The sign-in was given up.");
+    }
+    Ok(exit)
+}
+
+async fn sign_in(
+    args: &LoginArgs,
+    terminal: &Terminal,
+    client: &Client,
+    under_way: &OnceCell<DevicePollParams>,
+) -> anyhow::Result<Exit> {
     let begun = client.call::<names::DeviceStart>(&Empty {}).await?;
     if args.json {
         terminal.print_json(&begun)?;
     }
     let Some(device_code) = begun.device_code.clone() else { return unconfigured(args.json, &begun) };
+    let params = under_way.get_or_init(|| DevicePollParams { device_code });
     if !args.json {
         terminal.print_line(&invitation(&begun, terminal))?;
     }
-    let params = DevicePollParams { device_code };
-    let exit = Exit::or_signal(finish(args, terminal, client, &params, &begun)).await?;
-    if matches!(exit, Exit::Interrupted | Exit::Terminated | Exit::HungUp) {
-        // The code is of no use to anybody now; if it cannot be given back, it expires.
-        let _ = tokio::time::timeout(FAREWELL, client.call::<names::DeviceCancel>(&params)).await;
-        terminal.note("The sign-in was given up.");
+    let ended = wait(terminal, client, params, &begun).await?;
+    match args.json {
+        true => terminal.print_json(&ended)?,
+        false => tell(&ended, terminal)?,
     }
-    Ok(exit)
+    Ok(exit(ended.status))
 }
 
 fn unconfigured(json: bool, begun: &DeviceStartResult) -> anyhow::Result<Exit> {
@@ -91,32 +109,24 @@ fn invitation(begun: &DeviceStartResult, terminal: &Terminal) -> String {
     format!("Open this address: {page}\nThere, type in this code: {code}{whole}\nIt holds for {minutes} minutes.")
 }
 
-async fn finish(
-    args: &LoginArgs,
-    terminal: &Terminal,
-    client: &Client,
-    params: &DevicePollParams,
-    begun: &DeviceStartResult,
-) -> anyhow::Result<Exit> {
-    let ended = wait(terminal, client, params, begun).await?;
-    if args.json {
-        terminal.print_json(&ended)?;
-        return Ok(exit(ended.status));
-    }
+fn tell(ended: &DevicePollResult, terminal: &Terminal) -> std::io::Result<()> {
+    let error = terminal.error;
     match &ended.login {
         Some(login) => terminal.print_line(&terminal.output.foreign(&told(login)))?,
         None => {
             let message = ended.message.as_deref().unwrap_or("the sign-in came to nothing");
-            let name = terminal.error.paint(Style::Bad, "open-think:");
-            terminal.note(&format!("{name} {}", terminal.error.foreign(message)));
+            terminal.note(&format!("{} {}", error.paint(Style::Bad, "open-think:"), error.foreign(message)));
         }
     }
-    // The command itself is the way to begin again.
-    let hint = ended.hint.as_deref().filter(|_| ended.status != DeviceStatus::Expired);
-    if let Some(hint) = hint.or((ended.status == DeviceStatus::Expired).then_some("run the command again")) {
-        terminal.note(&format!("hint: {}", terminal.error.foreign(hint)));
+    let hint = match ended.status {
+        // The daemon names the method, which the command stands for.
+        DeviceStatus::Expired => Some("run the command again"),
+        _ => ended.hint.as_deref(),
+    };
+    if let Some(hint) = hint {
+        terminal.note(&format!("hint: {}", error.foreign(hint)));
     }
-    Ok(exit(ended.status))
+    Ok(())
 }
 
 fn exit(status: DeviceStatus) -> Exit {
