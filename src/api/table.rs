@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::error::ApiError;
 use super::params::parse;
-use super::{App, Connection, conductor, daemon, lifecycle, oauth, providers, sessions, skills};
+use super::{App, Connection, codex, conductor, daemon, lifecycle, oauth, providers, sessions, skills};
 use crate::protocol::{Code, Method, names};
 use crate::rpc::Call;
 
@@ -50,6 +50,11 @@ pub fn methods(app: Arc<App>) -> RpcModule<App> {
     row::<names::SkillsInvoke, _>(&mut table, Drop, skills::invoke);
     row::<names::ProvidersList, _>(&mut table, Drop, providers::list);
     row::<names::ProvidersModels, _>(&mut table, Drop, providers::models);
+    row::<names::CodexRpc, _>(&mut table, Drop, codex::rpc);
+    row::<names::CodexStatus, _>(&mut table, Drop, codex::status);
+    row::<names::CodexSubscribe, _>(&mut table, Drop, codex::subscribe);
+    row::<names::CodexUnsubscribe, _>(&mut table, Drop, codex::unsubscribe);
+    row::<names::CodexRespond, _>(&mut table, Drop, codex::respond);
     row::<names::DeviceStart, _>(&mut table, Drop, oauth::device_start);
     row::<names::DevicePoll, _>(&mut table, Drop, oauth::device_poll);
     row::<names::DeviceCancel, _>(&mut table, Drop, oauth::device_cancel);
@@ -149,7 +154,7 @@ mod tests {
             confirm_dangerous: true,
         };
         let loaded = load(&Default::default(), None).expect("the defaults are good");
-        let parts = (loaded.meter, loaded.local_servers, loaded.sign_in);
+        let parts = (loaded.meter, loaded.local_servers, loaded.codex);
         let table = methods(App::new(conductor, Vec::new(), parts, facts));
         let rows: BTreeSet<String> = table.method_names().map(str::to_owned).collect();
         assert_eq!(rows, BTreeSet::from_iter(request_names()));

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::{broadcast, mpsc};
 
+use super::desk::Desk;
 use super::link::{Heard, Listener};
 
 /// What a turn may leave unread.
@@ -20,6 +21,8 @@ const LISTENED: usize = 4096;
 
 pub struct Hub {
     followers: Mutex<HashMap<String, mpsc::Sender<Heard>>>,
+    /// Where questions go that are not the affair of a follower.
+    desk: Option<Arc<Desk>>,
     all: broadcast::Sender<Heard>,
 }
 
@@ -44,8 +47,17 @@ pub fn thread_of(params: &RawValue) -> Option<String> {
 }
 
 impl Hub {
+    /// One that nobody answers questions for but followers.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { followers: Mutex::default(), all: broadcast::channel(LISTENED).0 })
+        Self::with(None)
+    }
+
+    pub fn with(desk: Option<Arc<Desk>>) -> Arc<Self> {
+        Arc::new(Self { followers: Mutex::default(), desk, all: broadcast::channel(LISTENED).0 })
+    }
+
+    pub fn is_followed(&self, thread: &str) -> bool {
+        self.followers().contains_key(thread)
     }
 
     /// Follows a thread from now on. Who followed it before hears no more of it.
@@ -87,6 +99,10 @@ impl Listener for Hub {
             }
         };
         if !(followed && matches!(heard, Heard::Request { .. })) {
+            // First, so that whoever hears of a question finds it open.
+            if let Some(desk) = &self.desk {
+                desk.hear(&heard);
+            }
             // Nobody may listen.
             let _ = self.all.send(heard);
         }

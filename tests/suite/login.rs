@@ -127,7 +127,7 @@ fn check_files(directory: &Path) {
 }
 
 #[tokio::test]
-async fn from_the_code_to_a_turn_to_newer_tokens_to_the_end() {
+async fn from_the_code_to_a_turn() {
     let (home, issuer) = start().await;
     let mut wire = home.spawn(Framing::Lines);
     let row = codex_row(&mut wire).await;
@@ -173,6 +173,14 @@ async fn from_the_code_to_a_turn_to_newer_tokens_to_the_end() {
     let used = setup["data"]["modes"].as_array().expect("guides").iter().find(|guide| guide["inUse"] == true);
     assert_eq!(used.expect("one is in use")["mode"], "oauth-device");
 
+    finish(wire, &home).await;
+}
+
+#[tokio::test]
+async fn from_tokens_to_newer_tokens_to_the_end() {
+    let (home, issuer) = start().await;
+    let mut wire = home.spawn(Framing::Lines);
+    sign_in(&mut wire, &issuer).await;
     // Shortly before they expire there are newer ones, which are on the disk before they are used.
     age(&home, 120);
     say(&mut wire, json!({})).await.expect("an answer");
@@ -207,14 +215,19 @@ async fn from_the_code_to_a_turn_to_newer_tokens_to_the_end() {
     assert!(!file(&home).exists());
     assert_eq!(issuer.count(&format!("\"token\":\"{}\"", refresh(4))), 1);
     assert_eq!(codex_row(&mut wire).await["configured"], false);
+    let log = finish(wire, &home).await;
+    assert!(log.contains("the sign-in to ChatGPT has ended"), "the log is that of the run");
+}
+
+/// Ends the daemon, which has shown no secret anywhere, and gives its log.
+async fn finish(mut wire: Wire, home: &Home) -> String {
     for frame in wire.rest().await {
         check_clean("a frame", &frame.to_string());
     }
     let (status, said) = wire.exit().await;
     assert!(status.success() && said.is_empty(), "{said}");
     check_files(home.path());
-    let log = std::fs::read_to_string(home.path().join("open-think/open-think.log")).expect("a log");
-    assert!(log.contains("the sign-in to ChatGPT has ended"), "the log is that of the run");
+    std::fs::read_to_string(home.path().join("open-think/open-think.log")).expect("a log")
 }
 
 #[tokio::test]

@@ -1,8 +1,19 @@
 //! One handshaken connection to an app-server, shared by all who ask for it, and kept.
 
+mod driver;
+mod endpoint;
 mod fault;
+mod handle;
+mod handshake;
+mod pending;
+mod shared;
+mod socket;
+mod state;
+mod way;
 
+pub use endpoint::Endpoint;
 pub use fault::{Fault, FaultKind, LinkError};
+pub use handle::{Link, Settings};
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -22,7 +22,49 @@ struct Guide {
     notes: &'static [&'static str],
 }
 
-const GUIDES: [Guide; 3] = [
+/// In the order in which they are taken.
+const GUIDES: [Guide; 5] = [
+    Guide {
+        mode: "app-server",
+        title: "A Codex app-server that runs already, with its own sign-in",
+        steps: &[
+            "Where it is to run, install the Codex CLI (`npm install -g @openai/codex`) and run `codex login`.",
+            "On this machine: run `codex app-server --listen unix:///path/to/codex.sock`, or `codex app-server --listen \
+             ws://127.0.0.1:4500`. Elsewhere: put a token into a file, run `codex app-server --listen \
+             ws://127.0.0.1:4500 --ws-auth capability-token --ws-token-file /path/to/it`, and TLS or a tunnel before it.",
+            "Set CODEX_APP_SERVER_URL to its address (unix:///path, ws://127.0.0.1:4500, wss://host), and \
+             CODEX_APP_SERVER_TOKEN to the token.",
+            "If ALLOWED_HOSTS is set, add its host.",
+            "Start the daemon again, and run codex-status.",
+        ],
+        settings: &[
+            "CODEX_APP_SERVER_URL",
+            "CODEX_APP_SERVER_TOKEN",
+            "CODEX_APP_SERVER_TIMEOUT_MS",
+            "CODEX_DEFAULT_MODEL",
+        ],
+        notes: &[
+            "Recommended for a ChatGPT subscription: the app-server keeps the sign-in fresh, and its threads stay warm.",
+            "Whoever reaches it may do there what its user may: keep it on loopback or a socket, or give it a token.",
+            "http:// and https:// are for shims that take one request a POST; a bare host gets the path /rpc.",
+        ],
+    },
+    Guide {
+        mode: "app-server-spawn",
+        title: "A Codex app-server that the daemon starts, with the sign-in of the Codex CLI",
+        steps: &[
+            "Install the Codex CLI (`npm install -g @openai/codex`), and run `codex login`.",
+            "Put `spawn = true` under [codex] in the configuration file, which `open-think config path` names.",
+            "If `codex` is not on the PATH of the daemon, set CODEX_BIN to where it is.",
+            "Start the daemon again, and run codex-status.",
+        ],
+        settings: &["CODEX_BIN", "CODEX_HOME", "CODEX_APP_SERVER_TIMEOUT_MS", "CODEX_DEFAULT_MODEL"],
+        notes: &[
+            "It ends with the daemon. Of the environment it gets the usual variables, and those that `env` under [codex] \
+             names.",
+            "CODEX_APP_SERVER_URL goes before it where both are set.",
+        ],
+    },
     Guide {
         mode: "api-key",
         title: "An API key, billed by use",
@@ -34,7 +76,7 @@ const GUIDES: [Guide; 3] = [
             "Start the daemon again, and run codex-status.",
         ],
         settings: &["OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEX_DEFAULT_MODEL"],
-        notes: &["It goes before the tokens of a subscription where both are set."],
+        notes: &["It goes before the tokens of a subscription, and behind an app-server, where both are set."],
     },
     Guide {
         mode: "chatgpt-tokens",
@@ -77,11 +119,18 @@ const GUIDES: [Guide; 3] = [
     },
 ];
 
-pub(super) fn skill(config: &Config, codex: Option<Arc<Codex>>, readiness: &Readiness) -> Skill {
+/// `mode` is the one in use, and `codex` what it leads to unless that is an app-server.
+pub(super) fn skill(
+    config: &Config,
+    mode: Option<&'static str>,
+    codex: Option<Arc<Codex>>,
+    readiness: &Readiness,
+) -> Skill {
     let modes: Vec<&str> = GUIDES.iter().map(|guide| guide.mode).collect();
     let spec = SkillSpec {
         id: "codex-setup-instructions".to_owned(),
-        description: "How to set up OpenAI's models, by API key or by a ChatGPT subscription".to_owned(),
+        description: "How to set up OpenAI's models: by a Codex app-server, an API key or a ChatGPT subscription"
+            .to_owned(),
         plugin: ID.to_owned(),
         tags: vec!["ai".to_owned(), "setup".to_owned()],
         input_schema: json!({
@@ -92,13 +141,18 @@ pub(super) fn skill(config: &Config, codex: Option<Arc<Codex>>, readiness: &Read
         dangerous: false,
     };
     let problem = Some(readiness.hint().to_owned()).filter(|hint| !hint.is_empty());
-    Skill::new(spec, Setup { codex, set: set(config), problem })
+    Skill::new(spec, Setup { mode, codex, set: set(config), problem })
 }
 
 /// The names of the settings that are set, or not left at their default.
 fn set(config: &Config) -> Vec<&'static str> {
     let (codex, default) = (&config.codex, config::Codex::default());
+    let (server, usual) = (&codex.app_server, &default.app_server);
     let known = [
+        ("CODEX_APP_SERVER_URL", server.url.is_some()),
+        ("CODEX_APP_SERVER_TOKEN", server.token.is_some()),
+        ("CODEX_APP_SERVER_TIMEOUT_MS", server.timeout != usual.timeout),
+        ("CODEX_BIN", server.bin.is_some()),
         ("OPENAI_API_KEY", codex.api_key.is_some()),
         ("OPENAI_BASE_URL", codex.base_url != default.base_url),
         ("CODEX_BACKEND_URL", codex.backend_url != default.backend_url),
@@ -113,6 +167,7 @@ fn set(config: &Config) -> Vec<&'static str> {
 }
 
 struct Setup {
+    mode: Option<&'static str>,
     codex: Option<Arc<Codex>>,
     set: Vec<&'static str>,
     problem: Option<String>,
@@ -124,12 +179,11 @@ impl Handler for Setup {
         let wanted = input.get("mode").and_then(Value::as_str);
         let guides = GUIDES.iter().filter(|guide| wanted.is_none_or(|mode| mode == guide.mode));
         let lack = self.codex.as_ref().and_then(|codex| codex.lack());
-        let used = self.codex.as_ref().filter(|_| lack.is_none());
-        let guide_used = used.map(|codex| guide_of(codex.access()));
-        let told = |guide: &Guide| (self.told(guide, guide_used), text(guide));
+        let mode = self.mode.filter(|_| lack.is_none());
+        let used = if self.is_own() { Some("oauth-device") } else { mode };
+        let told = |guide: &Guide| (self.told(guide, used), text(guide));
         let (modes, texts): (Vec<Value>, Vec<String>) = guides.map(told).unzip();
-        let mode = used.map(|codex| codex.access().mode());
-        let mut output = json!({ "mode": mode, "configured": used.is_some(), "modes": modes });
+        let mut output = json!({ "mode": mode, "configured": mode.is_some(), "modes": modes });
         if let Some(problem) = lack.as_ref().or(self.problem.as_ref()) {
             output["problem"] = json!(problem);
         }
@@ -139,6 +193,14 @@ impl Handler for Setup {
 }
 
 impl Setup {
+    /// Whether the daemon's own sign-in is the one in use.
+    fn is_own(&self) -> bool {
+        let Some(Access::ChatGptTokens(by_tokens)) = self.codex.as_ref().map(|codex| codex.access()) else {
+            return false;
+        };
+        by_tokens.tokens().owner() == Owner::Daemon && by_tokens.tokens().lack().is_none()
+    }
+
     fn told(&self, guide: &Guide, used: Option<&str>) -> Value {
         let known = |name: &&str| SETTINGS.iter().find(|setting| setting.name == *name);
         let settings = guide.settings.iter().filter_map(known).map(|setting| {
@@ -153,14 +215,6 @@ impl Setup {
             "settings": settings.collect::<Vec<_>>(),
             "notes": guide.notes,
         })
-    }
-}
-
-/// The guide that led there.
-fn guide_of(access: &Access) -> &'static str {
-    match access {
-        Access::ChatGptTokens(by_tokens) if by_tokens.tokens().owner() == Owner::Daemon => "oauth-device",
-        access => access.mode(),
     }
 }
 
