@@ -3,12 +3,16 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::{SinkExt, StreamExt};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::home::{Home, PROGRAM};
 use crate::issuer::{CODE, DEVICE, ID_SECRET, Issuer, Mood, VERIFIER, now, refresh};
@@ -255,16 +259,19 @@ async fn what_is_granted_is_kept_though_nobody_waits_for_it() {
     let code = begin(&mut wire).await;
     issuer.set(Mood::Approved);
     issuer.hold().await;
-    let id = loop {
-        let id = wire.send("oauth.codex.devicePoll", json!({ "deviceCode": code })).await;
-        if wire.ask("daemon.status", json!({})).await.is_ok() && issuer.count(CODE) > 0 {
-            break id;
-        }
+    let mut ids = Vec::new();
+    while issuer.count(CODE) == 0 {
+        ids.push(wire.send("oauth.codex.devicePoll", json!({ "deviceCode": code })).await);
+        wire.ask("daemon.status", json!({})).await.expect("it reads on");
         tokio::time::sleep(Duration::from_millis(100)).await;
-    };
-    wire.notify("$/cancelRequest", json!({ "id": id })).await;
-    let id_of_last = wire.answer(id).await;
-    assert_eq!(poll(&mut wire, &code).await["status"], "pending", "one question at a time: {id_of_last:?}");
+    }
+    let mut cancelled = 0;
+    for id in ids {
+        wire.notify("$/cancelRequest", json!({ "id": id })).await;
+        cancelled += usize::from(wire.answer(id).await.is_err_and(|error| error["code"] == -32800));
+    }
+    assert_eq!(cancelled, 1, "one of them was asking");
+    assert_eq!(poll(&mut wire, &code).await["status"], "pending", "one question at a time");
     issuer.release();
     assert_eq!(ended(&mut wire, &code).await["status"], "complete");
     assert_eq!(issuer.count(CODE), 1, "the code was exchanged once");
@@ -405,6 +412,82 @@ async fn the_command_fails_in_words() {
     let (code, _, stderr) = run(&refused, &["login", "codex"]).await;
     assert_eq!(code, Some(1));
     assert!(stderr.contains("127.0.0.1") && stderr.contains("ALLOWED_HOSTS"), "{stderr}");
+}
+
+/// An app-server that signs in as it is told to, and remembers what it was asked.
+async fn serve_sign_ins(success: bool) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("ws://{}", listener.local_addr().expect("an address"));
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let log = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let log = Arc::clone(&log);
+            tokio::spawn(async move {
+                let mut socket = tokio_tungstenite::accept_async(stream).await.expect("a websocket");
+                while let Some(Ok(message)) = socket.next().await {
+                    let Ok(request) = serde_json::from_str::<Value>(message.to_text().unwrap_or_default()) else {
+                        continue;
+                    };
+                    let method = request["method"].as_str().unwrap_or_default().to_owned();
+                    let result = match method.as_str() {
+                        "initialize" => json!({ "userAgent": "open-think/0.169.0 (Linux) x" }),
+                        "account/login/start" => {
+                            assert_eq!(request["params"], json!({ "type": "chatgptDeviceCode" }));
+                            let page = "https://auth.example/codex/device";
+                            json!({ "loginId": "l-1", "userCode": "WXYZ-12345", "verificationUrl": page })
+                        }
+                        "account/read" => {
+                            json!({ "account": { "type": "chatgpt", "email": "plum@a.example", "planType": "plus" } })
+                        }
+                        _ => json!({}),
+                    };
+                    log.lock().expect("no panic").push(method.clone());
+                    let mut frames = vec![json!({ "id": request["id"], "result": result })];
+                    if method == "account/login/start" {
+                        let why = if success { Value::Null } else { json!("Login was not completed") };
+                        for id in ["l-other", "l-1"] {
+                            let params = json!({ "loginId": id, "success": success, "error": why });
+                            frames.push(json!({ "method": "account/login/completed", "params": params }));
+                        }
+                    }
+                    if request.get("id").is_some() {
+                        for frame in frames {
+                            socket.send(Message::text(frame.to_string())).await.expect("it listens");
+                        }
+                    }
+                }
+            });
+        }
+    });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn without_a_client_of_its_own_the_app_server_signs_in() {
+    let (url, asked) = serve_sign_ins(true).await;
+    let home = Home::new().set("CODEX_APP_SERVER_URL", &url);
+    let (code, stdout, stderr) = run(&home, &["login", "codex"]).await;
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    insta::assert_snapshot!(stdout, @r"
+    Open this address: https://auth.example/codex/device
+    There, type in this code: WXYZ-12345
+    It holds for 15 minutes.
+    Signed in as plum@a.example, with the plan plus.
+    The Codex app-server keeps the tokens.
+    ");
+    assert!(!file(&home).exists());
+    let (url, _) = serve_sign_ins(false).await;
+    let home = Home::new().set("CODEX_APP_SERVER_URL", &url);
+    let mut wire = home.spawn(Framing::Lines);
+    let begun = wire.ask("oauth.codex.deviceStart", json!({})).await.expect("a code");
+    let told = ended(&mut wire, begun["deviceCode"].as_str().expect("a code")).await;
+    let why = "the Codex app-server did not sign in: Login was not completed";
+    assert_eq!(told, json!({ "status": "failed", "message": why }));
+    assert!(asked.lock().expect("no panic").iter().any(|method| method == "account/read"));
+    let shim = Home::new().set("CODEX_APP_SERVER_URL", "http://127.0.0.1:9");
+    let (code, _, stderr) = run(&shim, &["login", "codex"]).await;
+    assert!(code == Some(1) && stderr.contains("hint: run `codex login` where it runs"), "{stderr}");
 }
 
 #[tokio::test]
