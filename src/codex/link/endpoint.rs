@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::{Fault, FaultKind};
+use super::program::variable;
+use super::{Fault, FaultKind, Program};
 use crate::config::{AppServer, AppServerUrl, Config, Secret};
 use crate::policy::HostPolicy;
 
@@ -22,6 +23,8 @@ pub enum Endpoint {
         url: Url,
         token: Option<Secret>,
     },
+    /// One that the daemon starts.
+    Child(Program),
 }
 
 const CONTROL_SOCKET: &str = "app-server-control/app-server-control.sock";
@@ -29,9 +32,12 @@ const CONTROL_SOCKET: &str = "app-server-control/app-server-control.sock";
 impl Endpoint {
     /// None if no app-server is configured.
     pub fn from_config(config: &Config, policy: &HostPolicy) -> Option<Result<Self, Fault>> {
-        let AppServer { url, token, .. } = &config.codex.app_server;
+        let AppServer { url, token, spawn, .. } = &config.codex.app_server;
         let token = token.clone();
-        Some(match url.clone()? {
+        let Some(url) = url.clone() else {
+            return spawn.then(|| Ok(Self::Child(Program::from_config(config))));
+        };
+        Some(match url {
             AppServerUrl::WebSocket(url) => allowed(policy, &url).map(|()| Self::WebSocket { url, token }),
             AppServerUrl::Http(url) => allowed(policy, &url).map(|()| Self::Http { url, token }),
             AppServerUrl::Unix(Some(path)) => Ok(Self::Unix { path }),
@@ -43,14 +49,9 @@ impl Endpoint {
 }
 
 fn codex_home(config: &Config) -> Option<PathBuf> {
-    let home = || variable(config, "HOME").map(|home| home.join(".codex"));
-    config.codex.home.clone().or_else(|| variable(config, "CODEX_HOME")).or_else(home)
-}
-
-fn variable(config: &Config, wanted: &str) -> Option<PathBuf> {
-    let mut variables = config.environment.iter();
-    let (_, value) = variables.find(|(name, value)| *name == wanted && !value.is_empty())?;
-    Some(PathBuf::from(value))
+    let path = |name| variable(&config.environment, name).map(PathBuf::from);
+    let home = || path("HOME").map(|home| home.join(".codex"));
+    config.codex.home.clone().or_else(|| path("CODEX_HOME")).or_else(home)
 }
 
 fn no_home() -> Fault {
@@ -71,4 +72,55 @@ fn allowed(policy: &HostPolicy, url: &Url) -> Result<(), Fault> {
         Err(Fault::new(FaultKind::HostNotAllowed, message)
             .with_hint(format!("add {host} to ALLOWED_HOSTS if requests may go there")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, Environment};
+    use crate::policy::HostPolicy;
+
+    use super::Endpoint;
+
+    #[track_caller]
+    fn check(url: Option<&str>, set: impl FnOnce(&mut Config), expected: &str) {
+        let variables = [("HOME".to_owned(), "/home/u".into())];
+        let mut config = Config { environment: Environment::new(variables.into()), ..Config::default() };
+        config.codex.app_server.url = url.map(|url| url.parse().unwrap());
+        set(&mut config);
+        let policy = HostPolicy::new(vec!["allowed:4500".parse().unwrap()]);
+        let shown = match Endpoint::from_config(&config, &policy) {
+            Some(Ok(Endpoint::WebSocket { url, .. })) => format!("websocket {url}"),
+            Some(Ok(Endpoint::Http { url, .. })) => format!("http {url}"),
+            Some(Ok(Endpoint::Unix { path })) => format!("unix {}", path.display()),
+            Some(Ok(Endpoint::Child(_))) => "child".to_owned(),
+            Some(Err(fault)) => format!("{}: {fault}", fault.kind.as_str()),
+            None => "none".to_owned(),
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn it_is_where_the_user_says_and_a_url_goes_before_a_child() {
+        check(None, |_| {}, "none");
+        check(None, |config| config.codex.app_server.spawn = true, "child");
+        let url = "ws://allowed:4500";
+        check(Some(url), |config| config.codex.app_server.spawn = true, "websocket ws://allowed:4500/");
+        check(Some("allowed:4500"), |_| {}, "http http://allowed:4500/rpc");
+        check(Some("unix:///run/s"), |_| {}, "unix /run/s");
+    }
+
+    #[test]
+    fn the_usual_socket_is_below_the_home_of_codex() {
+        const SOCKET: &str = "app-server-control/app-server-control.sock";
+        check(Some("unix://"), |_| {}, &format!("unix /home/u/.codex/{SOCKET}"));
+        check(Some("unix://"), |config| config.codex.home = Some("/c".into()), &format!("unix /c/{SOCKET}"));
+    }
+
+    #[test]
+    fn hosts_have_to_be_allowed_and_files_need_not() {
+        for url in ["ws://other:4500", "wss://other:4500", "http://other:4500", "https://other:4500"] {
+            let message = "the host other:4500 of the Codex app-server is not on the list of allowed hosts";
+            check(Some(url), |_| {}, &format!("host-not-allowed: {message}"));
+        }
+    }
 }

@@ -9,6 +9,9 @@ use super::{Fault, FaultKind, Server};
 const OLDEST: [u32; 3] = [0, 169, 0];
 const UPDATE: &str = "update the Codex CLI: npm install -g @openai/codex@latest";
 
+/// The last of what an app-server says by itself to a new client; what is wrong with its configuration comes before.
+pub(super) const LAST_WORD: &str = "remoteControl/status/changed";
+
 pub(super) const PARAMS: &str = concat!(
     r#"{"clientInfo":{"name":"open-think","title":"Open Think","version":""#,
     env!("CARGO_PKG_VERSION"),
@@ -25,10 +28,17 @@ struct Initialized {
 
 /// The result of `initialize`.
 pub(super) fn server(result: &RawValue) -> Result<Server, Fault> {
+    shim_server(result)?.ok_or_else(|| {
+        let message = "what listens there does not say that it is a Codex app-server";
+        Fault::new(FaultKind::WrongVersion, message).with_hint(UPDATE)
+    })
+}
+
+/// A shim may know nothing of what stands behind it.
+pub(super) fn shim_server(result: &RawValue) -> Result<Option<Server>, Fault> {
     let said: Option<Initialized> = serde_json::from_str(result.get()).ok();
     let Some(Initialized { user_agent: Some(user_agent), codex_home, platform_os }) = said else {
-        let message = "what listens there does not say that it is a Codex app-server";
-        return Err(Fault::new(FaultKind::WrongVersion, message).with_hint(UPDATE));
+        return Ok(None);
     };
     let version = version(&user_agent);
     if let Some(version) = version.as_ref().filter(|version| numbers(version) < OLDEST) {
@@ -36,7 +46,7 @@ pub(super) fn server(result: &RawValue) -> Result<Server, Fault> {
         let message = format!("the Codex app-server is version {version}, and {major}.{minor}.{patch} is needed");
         return Err(Fault::new(FaultKind::WrongVersion, message).with_hint(UPDATE));
     }
-    Ok(Server { user_agent, version, codex_home, platform: platform_os })
+    Ok(Some(Server { user_agent, version, codex_home, platform: platform_os }))
 }
 
 /// As in `open-think/0.169.0 (Debian 12.0.0; x86_64) unknown (open-think; 0.1.0)`.

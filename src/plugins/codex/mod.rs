@@ -15,9 +15,11 @@ use serde_json::{Value, json};
 
 use super::chat_skill::chat_skill;
 use super::models_skill::models_skill;
-use super::{Gate, Health, Plugin, Readiness, is_enabled};
+use super::{EngineGate, Gate, Health, Plugin, Readiness, is_enabled};
 use crate::codex::AppServer;
+use crate::codex::engine::{self, CodexEngine};
 use crate::config::Config;
+use crate::model::Engine;
 use crate::policy::{HostPattern, HostPolicy, Redactor};
 use crate::providers::codex::Codex;
 use crate::providers::codex::sign_in::{OwnLogin, is_there};
@@ -79,6 +81,10 @@ pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way)
     if let Some(server) = &app_server {
         skills.extend([threads::start(server, &config.codex), threads::list(server), rpc::skill(server)]);
     }
+    let engine = app_server.clone().map(|server| -> Arc<dyn Engine> {
+        let settings = engine::Settings::from_config(ID, config, http.redactor().clone());
+        Arc::new(CodexEngine::new(server, settings))
+    });
     let plugin = Plugin {
         id: ID,
         description: "OpenAI's models, by a Codex app-server, an API key or a ChatGPT subscription",
@@ -87,7 +93,7 @@ pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way)
         skills,
         readiness,
         provider,
-        engine: None,
+        engine: engine.filter(|_| !config.codex.app_server.is_shim()).map(EngineGate::new),
         propose_only: None,
         vendors: Vec::new(),
         health: Health::default(),
