@@ -18,7 +18,7 @@ use crate::api::{self, App, Connection, Facts, Served};
 use crate::config::{self, Config};
 use crate::helm::{self, Conductor, Route, Routes};
 use crate::model::{Engine, Provider};
-use crate::plugins::{self, Plugin, Readiness};
+use crate::plugins::{self, Plugin};
 use crate::providers::http::{Http, Warmth};
 use crate::rpc::{self, End};
 use crate::sessions::Sqlite;
@@ -32,6 +32,9 @@ const STOP: Duration = Duration::from_millis(300);
 
 /// How long what was spent may take to be written down then: a little more than other processes may lock the file.
 const KEEP: Duration = Duration::from_secs(6);
+
+/// How long a refresh of the sign-in that is under way may take then: what it gives would be lost, and the sign-in with it.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// How long a connection may take to end once the daemon is asked to stop: a little more than the loop takes that owns
 /// it, unless that loop waits for a client that reads nothing.
@@ -108,6 +111,7 @@ impl Daemon {
         let mut signals = Signals::listen().context("signals cannot be listened for")?;
         let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
         let _warmth = self.keep_warm();
+        let _fresh = self.app.codex.sign_in.keep_fresh();
         let serve = self.serve(transport);
         tokio::pin!(serve);
         let served = tokio::select! {
@@ -162,6 +166,7 @@ impl Daemon {
         if tokio::time::timeout(STOP, stopped).await.is_err() {
             tracing::warn!("a turn did not stop in time");
         }
+        self.app.codex.sign_in.settle(SETTLE).await;
         // After the turns, which end over it.
         if let Some(server) = &self.app.codex.app_server
             && tokio::time::timeout(CLOSE, server.close()).await.is_err()
@@ -179,16 +184,12 @@ impl Daemon {
 }
 
 fn route(plugin: &Plugin) -> Route {
-    let hint = match &plugin.readiness {
-        Readiness::Configured => String::new(),
-        Readiness::Missing { hint, .. } => hint.clone(),
-    };
     Route {
         id: plugin.id.to_owned(),
         enabled: plugin.enabled,
         provider: plugin.provider.clone().map(|gate| gate as Arc<dyn Provider>),
         engine: plugin.engine.clone().map(|gate| gate as Arc<dyn Engine>),
-        hint,
+        hint: plugin.readiness.hint().to_owned(),
         propose_only: plugin.propose_only.clone(),
         vendors: plugin.vendors.clone(),
     }

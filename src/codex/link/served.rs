@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::socket::{Bytestream, Socket};
 use super::state::Limits;
-use super::way::Way;
+use super::way::{Line, Way};
 use super::{Fault, FaultKind, Link, Listener};
 use crate::policy::Redactor;
 
@@ -33,7 +33,7 @@ impl Way for Served {
         .boxed()
     }
 
-    fn upgrade(&self, stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Socket, Fault>> {
-        async move { Socket::upgrade(stream, "ws://localhost/", None).await }.boxed()
+    fn upgrade(&self, stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Line, Fault>> {
+        async move { Ok(Line::Socket(Box::new(Socket::upgrade(stream, "ws://localhost/", None).await?))) }.boxed()
     }
 }
