@@ -172,6 +172,9 @@ impl From<&HelmError> for ApiError {
                 api.0.message = message;
                 api
             }
+            HelmError::Waits { provider, error } => {
+                Self::of_provider(Code::ProviderFailed, provider, error, Vec::new())
+            }
             HelmError::Overloaded { .. } => Self::new(Code::Overloaded, message),
             HelmError::Busy { .. } => {
                 Self::new(Code::SessionBusy, message).with_hint("Wait, interrupt it, or let the message queue.")

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, App, Connection, Facts, Served};
 use crate::config::{self, Config};
 use crate::helm::{self, Conductor, Route, Routes};
-use crate::model::Provider;
+use crate::model::{Engine, Provider};
 use crate::plugins::{self, Plugin, Readiness};
 use crate::providers::http::{Http, Warmth};
 use crate::rpc::{self, End};
@@ -182,6 +182,7 @@ fn route(plugin: &Plugin) -> Route {
         id: plugin.id.to_owned(),
         enabled: plugin.enabled,
         provider: plugin.provider.clone().map(|gate| gate as Arc<dyn Provider>),
+        engine: plugin.engine.clone().map(|gate| gate as Arc<dyn Engine>),
         hint,
         propose_only: plugin.propose_only.clone(),
         vendors: plugin.vendors.clone(),

@@ -5,12 +5,18 @@
 //! they ask for.
 
 mod action_block;
+mod answer;
 mod approval;
 mod attempts;
 mod conductor;
+mod ending;
+mod engine_calls;
+mod engine_said;
+mod engine_turn;
 mod error;
 mod event;
 mod history;
+mod holds;
 mod id;
 mod lanes;
 mod log;
@@ -20,6 +26,7 @@ mod route;
 mod runner;
 mod running;
 mod start;
+mod take_up;
 mod tools;
 mod turn;
 

@@ -72,11 +72,9 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     let allowed = config.allowed_hosts.as_ref().map(|_| &policy);
     let local_servers = LocalServers::new(config, allowed, &taken);
     for plugin in &mut plugins {
-        let Some(provider) = &plugin.provider else { continue };
-        if plugin.enabled {
-            plugin.health.follow(provider.endpoints().iter().map(|url| http.link(url)).collect());
-        }
         guard(plugin, &meter);
+        let Some(provider) = plugin.provider.as_ref().filter(|_| plugin.enabled) else { continue };
+        plugin.health.follow(provider.endpoints().iter().map(|url| http.link(url)).collect());
     }
     let skills = registry(&plugins)?;
     plugins.sort_by_key(Plugin::preference);
@@ -85,6 +83,9 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
 
 /// Outermost the meter: what it refuses says nothing of the provider's health.
 fn guard(plugin: &Plugin, meter: &Meter) {
+    if let Some(gate) = &plugin.engine {
+        gate.guard(|engine| meter.watch_engine(plugin.health.watch_engine(engine)));
+    }
     let Some(gate) = &plugin.provider else { return };
     gate.guard(|provider| {
         let watched = plugin.health.watch(provider);

@@ -83,6 +83,7 @@ pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way)
         skills,
         readiness,
         provider,
+        engine: None,
         propose_only: None,
         vendors: Vec::new(),
         health: Health::default(),
