@@ -71,6 +71,7 @@ impl Driver {
         if let Stage::Up(socket) = std::mem::replace(&mut self.stage, Stage::Down) {
             let _ = timeout(GOODBYE, socket.close()).await;
         }
+        self.way.close().await;
     }
 
     /// The next thing that the machine has to know.
@@ -190,6 +191,8 @@ impl Driver {
                 }
                 if self.is_up {
                     self.listener.hear(Heard::Notification { method: method.into(), params: given });
+                } else if method == handshake::LAST_WORD {
+                    return Some(Input::Settled);
                 }
             }
             Ok(Message::Request { id, method, params: given }) if self.is_up => {
@@ -258,8 +261,8 @@ impl Driver {
                 self.initialize = Some(number);
                 self.send(frame::request(&Id::ours(number), "initialize", handshake::PARAMS))?;
             }
+            Effect::Greet => self.send(frame::notification("initialized", "{}"))?,
             Effect::Announce => {
-                self.send(frame::notification("initialized", "{}"))?;
                 self.is_up = true;
                 self.shared.stand(self.standing(), None);
                 if let Some(server) = self.shared.status().server {
@@ -284,6 +287,7 @@ impl Driver {
             self.stage = Stage::Down;
         }
         self.initialize = None;
+        self.way.dropped(fault);
         self.shared.stand(self.standing(), Some(fault));
         if std::mem::take(&mut self.is_up) {
             self.listener.hear(Heard::Down(fault.clone()));

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::{Fault, FaultKind};
+use super::program::variable;
+use super::{Fault, FaultKind, Program};
 use crate::config::{AppServer, AppServerUrl, Config, Secret};
 use crate::policy::HostPolicy;
 
@@ -22,6 +23,8 @@ pub enum Endpoint {
         url: Url,
         token: Option<Secret>,
     },
+    /// One that the daemon starts.
+    Child(Program),
 }
 
 const CONTROL_SOCKET: &str = "app-server-control/app-server-control.sock";
@@ -29,9 +32,12 @@ const CONTROL_SOCKET: &str = "app-server-control/app-server-control.sock";
 impl Endpoint {
     /// None if no app-server is configured.
     pub fn from_config(config: &Config, policy: &HostPolicy) -> Option<Result<Self, Fault>> {
-        let AppServer { url, token, .. } = &config.codex.app_server;
+        let AppServer { url, token, spawn, .. } = &config.codex.app_server;
         let token = token.clone();
-        Some(match url.clone()? {
+        let Some(url) = url.clone() else {
+            return spawn.then(|| Ok(Self::Child(Program::from_config(config))));
+        };
+        Some(match url {
             AppServerUrl::WebSocket(url) => allowed(policy, &url).map(|()| Self::WebSocket { url, token }),
             AppServerUrl::Http(url) => allowed(policy, &url).map(|()| Self::Http { url, token }),
             AppServerUrl::Unix(Some(path)) => Ok(Self::Unix { path }),
@@ -43,14 +49,9 @@ impl Endpoint {
 }
 
 fn codex_home(config: &Config) -> Option<PathBuf> {
-    let home = || variable(config, "HOME").map(|home| home.join(".codex"));
-    config.codex.home.clone().or_else(|| variable(config, "CODEX_HOME")).or_else(home)
-}
-
-fn variable(config: &Config, wanted: &str) -> Option<PathBuf> {
-    let mut variables = config.environment.iter();
-    let (_, value) = variables.find(|(name, value)| *name == wanted && !value.is_empty())?;
-    Some(PathBuf::from(value))
+    let path = |name| variable(&config.environment, name).map(PathBuf::from);
+    let home = || path("HOME").map(|home| home.join(".codex"));
+    config.codex.home.clone().or_else(|| path("CODEX_HOME")).or_else(home)
 }
 
 fn no_home() -> Fault {

@@ -55,7 +55,7 @@ impl Link {
     pub fn open(settings: Settings, listener: Arc<dyn Listener>) -> Self {
         let Settings { endpoint, timeout, redactor } = settings;
         let limits = Limits::default();
-        Self::over(way(endpoint), limits, timeout, redactor, listener)
+        Self::over(way(endpoint, redactor.clone()), limits, timeout, redactor, listener)
     }
 
     pub(super) fn over(

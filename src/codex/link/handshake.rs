@@ -9,6 +9,9 @@ use super::{Fault, FaultKind, Server};
 const OLDEST: [u32; 3] = [0, 169, 0];
 const UPDATE: &str = "update the Codex CLI: npm install -g @openai/codex@latest";
 
+/// The last of what an app-server says by itself to a new client; what is wrong with its configuration comes before.
+pub(super) const LAST_WORD: &str = "remoteControl/status/changed";
+
 pub(super) const PARAMS: &str = concat!(
     r#"{"clientInfo":{"name":"open-think","title":"Open Think","version":""#,
     env!("CARGO_PKG_VERSION"),

@@ -15,6 +15,8 @@ pub(super) struct Limits {
     pub connect: Duration,
     pub upgrade: Duration,
     pub initialize: Duration,
+    /// What the server has to say first, of its configuration above all, comes before any request goes out.
+    pub settle: Duration,
     /// None where there is nothing that could be pinged.
     pub ping_every: Option<Duration>,
     pub pong_within: Duration,
@@ -32,6 +34,7 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             upgrade: Duration::from_secs(10),
             initialize: Duration::from_secs(20),
+            settle: Duration::from_millis(100),
             ping_every: Some(Duration::from_secs(20)),
             pong_within: Duration::from_secs(10),
             drain: Duration::from_secs(2),
@@ -51,6 +54,8 @@ pub(super) enum Input {
     Connected,
     Upgraded,
     Initialized,
+    /// The server has said what it says first.
+    Settled,
     Pong,
     Failed(Fault),
     /// The link is no longer needed. What is in flight may end.
@@ -65,6 +70,8 @@ pub(super) enum Effect {
     Connect,
     Upgrade,
     Initialize,
+    /// The answer to `initialize` is acknowledged.
+    Greet,
     /// Requests may go out, and whoever listens is told.
     Announce,
     Ping,
@@ -88,6 +95,7 @@ enum Phase {
     Connecting { until: Instant },
     Upgrading { until: Instant },
     Initializing { until: Instant },
+    Settling { until: Instant },
     Ready { since: Instant, pulse: Option<Pulse> },
     Draining { until: Instant },
     Backoff { until: Instant },
@@ -118,7 +126,7 @@ impl Machine {
         match self.phase {
             Phase::Cold => State::Cold,
             Phase::Connecting { .. } => State::Connecting,
-            Phase::Upgrading { .. } | Phase::Initializing { .. } => State::Handshaking,
+            Phase::Upgrading { .. } | Phase::Initializing { .. } | Phase::Settling { .. } => State::Handshaking,
             Phase::Ready { .. } => State::Ready,
             Phase::Draining { .. } => State::Draining,
             Phase::Backoff { .. } => State::Backoff,
@@ -137,6 +145,7 @@ impl Machine {
             Phase::Connecting { until }
             | Phase::Upgrading { until }
             | Phase::Initializing { until }
+            | Phase::Settling { until }
             | Phase::Draining { until }
             | Phase::Backoff { until } => Some(until),
             Phase::Ready { pulse, .. } => pulse.map(Pulse::at),
@@ -166,10 +175,10 @@ impl Machine {
                 vec![Effect::Initialize]
             }
             (Phase::Initializing { .. }, Input::Initialized) => {
-                self.fault = None;
-                self.phase = Phase::Ready { since: now, pulse: self.next_ping(now) };
-                vec![Effect::Announce]
+                self.phase = Phase::Settling { until: now + self.limits.settle };
+                vec![Effect::Greet]
             }
+            (Phase::Settling { .. }, Input::Settled) => self.ready(now),
             (Phase::Ready { since, .. }, Input::Pong) => {
                 self.phase = Phase::Ready { since, pulse: self.next_ping(now) };
                 Vec::new()
@@ -195,6 +204,7 @@ impl Machine {
         };
         match self.phase {
             Phase::Backoff { .. } => self.connect(now),
+            Phase::Settling { .. } => self.ready(now),
             Phase::Draining { .. } => self.finish(),
             Phase::Ready { since, pulse: Some(Pulse::PingAt(_)) } => {
                 let pulse = Some(Pulse::PongUntil(now + self.limits.pong_within));
@@ -212,6 +222,12 @@ impl Machine {
     fn connect(&mut self, now: Instant) -> Vec<Effect> {
         self.phase = Phase::Connecting { until: now + self.limits.connect };
         vec![Effect::Connect]
+    }
+
+    fn ready(&mut self, now: Instant) -> Vec<Effect> {
+        self.fault = None;
+        self.phase = Phase::Ready { since: now, pulse: self.next_ping(now) };
+        vec![Effect::Announce]
     }
 
     fn fail(&mut self, now: Instant, jitter: f64, fault: Fault) -> Vec<Effect> {

@@ -21,9 +21,8 @@ impl Bench {
 
     fn ready() -> Self {
         let mut bench = Self::new();
-        for input in [Input::Wanted, Input::Connected, Input::Upgraded, Input::Initialized] {
-            bench.give(input);
-        }
+        bench.give(Input::Wanted);
+        bench.come_up();
         assert_eq!(bench.machine.state(), State::Ready);
         bench
     }
@@ -31,6 +30,12 @@ impl Bench {
     fn give(&mut self, input: Input) -> Vec<String> {
         let effects = self.machine.handle(self.now, 0.0, input);
         effects.iter().map(shown).collect()
+    }
+
+    fn come_up(&mut self) {
+        for input in [Input::Connected, Input::Upgraded, Input::Initialized, Input::Settled] {
+            self.give(input);
+        }
     }
 
     /// Moves the clock to the deadline and says so.
@@ -63,7 +68,9 @@ fn nothing_happens_until_it_is_wanted() {
     assert_eq!(bench.give(Input::Connected), ["upgrade"]);
     assert_eq!(bench.give(Input::Upgraded), ["initialize"]);
     assert_eq!(bench.machine.state(), State::Handshaking);
-    assert_eq!(bench.give(Input::Initialized), ["announce"]);
+    assert_eq!(bench.give(Input::Initialized), ["greet"]);
+    assert_eq!(bench.machine.state(), State::Handshaking);
+    assert_eq!(bench.give(Input::Settled), ["announce"]);
     assert_eq!(bench.machine.state(), State::Ready);
     assert!(bench.machine.fault().is_none());
 }
@@ -88,6 +95,16 @@ fn each_step_of_an_attempt_has_its_limit() {
 }
 
 #[test]
+fn a_server_that_says_nothing_first_is_not_waited_for_long() {
+    let mut bench = Bench::new();
+    for input in [Input::Wanted, Input::Connected, Input::Upgraded, Input::Initialized] {
+        bench.give(input);
+    }
+    assert_eq!(bench.ring(), (SECOND / 10, vec!["announce".to_owned()]));
+    assert!(bench.give(Input::Settled).is_empty());
+}
+
+#[test]
 fn a_ping_without_a_pong_breaks_the_connection() {
     let mut bench = Bench::ready();
     for _ in 0..3 {
@@ -108,11 +125,10 @@ fn delays_double_until_a_connection_has_lasted() {
         bench.fail(FaultKind::NothingListening);
         assert_eq!(bench.ring().0, Duration::from_millis(expected));
     }
-    let up = |bench: &mut Bench| [Input::Connected, Input::Upgraded, Input::Initialized].map(|input| bench.give(input));
-    up(&mut bench);
+    bench.come_up();
     bench.fail(FaultKind::Broken);
     assert_eq!(bench.ring().0, Duration::from_millis(7500), "it was ready for a moment only");
-    up(&mut bench);
+    bench.come_up();
     bench.now += 5 * SECOND;
     bench.fail(FaultKind::Broken);
     assert_eq!(bench.ring().0, Duration::from_millis(25));
@@ -166,7 +182,7 @@ fn closing_waits_for_what_is_in_flight_and_no_longer() {
 }
 
 fn input() -> impl Strategy<Value = (u64, u8)> {
-    (0..40_000_u64, 0..13_u8)
+    (0..40_000_u64, 0..14_u8)
 }
 
 fn of(number: u8) -> Input {
@@ -181,6 +197,7 @@ fn of(number: u8) -> Input {
         7 => Input::Failed(Fault::new(FaultKind::WrongToken, "")),
         8 => Input::Close,
         9 => Input::Idle,
+        10 => Input::Settled,
         _ => Input::Tick,
     }
 }
@@ -206,7 +223,7 @@ proptest! {
                     Effect::Drop(_) => is_up = false,
                     Effect::Ping => prop_assert!(is_up),
                     Effect::Finish => is_over = true,
-                    Effect::Connect | Effect::Upgrade | Effect::Initialize => prop_assert!(!is_up),
+                    Effect::Connect | Effect::Upgrade | Effect::Initialize | Effect::Greet => prop_assert!(!is_up),
                 }
             }
             let waits = !matches!(machine.state(), State::Cold | State::Refused);
