@@ -9,6 +9,7 @@
 mod app_server;
 mod checkup;
 mod desk;
+pub mod engine;
 mod hub;
 mod limits;
 pub mod link;
