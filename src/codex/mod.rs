@@ -13,6 +13,7 @@ pub mod engine;
 mod hub;
 mod limits;
 pub mod link;
+pub mod login;
 mod shapes;
 mod watched;
 

@@ -18,7 +18,7 @@ use crate::api::{self, App, Connection, Facts, Served};
 use crate::config::{self, Config};
 use crate::helm::{self, Conductor, Route, Routes};
 use crate::model::{Engine, Provider};
-use crate::plugins::{self, Plugin, Readiness};
+use crate::plugins::{self, Plugin};
 use crate::providers::http::{Http, Warmth};
 use crate::rpc::{self, End};
 use crate::sessions::Sqlite;
@@ -32,6 +32,9 @@ const STOP: Duration = Duration::from_millis(300);
 
 /// How long what was spent may take to be written down then: a little more than other processes may lock the file.
 const KEEP: Duration = Duration::from_secs(6);
+
+/// How long a refresh of the sign-in that is under way may take then: what it gives would be lost, and the sign-in with it.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// How long a connection may take to end once the daemon is asked to stop: a little more than the loop takes that owns
 /// it, unless that loop waits for a client that reads nothing.
@@ -77,7 +80,7 @@ impl Daemon {
             allowed_hosts: loaded.hosts.iter().map(ToString::to_string).collect(),
             confirm_dangerous: config.helm.confirm_dangerous,
         };
-        let shared = (loaded.meter, loaded.local_servers, loaded.codex);
+        let shared = (loaded.meter, loaded.local_servers, loaded.codex, loaded.sign_in);
         let app = App::new(conductor, loaded.plugins, shared, facts);
         let methods = api::methods(Arc::clone(&app)).into();
         let (limits, http) = (config.limits.clone(), loaded.http);
@@ -105,6 +108,7 @@ impl Daemon {
         let mut signals = Signals::listen().context("signals cannot be listened for")?;
         let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
         let _warmth = self.keep_warm();
+        let _fresh = self.app.sign_in.keep_fresh();
         let serve = self.serve(transport);
         tokio::pin!(serve);
         let served = tokio::select! {
@@ -163,6 +167,7 @@ impl Daemon {
         {
             tracing::warn!("the link to the app-server did not end in time");
         }
+        self.app.sign_in.settle(SETTLE).await;
         if tokio::time::timeout(KEEP, self.app.meter.close(STOP)).await.is_err() {
             tracing::error!("what calls have spent could not be written down in time");
         }
@@ -174,16 +179,12 @@ impl Daemon {
 }
 
 fn route(plugin: &Plugin) -> Route {
-    let hint = match &plugin.readiness {
-        Readiness::Configured => String::new(),
-        Readiness::Missing { hint, .. } => hint.clone(),
-    };
     Route {
         id: plugin.id.to_owned(),
         enabled: plugin.enabled,
         provider: plugin.provider.clone().map(|gate| gate as Arc<dyn Provider>),
         engine: plugin.engine.clone().map(|gate| gate as Arc<dyn Engine>),
-        hint,
+        hint: plugin.readiness.hint().to_owned(),
         propose_only: plugin.propose_only.clone(),
         vendors: plugin.vendors.clone(),
     }

@@ -28,7 +28,7 @@ mod book_tests;
 #[cfg(test)]
 mod fold_tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -63,7 +63,8 @@ pub struct Settings {
 
 pub struct CodexEngine {
     inner: Arc<Inner>,
-    _rewarm: AbortOnDropHandle<()>,
+    /// Once there is something to make ready again.
+    rewarm: OnceLock<AbortOnDropHandle<()>>,
 }
 
 struct Inner {
@@ -91,8 +92,12 @@ impl CodexEngine {
             last_model: Mutex::default(),
             slots: Slots::default(),
         });
-        let rewarm = tokio::spawn(warm::again(Arc::clone(&inner)));
-        Self { inner, _rewarm: AbortOnDropHandle::new(rewarm) }
+        Self { inner, rewarm: OnceLock::new() }
+    }
+
+    fn rewarm(&self) {
+        let begin = || AbortOnDropHandle::new(tokio::spawn(warm::again(Arc::clone(&self.inner))));
+        self.rewarm.get_or_init(begin);
     }
 }
 
@@ -108,10 +113,12 @@ impl Engine for CodexEngine {
     }
 
     async fn warm(&self, place: Place) -> Option<Thread> {
+        self.rewarm();
         self.inner.warm(place).await
     }
 
     async fn begin(&self, mut task: Task) -> Result<Box<dyn Run>, ProviderError> {
+        self.rewarm();
         if task.messages.is_empty() {
             return Err(ProviderError::new(ErrorKind::InvalidRequest, "there is nothing to answer"));
         }
@@ -123,6 +130,7 @@ impl Engine for CodexEngine {
     }
 
     async fn take_up(&self, place: Place) -> Result<Option<Box<dyn Run>>, ProviderError> {
+        self.rewarm();
         let turn = self.inner.take_up(place).await?;
         Ok(turn.map(|turn| Box::new(turn) as Box<dyn Run>))
     }

@@ -3,6 +3,7 @@
 mod mode;
 mod rpc;
 mod setup;
+mod sign_in;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -14,14 +15,18 @@ use serde_json::{Value, json};
 
 use super::chat_skill::chat_skill;
 use super::models_skill::models_skill;
-use super::{Gate, Health, Plugin, Readiness, is_enabled};
+use super::{EngineGate, Gate, Health, Plugin, Readiness, is_enabled};
 use crate::codex::AppServer;
+use crate::codex::engine::{self, CodexEngine};
 use crate::config::Config;
+use crate::model::Provider;
 use crate::policy::{HostPattern, HostPolicy, Redactor};
 use crate::providers::codex::Codex;
+use crate::providers::codex::sign_in::{OwnLogin, is_there};
 use crate::providers::http::Http;
 
 pub use mode::Way;
+pub use sign_in::{Begun, Now, PLACES, Progress, Refused, SignIn, Started};
 
 pub const ID: &str = "codex";
 const HINT: &str = "set CODEX_APP_SERVER_URL to where a Codex app-server listens, or OPENAI_API_KEY, or CODEX_HOME to the \
@@ -32,71 +37,125 @@ const NO_APP_SERVER: &str =
 const DEFAULT_MODEL: &str = "gpt-5-codex";
 
 /// What stands behind the plugin.
+#[derive(Clone)]
 enum Behind {
-    AppServer(Arc<AppServer>),
+    AppServer { server: Arc<AppServer>, mode: &'static str },
     Direct(Arc<Codex>),
 }
 
-pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way) {
-    let chosen = mode::choose(&config.codex, http.redactor());
-    let wanted_model = config.codex.default_model.as_ref().or(config.model_default.as_ref()).cloned();
-    let default_model = wanted_model.clone().unwrap_or_else(|| DEFAULT_MODEL.to_owned());
-    let (mode, behind, readiness) = match chosen {
-        Ok(chosen) => {
-            let mode = Some(chosen.mode());
-            let behind = match chosen.access(ID, &config.codex, http) {
-                Some(access) => Some(Behind::Direct(Arc::new(Codex::new(ID, access, default_model.clone())))),
-                None => AppServer::new(config, policy, http.redactor()).map(Behind::AppServer),
-            };
-            (mode, behind, Readiness::Configured)
+impl Behind {
+    /// As clients see it.
+    fn mode(&self) -> &'static str {
+        match self {
+            Self::AppServer { mode, .. } => mode,
+            Self::Direct(codex) => codex.access().mode(),
         }
-        Err(lack) => (None, None, Readiness::Missing { missing: lack.missing, hint: lack.hint }),
-    };
-    let hint = match &readiness {
-        Readiness::Configured => HINT.to_owned(),
-        Readiness::Missing { hint, .. } => hint.clone(),
-    };
-    let provider = match &behind {
-        Some(Behind::Direct(codex)) => Some(Gate::new(codex.clone())),
-        Some(Behind::AppServer(_)) | None => None,
-    };
-    let enabled = is_enabled(config, ID, mode.is_some());
-    let app_server = match &behind {
-        Some(Behind::AppServer(server)) => Some(server.clone()),
-        _ => None,
-    };
-    let about = "List the models that the app-server, the key or the ChatGPT subscription may use";
-    let mut skills = vec![
-        chat_skill(ID, "codex-chat", "Ask a model of OpenAI's", provider.clone(), &hint, &options()),
-        models_skill(ID, "codex-models", about, provider.clone(), &hint),
-        setup::skill(config, mode, &readiness),
-        status::skill(mode, behind, wanted_model, &readiness),
-    ];
-    if let Some(server) = &app_server {
-        skills.extend([threads::start(server, &config.codex), threads::list(server), rpc::skill(server)]);
     }
+
+    /// What is missing although it is configured.
+    fn lack(&self) -> Option<String> {
+        match self {
+            Self::AppServer { .. } => None,
+            Self::Direct(codex) => codex.lack(),
+        }
+    }
+}
+
+/// With the way to the app-server, and the sign-in, which goes on while the daemon runs.
+pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way, Arc<SignIn>) {
+    let own = OwnLogin::new(http, config.codex.oauth_issuer.clone(), &config.state_dir);
+    let model = config.codex.default_model.as_ref().or(config.model_default.as_ref()).cloned();
+    let (behind, readiness) = match mode::choose(config, http.redactor()) {
+        Ok(chosen) => {
+            let mode = chosen.mode();
+            let behind = match chosen.access(ID, &config.codex, http, &own) {
+                Some(access) => {
+                    let model = model.clone().unwrap_or_else(|| DEFAULT_MODEL.to_owned());
+                    Some(Behind::Direct(Arc::new(Codex::new(ID, access, model))))
+                }
+                None => {
+                    AppServer::new(config, policy, http.redactor()).map(|server| Behind::AppServer { server, mode })
+                }
+            };
+            (behind, Readiness::Configured)
+        }
+        Err(lack) => (None, Readiness::Missing { missing: lack.missing, hint: lack.hint }),
+    };
+    let (direct, server) = match &behind {
+        Some(Behind::Direct(codex)) => (Some(codex.clone()), None),
+        Some(Behind::AppServer { server, .. }) => (None, Some(server.clone())),
+        None => (None, None),
+    };
+    let sign_in = SignIn::new(own, config.codex.oauth_client_id.clone(), direct.clone());
+    if let Some(server) = &server {
+        sign_in.through(server.clone());
+    }
+    let provider = direct.map(|codex| Gate::new(codex));
+    let engine = server.as_ref().map(|server| EngineGate::new(Arc::new(engine(config, server, http.redactor()))));
+    let enabled = is_enabled(config, ID, behind.is_some());
+    let left_out = !enabled && server.is_some();
+    let way = Way {
+        mode: behind.as_ref().map(Behind::mode),
+        app_server: server.clone().filter(|_| enabled),
+        hint: if left_out { "add codex to ENABLED_PLUGINS" } else { NO_APP_SERVER }.to_owned(),
+    };
     let plugin = Plugin {
         id: ID,
         description: "OpenAI's models, by a Codex app-server, an API key or a ChatGPT subscription",
         enabled,
         hosts: endpoints(config),
-        skills,
+        skills: skills(config, behind, provider.clone(), (model, &readiness)),
         readiness,
         provider,
-        engine: None,
+        engine,
         propose_only: None,
         vendors: Vec::new(),
         health: Health::default(),
     };
-    let left_out = !enabled && app_server.is_some();
-    let hint = if left_out { "add codex to ENABLED_PLUGINS" } else { NO_APP_SERVER }.to_owned();
-    (plugin, Way { mode, app_server: app_server.filter(|_| enabled), hint })
+    (plugin, way, sign_in)
+}
+
+fn engine(config: &Config, server: &AppServer, redactor: &Redactor) -> CodexEngine {
+    let settings = engine::Settings {
+        id: ID,
+        sandbox: config.codex.app_server.sandbox,
+        cwd: config.codex.app_server.cwd.as_ref().map(|cwd| cwd.display().to_string()),
+        default_model: config.codex.default_model.clone(),
+        redactor: redactor.clone(),
+    };
+    CodexEngine::new(server.link().clone(), server.hub().clone(), settings)
+}
+
+fn skills(
+    config: &Config,
+    behind: Option<Behind>,
+    provider: Option<Arc<Gate>>,
+    (model, readiness): (Option<String>, &Readiness),
+) -> Vec<crate::skills::Skill> {
+    let hint = match readiness {
+        Readiness::Configured => HINT,
+        Readiness::Missing { hint, .. } => hint,
+    };
+    let about = "List the models that the app-server, the key or the ChatGPT subscription may use";
+    let mut skills = vec![
+        chat_skill(ID, "codex-chat", "Ask a model of OpenAI's", provider.clone(), hint, &options()),
+        models_skill(ID, "codex-models", about, provider, hint),
+        setup::skill(config, behind.clone(), readiness),
+        status::skill(behind.clone(), model, readiness),
+    ];
+    if let Some(Behind::AppServer { server, .. }) = &behind {
+        skills.extend([threads::start(server, &config.codex), threads::list(server), rpc::skill(server)]);
+    }
+    skills
 }
 
 /// What must be reachable for it; nothing while it is not configured.
 pub fn endpoints(config: &Config) -> Vec<HostPattern> {
-    let chosen = mode::choose(&config.codex, &Redactor::default()).ok();
-    chosen.and_then(|chosen| chosen.host(&config.codex)).into_iter().collect()
+    let chosen = mode::choose(config, &Redactor::default()).ok();
+    let base_url = chosen.as_ref().and_then(|chosen| chosen.base_url(&config.codex));
+    let signs_in = config.codex.oauth_client_id.is_some() || is_there(&config.state_dir);
+    let issuer = signs_in.then_some(&config.codex.oauth_issuer);
+    base_url.into_iter().chain(issuer).filter_map(HostPattern::of).collect()
 }
 
 fn options() -> Value {

@@ -1,5 +1,5 @@
 //! Which of the ways in is taken: an app-server that is there, one that the daemon starts, the API key, then tokens among
-//! the settings, then the Codex CLI's own sign-in.
+//! the settings, then the daemon's own sign-in, then that of the Codex CLI.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,9 +8,10 @@ use url::Url;
 
 use super::HINT;
 use crate::codex::AppServer;
-use crate::config::{self, Secret};
-use crate::policy::{HostPattern, Redactor};
-use crate::providers::codex::{Access, ByKey, ByTokens, KeySettings, Login, TokenSource, Tokens, read_login};
+use crate::config::{self, AppServerUrl, Config, Secret};
+use crate::policy::Redactor;
+use crate::providers::codex::sign_in::{self, OwnLogin};
+use crate::providers::codex::{Access, ByKey, ByTokens, CliLogin, KeySettings, Login, TokenSource, Tokens, read_login};
 use crate::providers::http::Http;
 use crate::providers::upstream::Upstream;
 
@@ -36,11 +37,11 @@ pub(super) enum Chosen {
         spawn: bool,
     },
     ApiKey(Secret),
-    ChatGptTokens {
-        tokens: Tokens,
-        /// Of the file that they came from.
-        home: Option<PathBuf>,
-    },
+    Tokens(Tokens),
+    /// Those in the file of the Codex CLI, in this directory.
+    CliLogin(PathBuf, Tokens),
+    /// One that is there, or may be made while the daemon runs; until then that of the Codex CLI, if there is one.
+    OwnLogin(Option<(PathBuf, Tokens)>),
 }
 
 /// Why there is no way in.
@@ -50,7 +51,8 @@ pub(super) struct Lack {
     pub(super) hint: String,
 }
 
-pub(super) fn choose(settings: &config::Codex, redactor: &Redactor) -> Result<Chosen, Lack> {
+pub(super) fn choose(config: &Config, redactor: &Redactor) -> Result<Chosen, Lack> {
+    let settings = &config.codex;
     if settings.app_server.is_configured() {
         return Ok(Chosen::AppServer { spawn: settings.app_server.url.is_none() });
     }
@@ -58,19 +60,20 @@ pub(super) fn choose(settings: &config::Codex, redactor: &Redactor) -> Result<Ch
         return Ok(Chosen::ApiKey(key.clone()));
     }
     if let Some(access) = &settings.access_token {
-        let tokens = Tokens::new(access.clone(), settings.id_token.as_ref(), None);
-        return Ok(Chosen::ChatGptTokens { tokens, home: None });
+        return Ok(Chosen::Tokens(Tokens::new(access.clone(), settings.id_token.as_ref(), None)));
     }
-    let Some(home) = &settings.home else {
-        return Err(Lack { missing: vec!["OPENAI_API_KEY"], hint: HINT.to_owned() });
+    let is_signed_in = sign_in::is_there(&config.state_dir);
+    let of_cli = match settings.home.as_ref().map(|home| (home, read_login(home, redactor))) {
+        // One that works goes before one that may be made.
+        Some((_, Ok(Login::Key(key)))) if !is_signed_in => return Ok(Chosen::ApiKey(key)),
+        Some((home, Ok(Login::Tokens(tokens)))) => Ok((home.clone(), tokens)),
+        Some((_, Ok(Login::Key(_)))) | None => Err(HINT.to_owned()),
+        Some((_, Err(fault))) => Err(format!("{}: {}", fault.message, fault.hint.unwrap_or_default())),
     };
-    match read_login(home, redactor) {
-        Ok(Login::Key(key)) => Ok(Chosen::ApiKey(key)),
-        Ok(Login::Tokens(tokens)) => Ok(Chosen::ChatGptTokens { tokens, home: Some(home.clone()) }),
-        Err(fault) => {
-            let hint = format!("{}: {}", fault.message, fault.hint.unwrap_or_default());
-            Err(Lack { missing: vec!["OPENAI_API_KEY"], hint })
-        }
+    match of_cli {
+        of_cli if is_signed_in || settings.oauth_client_id.is_some() => Ok(Chosen::OwnLogin(of_cli.ok())),
+        Ok((home, tokens)) => Ok(Chosen::CliLogin(home, tokens)),
+        Err(hint) => Err(Lack { missing: vec!["OPENAI_API_KEY"], hint }),
     }
 }
 
@@ -81,33 +84,39 @@ impl Chosen {
             Self::AppServer { spawn: false } => "app-server",
             Self::AppServer { spawn: true } => "app-server-spawn",
             Self::ApiKey(_) => "api-key",
-            Self::ChatGptTokens { .. } => "chatgpt-tokens",
+            Self::Tokens(_) | Self::CliLogin(..) | Self::OwnLogin(_) => "chatgpt-tokens",
         }
     }
 
-    /// What must be reachable for it.
-    pub(super) fn host(&self, settings: &config::Codex) -> Option<HostPattern> {
-        let url = match self {
-            Self::AppServer { .. } => settings.app_server.url.as_ref()?.url()?,
-            Self::ApiKey(_) => &settings.base_url,
-            Self::ChatGptTokens { .. } => &settings.backend_url,
-        };
-        HostPattern::of(url)
+    /// Where its calls go, unless that is no host.
+    pub(super) fn base_url<'a>(&self, settings: &'a config::Codex) -> Option<&'a Url> {
+        match self {
+            Self::AppServer { .. } => settings.app_server.url.as_ref().and_then(AppServerUrl::url),
+            Self::ApiKey(_) => Some(&settings.base_url),
+            Self::Tokens(_) | Self::CliLogin(..) | Self::OwnLogin(_) => Some(&settings.backend_url),
+        }
     }
 
     /// `id` is the plugin's name; none over the app-server, which has a way of its own.
-    pub(super) fn access(self, id: &'static str, settings: &config::Codex, http: &Http) -> Option<Access> {
-        match self {
-            Self::AppServer { .. } => None,
+    pub(super) fn access(
+        self,
+        id: &'static str,
+        settings: &config::Codex,
+        http: &Http,
+        own: &Arc<OwnLogin>,
+    ) -> Option<Access> {
+        let cli = |(home, tokens)| CliLogin::new(home, Some(tokens), http.redactor().clone());
+        let source = match self {
+            Self::AppServer { .. } => return None,
             Self::ApiKey(key) => {
-                let base_url: Url = settings.base_url.clone();
+                let base_url = settings.base_url.clone();
                 let settings = KeySettings { id, upstream: OPENAI, base_url, key, api: settings.api };
-                Some(Access::ApiKey(ByKey::new(http, settings)))
+                return Some(Access::ApiKey(ByKey::new(http, settings)));
             }
-            Self::ChatGptTokens { tokens, home } => {
-                let source = TokenSource::new(tokens, home, http.redactor().clone());
-                Some(Access::ChatGptTokens(ByTokens::new(http, CHATGPT, settings.backend_url.clone(), source)))
-            }
-        }
+            Self::Tokens(tokens) => TokenSource::Settings(tokens),
+            Self::CliLogin(home, tokens) => TokenSource::CodexCli(cli((home, tokens))),
+            Self::OwnLogin(of_cli) => TokenSource::Own { own: Arc::clone(own), cli: of_cli.map(cli) },
+        };
+        Some(Access::ChatGptTokens(ByTokens::new(http, CHATGPT, settings.backend_url.clone(), source)))
     }
 }

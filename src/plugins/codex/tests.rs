@@ -135,7 +135,7 @@ async fn chat_and_status_of_a_subscription() {
     status.as_object_mut().unwrap().remove("latencyMs").expect("a duration");
     let expected = json!({
         "provider": "codex", "mode": "chatgpt-tokens", "configured": true, "account": "acct-1", "plan": "pro",
-        "modelDefault": "gpt-5-codex", "tokenExpiresAt": FAR, "rateLimits": limits, "reachable": true,
+        "modelDefault": "gpt-5-codex", "tokenExpiresAt": FAR, "loginOwner": "settings", "rateLimits": limits, "reachable": true,
         "baseUrl": server.url.join("backend-api/codex").unwrap(),
     });
     assert_eq!(status, expected);
