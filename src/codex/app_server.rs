@@ -154,6 +154,10 @@ impl AppServer {
         self.watched.count()
     }
 
+    pub(super) fn is_watched(&self, thread: &str) -> bool {
+        self.watched.has(thread)
+    }
+
     /// What any method gives, untouched. Parameters that are left out are an empty object, which every method takes.
     pub async fn rpc(
         &self,

@@ -11,17 +11,17 @@
 
 mod book;
 mod deed;
-mod errors;
-mod fold;
+pub(super) mod errors;
+pub(super) mod fold;
 mod port;
 mod ready;
 mod recover;
 mod run;
 mod slot;
 mod start;
-mod thread;
+pub(super) mod thread;
 mod warm;
-mod wire;
+pub(super) mod wire;
 
 #[cfg(test)]
 mod book_tests;

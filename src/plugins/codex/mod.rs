@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use super::chat_skill::chat_skill;
 use super::models_skill::models_skill;
 use super::{EngineGate, Gate, Health, Plugin, Readiness, is_enabled};
-use crate::codex::AppServer;
 use crate::codex::engine::{self, CodexEngine};
+use crate::codex::{AppServer, Chat};
 use crate::config::Config;
 use crate::model::Provider;
 use crate::policy::{HostPattern, HostPolicy, Redactor};
@@ -86,11 +86,17 @@ pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way,
         Some(Behind::AppServer { server, .. }) => (None, Some(server.clone())),
         None => (None, None),
     };
-    let sign_in = SignIn::new(own, config.codex.oauth_client_id.clone(), direct.clone());
+    let sign_in = SignIn::new(own, config.codex.oauth_client_id.clone(), direct);
     if let Some(server) = &server {
         sign_in.through(server.clone());
     }
-    let provider = direct.map(|codex| Gate::new(codex));
+    let provider = behind.as_ref().map(|behind| match behind {
+        Behind::Direct(codex) => Gate::new(codex.clone()),
+        Behind::AppServer { server, mode } => {
+            let quiet = config.http.response_timeout;
+            Gate::new(Arc::new(Chat::new(ID, server.clone(), (*mode, model.clone()), quiet)))
+        }
+    });
     let engine = server.as_ref().map(|server| EngineGate::new(Arc::new(engine(config, server, http.redactor()))));
     let enabled = is_enabled(config, ID, behind.is_some());
     let left_out = !enabled && server.is_some();
@@ -137,8 +143,9 @@ fn skills(
         Readiness::Missing { hint, .. } => hint,
     };
     let about = "List the models that the app-server, the key or the ChatGPT subscription may use";
+    let over_server = matches!(behind, Some(Behind::AppServer { .. }));
     let mut skills = vec![
-        chat_skill(ID, "codex-chat", "Ask a model of OpenAI's", provider.clone(), hint, &options()),
+        chat_skill(ID, "codex-chat", "Ask a model of OpenAI's", provider.clone(), hint, &options(over_server)),
         models_skill(ID, "codex-models", about, provider, hint),
         setup::skill(config, behind.clone(), readiness),
         status::skill(behind.clone(), model, readiness),
@@ -158,13 +165,18 @@ pub fn endpoints(config: &Config) -> Vec<HostPattern> {
     base_url.into_iter().chain(issuer).filter_map(HostPattern::of).collect()
 }
 
-fn options() -> Value {
+fn options(over_server: bool) -> Value {
     let text = |about: &str| json!({ "type": "string", "minLength": 1, "description": about });
-    json!({
+    let mut options = json!({
         "reasoningEffort": text("how long the model thinks, as in low, medium or high"),
         "reasoningSummary": text("whether its thoughts are told, as in auto, concise or detailed"),
         "verbosity": text("how long the answer is: low, medium or high"),
         "serviceTier": text("as in auto, flex or priority"),
         "promptCacheKey": text("what calls share that begin alike"),
-    })
+    });
+    if over_server {
+        options["threadId"] =
+            text("a thread of the app-server's to go on with; it knows what was said, and is read-only");
+    }
+    options
 }
