@@ -91,7 +91,7 @@ impl AppServer {
         Some(Self::over(link, config.codex.app_server.clone(), config.helm.approval_timeout))
     }
 
-    fn over(link: Settings, settings: config::AppServer, patience: Duration) -> Arc<Self> {
+    pub(super) fn over(link: Settings, settings: config::AppServer, patience: Duration) -> Arc<Self> {
         let (desk, outbox) = Desk::new(patience);
         let hub = Hub::with(Some(Arc::clone(&desk)));
         Arc::new_cyclic(|server| Self {

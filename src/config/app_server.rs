@@ -78,6 +78,11 @@ impl Default for AppServer {
 }
 
 impl AppServer {
+    /// Whether it answers each request by itself, and tells nothing in between.
+    pub fn is_shim(&self) -> bool {
+        matches!(self.url, Some(AppServerUrl::Http(_)))
+    }
+
     /// Whether turns go to an app-server.
     pub fn is_configured(&self) -> bool {
         self.url.is_some() || self.spawn

@@ -12,6 +12,8 @@ mod conductor;
 mod ending;
 mod engine_calls;
 mod engine_said;
+#[cfg(test)]
+mod engine_tests;
 mod engine_turn;
 mod error;
 mod event;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,16 +11,13 @@ use tokio::time::timeout;
 
 use crate::codex::app_server::raw;
 use crate::codex::desk::declined;
-use crate::codex::engine::errors::{fault_error, link_error, reset_after};
+use crate::codex::engine::errors::{fault_error, link_error};
 use crate::codex::engine::fold::{Fold, Told};
 use crate::codex::engine::wire::{Begun, Tokens, notice};
 use crate::codex::link::Heard;
 use crate::codex::{AppServer, Following, immediate_text, started_thread};
 use crate::model::{BlockStart, Delta, Ending, ErrorKind, Happening, ProviderError, Stop, Usage};
 use crate::rpc::Id;
-
-/// For asking when a limit ends that is reached.
-const LIMITS: Duration = Duration::from_secs(3);
 
 pub struct Turn {
     server: Arc<AppServer>,
@@ -267,10 +264,7 @@ impl Turn {
         if error.kind != ErrorKind::Quota || error.retry_after.is_some() {
             return error;
         }
-        let limits = self.server.link().request("account/rateLimits/read", RawValue::NULL, Some(LIMITS)).await;
-        let limits = limits.ok().and_then(|limits| serde_json::from_str::<Value>(limits.get()).ok());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        error.with_retry_after(limits.and_then(|limits| reset_after(&limits, now)))
+        error.with_retry_after(self.server.limit_ends_in().await)
     }
 
     /// Before the end is told, so that whoever asks next finds the thread as it was.

@@ -1,7 +1,5 @@
 //! Why a turn failed, in the words that Helm has for it.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::super::link::{Fault, FaultKind, LinkError};
@@ -109,18 +107,6 @@ pub fn died() -> ProviderError {
     ProviderError::new(ErrorKind::Truncated, message).with_hint("say again what is to be done")
 }
 
-/// How long the limit still holds that is reached, by the answer to `account/rateLimits/read`.
-pub fn reset_after(limits: &Value, now: Duration) -> Option<Duration> {
-    let limits = limits.get("rateLimits")?;
-    let windows = ["primary", "secondary"].map(|name| limits.get(name));
-    let reached = windows
-        .into_iter()
-        .flatten()
-        .filter(|window| window.get("usedPercent").and_then(Value::as_f64).is_some_and(|percent| percent >= 100.0));
-    let resets = reached.filter_map(|window| window.get("resetsAt").and_then(Value::as_u64)).max()?;
-    Duration::from_secs(resets).checked_sub(now)
-}
-
 fn bounded(text: &str) -> String {
     match text.char_indices().nth(MESSAGE) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -171,19 +157,6 @@ mod tests {
         assert_eq!((error.status, error.retryable), (Some(401), false));
         assert!(error.hint.is_some_and(|hint| hint.contains("codex login")));
         assert!(error.message.chars().count() < MESSAGE + 20);
-    }
-
-    #[test]
-    fn the_limit_that_is_reached_says_when_it_ends() {
-        let now = Duration::from_secs(1000);
-        let window = |percent, resets| json!({ "usedPercent": percent, "windowDurationMins": 300, "resetsAt": resets });
-        let limits = |first, second| json!({ "rateLimits": { "primary": first, "secondary": second } });
-        assert_eq!(reset_after(&limits(window(13, 9000), window(40, 9900)), now), None);
-        let reached = limits(window(100, 1600), window(40, 9900));
-        assert_eq!(reset_after(&reached, now), Some(Duration::from_secs(600)));
-        let both = limits(window(100, 1600), window(100, 9000));
-        assert_eq!(reset_after(&both, now), Some(Duration::from_secs(8000)));
-        assert_eq!(reset_after(&limits(window(100, 900), Value::Null), now), None);
     }
 
     #[test]

@@ -29,24 +29,19 @@ mod book_tests;
 mod fold_tests;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use serde_json::Value;
-use serde_json::value::RawValue;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::app_server::AppServer;
 use super::hub::Hub;
 use super::link::Link;
-use crate::config::Sandbox;
+use crate::config::{AppServerUrl, Config, Sandbox};
 use crate::model::{Engine, ErrorKind, Place, ProviderError, Run, Task, Thread};
 use crate::policy::Redactor;
 use run::Turning;
 use slot::Slots;
 use thread::Ground;
-
-/// For asking when a limit ends that is reached.
-const LIMITS: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]
 pub struct Settings {
@@ -63,14 +58,13 @@ pub struct Settings {
 
 pub struct CodexEngine {
     inner: Arc<Inner>,
-    /// Once there is something to make ready again.
+    /// Once there is something to keep ready.
     rewarm: OnceLock<AbortOnDropHandle<()>>,
 }
 
 struct Inner {
     id: &'static str,
-    link: Link,
-    hub: Arc<Hub>,
+    server: Arc<AppServer>,
     ground: Ground,
     redactor: Redactor,
     default_model: Option<String>,
@@ -79,25 +73,39 @@ struct Inner {
     slots: Slots,
 }
 
+impl Settings {
+    pub fn from_config(id: &'static str, config: &Config, redactor: Redactor) -> Self {
+        let server = &config.codex.app_server;
+        let is_here = match &server.url {
+            None | Some(AppServerUrl::Unix(_)) => true,
+            Some(AppServerUrl::WebSocket(url) | AppServerUrl::Http(url)) => match url.host() {
+                Some(url::Host::Domain(name)) => name == "localhost",
+                Some(url::Host::Ipv4(address)) => address.is_loopback(),
+                Some(url::Host::Ipv6(address)) => address.is_loopback(),
+                None => false,
+            },
+        };
+        let ours = || std::env::current_dir().ok().filter(|_| is_here);
+        let cwd = server.cwd.clone().or_else(ours).map(|cwd| cwd.display().to_string());
+        let default_model = config.codex.default_model.clone().or_else(|| config.model_default.clone());
+        Self { id, sandbox: server.sandbox, cwd, default_model, redactor }
+    }
+}
+
 impl CodexEngine {
-    /// Reaches out to nobody yet. The hub is the one that listens to the link.
-    pub fn new(link: Link, hub: Arc<Hub>, settings: Settings) -> Self {
-        let inner = Arc::new(Inner {
-            id: settings.id,
-            link,
-            hub,
-            ground: Ground { sandbox: settings.sandbox, cwd: settings.cwd },
-            redactor: settings.redactor,
-            default_model: settings.default_model,
-            last_model: Mutex::default(),
-            slots: Slots::default(),
-        });
+    /// Reaches out to nobody yet.
+    pub fn new(server: Arc<AppServer>, settings: Settings) -> Self {
+        let Settings { id, sandbox, cwd, default_model, redactor } = settings;
+        let ground = Ground { sandbox, cwd };
+        let (last_model, slots) = Default::default();
+        let inner = Arc::new(Inner { id, server, ground, redactor, default_model, last_model, slots });
         Self { inner, rewarm: OnceLock::new() }
     }
 
-    fn rewarm(&self) {
-        let begin = || AbortOnDropHandle::new(tokio::spawn(warm::again(Arc::clone(&self.inner))));
-        self.rewarm.get_or_init(begin);
+    fn at_work(&self) -> &Arc<Inner> {
+        let rewarm = || AbortOnDropHandle::new(tokio::spawn(warm::again(Arc::clone(&self.inner))));
+        self.rewarm.get_or_init(rewarm);
+        &self.inner
     }
 }
 
@@ -113,30 +121,41 @@ impl Engine for CodexEngine {
     }
 
     async fn warm(&self, place: Place) -> Option<Thread> {
-        self.rewarm();
-        self.inner.warm(place).await
+        self.at_work().warm(self.inner.modelled(place)).await
     }
 
     async fn begin(&self, mut task: Task) -> Result<Box<dyn Run>, ProviderError> {
-        self.rewarm();
         if task.messages.is_empty() {
             return Err(ProviderError::new(ErrorKind::InvalidRequest, "there is nothing to answer"));
         }
-        task.place.model = task.place.model.take().or_else(|| self.inner.default_model.clone());
-        let slot = self.inner.slots.of(&task.place);
-        let mut turn = Turning::new(Arc::clone(&self.inner), slot, task.place.clone());
+        let inner = self.at_work();
+        task.place = inner.modelled(task.place);
+        let mut turn = Turning::new(Arc::clone(inner), inner.slots.of(&task.place), task.place.clone());
         turn.start(task);
         Ok(Box::new(turn))
     }
 
     async fn take_up(&self, place: Place) -> Result<Option<Box<dyn Run>>, ProviderError> {
-        self.rewarm();
-        let turn = self.inner.take_up(place).await?;
+        let turn = self.at_work().take_up(self.inner.modelled(place)).await?;
         Ok(turn.map(|turn| Box::new(turn) as Box<dyn Run>))
     }
 }
 
 impl Inner {
+    fn link(&self) -> &Link {
+        self.server.link()
+    }
+
+    fn hub(&self) -> &Arc<Hub> {
+        self.server.hub()
+    }
+
+    /// With the model that is set, if nobody names another.
+    fn modelled(&self, mut place: Place) -> Place {
+        place.model = place.model.take().or_else(|| self.default_model.clone());
+        place
+    }
+
     fn told_model(&self, model: Option<&String>) {
         if let Some(model) = model {
             *self.last_model.lock().unwrap_or_else(PoisonError::into_inner) = Some(model.clone());
@@ -148,11 +167,7 @@ impl Inner {
         if error.kind != ErrorKind::Quota || error.retry_after.is_some() {
             return error;
         }
-        let nothing = RawValue::NULL;
-        let limits = self.link.request("account/rateLimits/read", nothing, Some(LIMITS)).await;
-        let limits = limits.ok().and_then(|limits| serde_json::from_str::<Value>(limits.get()).ok());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let after = limits.and_then(|limits| errors::reset_after(&limits, now));
+        let after = self.server.limit_ends_in().await;
         error.with_retry_after(after)
     }
 }

@@ -55,7 +55,7 @@ impl Run for Turning {
         let params = json!({ "threadId": self.thread, "expectedTurnId": turn, "input": input(content) });
         let deadline = Instant::now() + SETTLE;
         loop {
-            match self.inner.link.call::<Value>("turn/steer", &params).await {
+            match self.inner.link().call::<Value>("turn/steer", &params).await {
                 Ok(_) => return Ok(()),
                 Err(LinkError::Rpc(refusal)) if is_inactive(refusal.message()) && Instant::now() < deadline => {
                     sleep(LOOK_AGAIN).await;

@@ -27,11 +27,12 @@ impl Inner {
         follow: bool,
     ) -> Result<Option<Following>, ProviderError> {
         let fingerprint = self.ground.fingerprint(place);
-        let wanted = place.thread.as_ref().filter(|thread| thread.fingerprint == fingerprint);
-        let has = known.thread.take().filter(|has| match wanted {
-            _ if has.thread.fingerprint != fingerprint => false,
-            Some(wanted) if wanted.id == has.thread.id => true,
-            _ => has.empty.as_ref().is_some_and(|instead| *instead == place.thread.as_ref().map(|old| old.id.clone())),
+        let named = |thread: &Thread| thread.fingerprint.is_empty();
+        let wanted = place.thread.as_ref().filter(|thread| named(thread) || thread.fingerprint == fingerprint);
+        let old = place.thread.as_ref().map(|thread| &thread.id);
+        let has = known.thread.take().filter(|has| {
+            let instead = has.thread.fingerprint == fingerprint && has.empty.as_ref().map(Option::as_ref) == Some(old);
+            wanted.is_some_and(|wanted| wanted.id == has.thread.id) || instead
         });
         known.place = Some(place.clone());
         let mut loaded = match (has, wanted) {
@@ -39,11 +40,8 @@ impl Inner {
             (None, Some(wanted)) => Loaded::kept(wanted.clone()),
             (None, None) => return self.start(known, place, fingerprint, follow).await,
         };
-        if let Some(wanted) = wanted.filter(|wanted| wanted.id == loaded.thread.id) {
-            loaded.thread.seen = loaded.thread.seen.max(wanted.seen);
-        }
-        self.hub.own(&loaded.thread.id);
-        let following = follow.then(|| self.hub.follow(&loaded.thread.id));
+        self.hub().own(&loaded.thread.id);
+        let following = follow.then(|| self.hub().follow(&loaded.thread.id));
         if loaded.connection.is_some() && loaded.connection == self.connection() {
             known.thread = Some(loaded);
             return Ok(following);
@@ -53,7 +51,7 @@ impl Inner {
                 known.thread = Some(loaded);
                 Ok(following)
             }
-            Err(LinkError::Rpc(refusal)) if is_lost(refusal.code()) => {
+            Err(LinkError::Rpc(refusal)) if is_lost(refusal.code()) && !named(&loaded.thread) => {
                 tracing::info!(thread = loaded.thread.id, %refusal, "a thread cannot be resumed, and another is started");
                 self.start(known, place, fingerprint, follow).await
             }
@@ -74,13 +72,13 @@ impl Inner {
         // The request waits for the connection, if there is none; which one it went over is known if it was up before.
         let before = self.connection();
         let opened: Opened = self
-            .link
+            .link()
             .call("thread/start", &self.ground.start(place))
             .await
             .map_err(|error| link_error("thread/start", &error))?;
         let id = opened.thread.id;
-        self.hub.own(&id);
-        let following = follow.then(|| self.hub.follow(&id));
+        self.hub().own(&id);
+        let following = follow.then(|| self.hub().follow(&id));
         let now = self.connection();
         let connection = now.filter(|_| before.is_none() || before == now);
         self.told_model(opened.model.as_ref());
@@ -100,7 +98,7 @@ impl Inner {
         let params = self.ground.resume(place, &loaded.thread.id);
         loop {
             let before = self.connection();
-            let opened: Opened = self.link.call("thread/resume", &params).await?;
+            let opened: Opened = self.link().call("thread/resume", &params).await?;
             // One that waited for the connection may have gone over one that is gone again.
             if before.is_none() || before != self.connection() {
                 continue;
@@ -135,18 +133,18 @@ impl Inner {
 
     pub async fn running_turn(&self, thread: &str) -> Result<Option<String>, LinkError> {
         let latest: Page<Turn> =
-            self.link.call("thread/turns/list", &json!({ "threadId": thread, "limit": 1 })).await?;
+            self.link().call("thread/turns/list", &json!({ "threadId": thread, "limit": 1 })).await?;
         Ok(latest.data.into_iter().find(|turn| turn.status == TurnStatus::InProgress).map(|turn| turn.id))
     }
 
     pub async fn interrupt(&self, thread: &str, turn: &str) -> Result<(), LinkError> {
         let params = json!({ "threadId": thread, "turnId": turn });
-        self.link.call::<Value>("turn/interrupt", &params).await.map(drop)
+        self.link().call::<Value>("turn/interrupt", &params).await.map(drop)
     }
 
     /// The number of the connection that is up.
     pub fn connection(&self) -> Option<u64> {
-        let status = self.link.status();
+        let status = self.link().status();
         (status.state == State::Ready).then_some(status.connects)
     }
 }

@@ -101,7 +101,7 @@ pub async fn items(inner: &Inner, thread: &str, turn: &str) -> Result<Vec<Item>,
 
 impl Inner {
     async fn list<R: serde::de::DeserializeOwned>(&self, method: &str, params: &Value) -> Result<R, LinkError> {
-        self.link.call(method, params).await
+        self.link().call(method, params).await
     }
 }
 

@@ -196,7 +196,7 @@ impl Turning {
             return self.fail(died(), false);
         }
         self.backlog.clear();
-        self.following = Some(self.inner.hub.follow(&self.thread));
+        self.following = Some(self.inner.hub().follow(&self.thread));
         self.recover(until);
     }
 
@@ -211,8 +211,8 @@ impl Turning {
 
     /// Until the connection is back, or will not come back.
     async fn wait(&mut self, until: Instant) {
-        self.inner.link.wake();
-        let mut changes = self.inner.link.changes();
+        self.inner.link().wake();
+        let mut changes = self.inner.link().changes();
         if *changes.borrow_and_update() == State::Refused {
             return self.refused();
         }
@@ -230,7 +230,7 @@ impl Turning {
             },
             () = sleep_until(until) => {
                 let message = "the connection to the Codex app-server was lost in the middle of the turn and did not come back";
-                let status = self.inner.link.status();
+                let status = self.inner.link().status();
                 let error = ProviderError::new(ErrorKind::Network, message);
                 let hint = status.fault.map(|fault| fault.hint.clone().unwrap_or_else(|| fault.message.clone()));
                 self.fail(match hint { Some(hint) => error.with_hint(hint), None => error }, false);
@@ -239,7 +239,7 @@ impl Turning {
     }
 
     fn refused(&mut self) {
-        let error = match self.inner.link.status().fault {
+        let error = match self.inner.link().status().fault {
             Some(fault) => fault_error(&fault),
             None => ProviderError::new(ErrorKind::Network, "the Codex app-server cannot be connected to any more"),
         };
@@ -316,7 +316,7 @@ impl Turning {
                 Todo::Respond(id, answer) => self.respond(&id, &answer),
                 Todo::Refuse(id) => {
                     let error = ErrorObjectOwned::owned(-32601, format!("{method} is not supported"), None::<()>);
-                    self.inner.link.respond(&id, Err(&error));
+                    self.inner.link().respond(&id, Err(&error));
                 }
             }
         }
@@ -325,7 +325,7 @@ impl Turning {
     /// If the connection is gone, the answer is given when it is asked for again.
     pub(super) fn respond(&self, id: &Id, answer: &serde_json::Value) {
         if let Ok(answer) = to_raw_value(answer) {
-            self.inner.link.respond(id, Ok(&answer));
+            self.inner.link().respond(id, Ok(&answer));
         }
     }
 

@@ -37,11 +37,11 @@ pub async fn start(inner: Arc<Inner>, slot: Arc<Slot>, task: Task, mark: String)
         if slot.is_left() {
             inner.stop_left(&slot, &loaded.thread.id).await?;
         }
-        let (unseen, asked) = split(&task.messages, &loaded);
+        let (unseen, asked) = split(&task, &loaded);
         inner.tell(&mut known, &loaded, &unseen).await?;
         let params = inner.ground.turn(&task.place, &loaded.thread.id, loaded.sandbox.as_ref(), &asked, &mark);
         slot.enter();
-        let begun = inner.link.call::<Begun>("turn/start", &params).await;
+        let begun = inner.link().call::<Begun>("turn/start", &params).await;
         let turn = match begun {
             Ok(begun) => Some(begun.turn.id),
             Err(LinkError::Lost(_) | LinkError::TimedOut { .. }) => None,
@@ -69,7 +69,7 @@ impl Inner {
         let Some((last, _)) = unseen.last() else { return Ok(()) };
         if !items.is_empty() {
             let params = json!({ "threadId": loaded.thread.id, "items": items });
-            let told = self.link.call::<Value>("thread/inject_items", &params).await;
+            let told = self.link().call::<Value>("thread/inject_items", &params).await;
             if let Err(error) = told {
                 if matches!(error, LinkError::Lost(_) | LinkError::TimedOut { .. }) {
                     // It may be there or not: another thread is told for certain.
@@ -79,7 +79,7 @@ impl Inner {
             }
         }
         if let Some(thread) = &mut known.thread {
-            thread.thread.seen = thread.thread.seen.max(*last);
+            thread.thread.seen = *last;
             thread.empty = None;
         }
         Ok(())
@@ -111,11 +111,15 @@ impl Inner {
 }
 
 /// What the thread has not seen, and what is asked: the last message, or all results of calls at the end.
-fn split<'a>(messages: &'a [(u64, Message)], loaded: &Loaded) -> (Vec<(u64, &'a Message)>, Vec<Input>) {
+fn split<'a>(task: &'a Task, loaded: &Loaded) -> (Vec<(u64, &'a Message)>, Vec<Input>) {
+    let messages = &task.messages;
     let results = messages.iter().rev().take_while(|(_, message)| message.role == Role::Tool).count();
     let (before, asked) = messages.split_at(messages.len() - results.max(1).min(messages.len()));
-    let is_unseen = |id: u64| loaded.empty.is_some() || id > loaded.thread.seen;
-    let unseen = before.iter().filter(|(id, _)| is_unseen(*id)).map(|(id, message)| (*id, message)).collect();
+    // By place and not by number: what waited in a queue may be older than what stands before it.
+    let kept = task.place.thread.iter().filter(|kept| kept.id == loaded.thread.id);
+    let seen: Vec<u64> = kept.map(|kept| kept.seen).chain([loaded.thread.seen]).collect();
+    let known = before.iter().rposition(|(id, _)| seen.contains(id)).filter(|_| loaded.empty.is_none());
+    let unseen = before.iter().skip(known.map_or(0, |at| at + 1)).map(|(id, message)| (*id, message)).collect();
     let blocks: Vec<&Block> = asked.iter().flat_map(|(_, message)| &message.blocks).collect();
     (unseen, input(blocks))
 }

@@ -21,7 +21,7 @@ const QUESTIONS: Duration = Duration::from_secs(1);
 
 /// Makes the threads used last ready again whenever the connection is another one.
 pub async fn again(inner: Arc<Inner>) {
-    let mut changes = inner.link.changes();
+    let mut changes = inner.link().changes();
     while changes.changed().await.is_ok() {
         if *changes.borrow_and_update() != State::Ready {
             continue;
@@ -63,8 +63,8 @@ impl Inner {
         let mut loaded =
             known.thread.take().filter(|known| known.thread.id == thread.id).unwrap_or(Loaded::kept(thread));
         let thread = loaded.thread.id.clone();
-        self.hub.own(&thread);
-        let mut following = self.hub.follow(&thread);
+        self.hub().own(&thread);
+        let mut following = self.hub().follow(&thread);
         let is_active = match self.resume(&mut loaded, &place).await {
             Ok(is_active) => is_active,
             Err(LinkError::Rpc(refusal)) => {

@@ -97,7 +97,10 @@ pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way,
             Gate::new(Arc::new(Chat::new(ID, server.clone(), (*mode, model.clone()), quiet)))
         }
     });
-    let engine = server.as_ref().map(|server| EngineGate::new(Arc::new(engine(config, server, http.redactor()))));
+    let engine = server.as_ref().map(|server| {
+        let settings = engine::Settings::from_config(ID, config, http.redactor().clone());
+        EngineGate::new(Arc::new(CodexEngine::new(server.clone(), settings)))
+    });
     let enabled = is_enabled(config, ID, behind.is_some());
     let left_out = !enabled && server.is_some();
     let way = Way {
@@ -119,17 +122,6 @@ pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way,
         health: Health::default(),
     };
     (plugin, way, sign_in)
-}
-
-fn engine(config: &Config, server: &AppServer, redactor: &Redactor) -> CodexEngine {
-    let settings = engine::Settings {
-        id: ID,
-        sandbox: config.codex.app_server.sandbox,
-        cwd: config.codex.app_server.cwd.as_ref().map(|cwd| cwd.display().to_string()),
-        default_model: config.codex.default_model.clone(),
-        redactor: redactor.clone(),
-    };
-    CodexEngine::new(server.link().clone(), server.hub().clone(), settings)
 }
 
 fn skills(
