@@ -9,9 +9,12 @@ mod handshake;
 mod pending;
 mod program;
 mod shared;
+mod shim;
 mod socket;
 mod state;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod way;
 
 pub use endpoint::Endpoint;
