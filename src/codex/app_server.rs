@@ -88,14 +88,19 @@ impl AppServer {
     /// None if no app-server is configured.
     pub fn new(config: &Config, policy: &HostPolicy, redactor: &Redactor) -> Option<Arc<Self>> {
         let link = Settings::from_config(config, policy, redactor.clone())?;
-        Some(Self::over(link, config.codex.app_server.clone(), config.helm.approval_timeout))
+        let open = |listener| Link::open(link, listener);
+        Some(Self::over(open, config.codex.app_server.clone(), config.helm.approval_timeout))
     }
 
-    pub(super) fn over(link: Settings, settings: config::AppServer, patience: Duration) -> Arc<Self> {
+    pub(super) fn over(
+        open: impl FnOnce(Arc<dyn Listener>) -> Link,
+        settings: config::AppServer,
+        patience: Duration,
+    ) -> Arc<Self> {
         let (desk, outbox) = Desk::new(patience);
         let hub = Hub::with(Some(Arc::clone(&desk)));
         Arc::new_cyclic(|server| Self {
-            link: Link::open(link, Arc::new(Ears { hub: hub.clone(), server: server.clone() })),
+            link: open(Arc::new(Ears { hub: hub.clone(), server: server.clone() })),
             hub,
             desk,
             watched: Arc::default(),

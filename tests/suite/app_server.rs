@@ -21,6 +21,8 @@ pub enum Reply {
     Result(String),
     Error(String),
     Silence,
+    /// And what it says right afterwards.
+    Then(String, Vec<Value>),
 }
 
 type Answers = Arc<dyn Fn(&str, &Value) -> Reply + Send + Sync>;
@@ -137,9 +139,9 @@ async fn converse(
 ) {
     let Ok(mut socket) = accept_async(stream).await else { return };
     loop {
-        let text = tokio::select! {
+        let texts = tokio::select! {
             order = orders.recv() => match order.expect("no test says more than there is room for") {
-                Order::Say(text) => text,
+                Order::Say(text) => vec![text],
                 Order::HangUp => return,
             },
             message = socket.next() => match message {
@@ -147,35 +149,38 @@ async fn converse(
                     let answer = answer(&text, &answers);
                     // A test that is over hears nothing.
                     let _ = heard.send(text.to_string());
-                    match answer {
-                        Some(answer) => answer,
-                        None => continue,
-                    }
+                    answer
                 }
                 Some(Ok(_)) => continue,
                 Some(Err(_)) | None => return,
             },
         };
-        if socket.send(Message::Text(text.into())).await.is_err() {
-            return;
+        for text in texts {
+            if socket.send(Message::Text(text.into())).await.is_err() {
+                return;
+            }
         }
     }
 }
 
 /// As the server writes it: no `jsonrpc`, and the error goes before the id.
-fn answer(text: &str, answers: &Answers) -> Option<String> {
+fn answer(text: &str, answers: &Answers) -> Vec<String> {
     let frame: Value = serde_json::from_str(text).expect("JSON");
-    let (method, id) = (frame["method"].as_str()?, frame.get("id")?);
+    let (Some(method), Some(id)) = (frame["method"].as_str(), frame.get("id")) else { return Vec::new() };
     if method == "initialize" {
         let result = json!({
             "userAgent": "open-think/0.169.0 (Debian 12.0.0; x86_64) unknown (open-think; 0.1.0)",
             "codexHome": "/home/user/.codex", "platformFamily": "unix", "platformOs": "linux",
         });
-        return Some(json!({ "id": id, "result": result }).to_string());
+        return vec![json!({ "id": id, "result": result }).to_string()];
     }
     match answers(method, &frame["params"]) {
-        Reply::Result(result) => Some(format!(r#"{{"id":{id},"result":{result}}}"#)),
-        Reply::Error(error) => Some(format!(r#"{{"error":{error},"id":{id}}}"#)),
-        Reply::Silence => None,
+        Reply::Result(result) => vec![format!(r#"{{"id":{id},"result":{result}}}"#)],
+        Reply::Error(error) => vec![format!(r#"{{"error":{error},"id":{id}}}"#)],
+        Reply::Silence => Vec::new(),
+        Reply::Then(result, said) => {
+            let result = format!(r#"{{"id":{id},"result":{result}}}"#);
+            [result].into_iter().chain(said.iter().map(Value::to_string)).collect()
+        }
     }
 }
