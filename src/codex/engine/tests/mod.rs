@@ -31,7 +31,7 @@ fn bench() -> (CodexEngine, Fake) {
 }
 
 fn engine(connects: mpsc::Sender<DuplexStream>) -> CodexEngine {
-    let open = |hub: Arc<crate::codex::Hub>| crate::codex::link::served(connects, hub);
+    let open = |listener| crate::codex::link::served(connects, listener);
     let server = AppServer::over(open, crate::config::AppServer::default(), Duration::from_secs(30));
     let settings = Settings {
         id: "codex",
