@@ -8,6 +8,7 @@ mod cancel;
 mod cli;
 mod clients;
 mod codex;
+mod codex_skills;
 mod discover;
 mod durability;
 mod fallbacks;

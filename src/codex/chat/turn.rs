@@ -19,6 +19,10 @@ use crate::codex::{AppServer, Following, immediate_text, started_thread};
 use crate::model::{BlockStart, Delta, Ending, ErrorKind, Happening, ProviderError, Stop, Usage};
 use crate::rpc::Id;
 
+/// How long after a call the rest of the answer may take: there may be more calls in it, and what it cost is told at its
+/// end.
+const REST: Duration = Duration::from_millis(300);
+
 pub struct Turn {
     server: Arc<AppServer>,
     following: Following,
@@ -29,8 +33,9 @@ pub struct Turn {
     /// Once it has begun.
     fold: Option<Fold>,
     usage: Usage,
-    /// Tools that were called.
+    /// Tools that were called, and whether the turn was told to end for that.
     calls: u32,
+    is_interrupted: bool,
     /// Whether anything was said that cannot be taken back.
     has_spoken: bool,
     is_over: bool,
@@ -106,6 +111,7 @@ impl Turn {
             fold: None,
             usage: Usage::default(),
             calls: 0,
+            is_interrupted: false,
             has_spoken: false,
             is_over: false,
             ready: VecDeque::new(),
@@ -150,7 +156,12 @@ impl Turn {
             if self.is_over {
                 return None;
             }
-            match timeout(self.quiet, self.following.next()).await {
+            let waits_for_rest = self.calls > 0 && !self.is_interrupted;
+            match timeout(if waits_for_rest { REST } else { self.quiet }, self.following.next()).await {
+                Err(_) if waits_for_rest => {
+                    self.is_interrupted = true;
+                    self.interrupt();
+                }
                 Ok(Some(heard)) => self.heard(heard).await,
                 Ok(None) => self.fail(ProviderError::new(ErrorKind::Protocol, "somebody else follows the thread now")),
                 Err(_) => {
@@ -188,9 +199,6 @@ impl Turn {
             self.server.link().respond(id, reply.as_deref());
             return;
         };
-        if self.calls == 0 {
-            self.interrupt();
-        }
         // Beyond the indexes of all that is said.
         let index = u32::MAX - self.calls;
         self.calls += 1;
@@ -225,7 +233,7 @@ impl Turn {
         }
         self.restore().await;
         let stop = match end {
-            Ok(Ending::Interrupted) if self.calls > 0 => Ok(Stop::ToolUse),
+            Ok(_) if self.calls > 0 => Ok(Stop::ToolUse),
             Ok(Ending::Done) => Ok(Stop::EndTurn),
             Ok(Ending::Interrupted) => {
                 Err(ProviderError::new(ErrorKind::Truncated, "the turn was interrupted by somebody else"))
