@@ -1,5 +1,6 @@
 //! A client over newline-delimited JSON, for tests whose point is the upstream or the state and not the client.
 
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -13,8 +14,13 @@ pub struct Client {
     process: Child,
     frames: Receiver<Value>,
     last_id: u64,
+    /// What was answered so far, and of that what nobody has waited for yet.
+    answered: HashSet<u64>,
+    answers: HashMap<u64, Value>,
     /// The `conductor.event` notifications so far.
     pub events: Vec<Value>,
+    /// Everything else that the daemon said by itself and nobody has waited for yet.
+    notices: VecDeque<Value>,
 }
 
 impl Client {
@@ -32,7 +38,15 @@ impl Client {
                 }
             }
         });
-        Self { process, frames, last_id: 0, events: Vec::new() }
+        Self {
+            process,
+            frames,
+            last_id: 0,
+            answered: HashSet::new(),
+            answers: HashMap::new(),
+            events: Vec::new(),
+            notices: VecDeque::new(),
+        }
     }
 
     /// The result, or the error object.
@@ -53,15 +67,20 @@ impl Client {
     }
 
     pub fn answer(&mut self, id: u64) -> Result<Value, Value> {
+        while !self.answers.contains_key(&id) {
+            self.next();
+        }
+        let frame = self.answers.remove(&id).expect("it is there");
+        if frame["error"].is_null() { Ok(frame["result"].clone()) } else { Err(frame["error"].clone()) }
+    }
+
+    /// The parameters of the next notification with this method.
+    pub fn notice(&mut self, method: &str) -> Value {
         loop {
-            let frame = self.next();
-            if frame["id"] == id {
-                return if frame["error"].is_null() {
-                    Ok(frame["result"].clone())
-                } else {
-                    Err(frame["error"].clone())
-                };
+            if let Some(at) = self.notices.iter().position(|frame| frame["method"] == method) {
+                return self.notices.remove(at).expect("it is there")["params"].clone();
             }
+            self.next();
         }
     }
 
@@ -89,6 +108,11 @@ impl Client {
         assert_eq!(frame["jsonrpc"], "2.0", "{frame}");
         if frame["method"] == "conductor.event" {
             self.events.push(frame["params"].clone());
+        } else if frame["method"].is_string() {
+            self.notices.push_back(frame.clone());
+        } else if let Some(id) = frame["id"].as_u64() {
+            assert!(self.answered.insert(id), "answered twice: {frame}");
+            self.answers.insert(id, frame.clone());
         }
         frame
     }

@@ -1,0 +1,8 @@
+//! The real app-server of the Codex CLI, the model behind it, and ways to it that can be cut. Tests and benchmarks share it.
+
+pub mod app_server;
+pub mod connection;
+pub mod program;
+pub mod proxy;
+mod script;
+pub mod upstream;
