@@ -7,6 +7,7 @@ use jsonrpsee::Methods;
 use jsonrpsee::types::Extensions;
 use serde_json::value::RawValue;
 
+use super::codex::Audience;
 use super::error::{ApiError, of_reason};
 use super::subscriptions::Subscriptions;
 use super::{App, convert};
@@ -16,6 +17,8 @@ use crate::rpc::{Peer, Reason, RpcError, Service, Verdict};
 pub struct Connection {
     pub peer: Peer,
     pub subscriptions: Arc<Subscriptions>,
+    /// What it hears of the app-server, if there is one.
+    pub audience: Option<Arc<Audience>>,
     app: Arc<App>,
     methods: Methods,
     client: Mutex<Client>,
@@ -35,6 +38,7 @@ impl Connection {
     pub fn open(app: Arc<App>, methods: Methods, peer: Peer) -> Arc<Self> {
         let connection = Arc::new(Self {
             subscriptions: Subscriptions::new(peer.clone()),
+            audience: app.codex.app_server.clone().map(|server| Audience::new(server, peer.clone())),
             peer,
             app,
             methods,

@@ -1,5 +1,9 @@
 //! Wire to domain and back, by hand. The only place that knows both.
 
+mod codex;
+
+pub use codex::{codex_link, codex_notification, codex_problem, codex_rate_limit, codex_request, codex_resolved};
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,9 +56,19 @@ pub fn message(params: &wire::MessageParams) -> Result<helm::Message, ApiError> 
         fallbacks: params.fallback_models.iter().map(|name| name.trim().to_owned()).collect(),
         per_model_timeout: params.per_model_timeout_ms.map(Duration::from_millis),
         stream: params.stream,
+        thread: params.thread_id.as_deref().map(thread_id).transpose()?,
+        steer: params.steer,
         queue: params.queue,
         approver: None,
     })
+}
+
+fn thread_id(id: &str) -> Result<String, ApiError> {
+    const MAX: usize = 200;
+    let id = id.trim();
+    let fine = !id.is_empty() && id.len() <= MAX && !id.chars().any(char::is_control);
+    let fault = || format!("parameter 'threadId' must be 1 to {MAX} bytes of printable text");
+    fine.then(|| id.to_owned()).ok_or_else(|| ApiError::new(Code::BadRequest, fault()))
 }
 
 /// A name that a person can read back: no control characters, no end.
@@ -374,6 +388,7 @@ pub fn session(row: SessionRow, running: bool) -> wire::SessionSummary {
         message_count: row.message_count,
         held_count: row.held_count,
         running,
+        thread_id: row.thread_id,
     }
 }
 

@@ -4,10 +4,12 @@ use jsonrpsee::types::ErrorObjectOwned;
 
 use super::convert;
 use super::params::{nearest, shown};
+use crate::codex::RpcFault;
+use crate::codex::link::LinkError;
 use crate::helm::{HelmError, new_id};
 use crate::model::{ErrorKind, ProviderError};
-use crate::protocol::{Attempt, Code, ErrorData, TurnError};
-use crate::rpc::Reason;
+use crate::protocol::{Attempt, Code, CodexRpcError, ErrorData, TurnError};
+use crate::rpc::{OVERLOADED, Reason};
 use crate::sessions::StoreError;
 use crate::skills::SkillError;
 
@@ -34,6 +36,7 @@ impl ApiError {
             request_id: new_id("req"),
             attempts: None,
             available_skills: None,
+            rpc_error: None,
             did_you_mean: None,
         }))
     }
@@ -117,6 +120,35 @@ impl ApiError {
         api.with_hint(error.hint.unwrap_or_default())
     }
 
+    /// A call of the app-server.
+    pub fn codex(fault: RpcFault) -> Self {
+        let message = fault.to_string();
+        let error = match fault {
+            RpcFault::Refused { .. } => {
+                let hint = "Take it out of refuse_methods under [codex] if clients may call it.";
+                return Self::new(Code::BadRequest, message).with_hint(hint);
+            }
+            RpcFault::Link(error) => error,
+        };
+        let link = |retryable| Self::new(Code::CodexLink, message.clone()).with_status(None, retryable);
+        match error {
+            LinkError::Rpc(error) => {
+                let mut api = Self::new(Code::CodexRpc, error.message());
+                api.0.retryable = error.code() == OVERLOADED;
+                let data = error.data().map(ToOwned::to_owned);
+                let (code, message) = (i64::from(error.code()), error.message().to_owned());
+                api.0.rpc_error = Some(CodexRpcError { code, message, data });
+                api
+            }
+            LinkError::Down(fault) => link(!fault.kind.is_final()).with_hint(fault.hint.clone().unwrap_or_default()),
+            LinkError::Lost(_) => link(false).with_hint("It may have been done: look before it is asked again."),
+            LinkError::TimedOut { .. } => {
+                link(true).with_hint("Give it longer with timeoutMs or CODEX_APP_SERVER_TIMEOUT_MS; it may go on.")
+            }
+            LinkError::Overloaded { .. } => Self::new(Code::Overloaded, message).with_hint("Wait for answers first."),
+        }
+    }
+
     /// A provider that failed outside a turn.
     pub fn provider(provider: &str, error: &ProviderError) -> Self {
         Self::of_provider(Code::ProviderFailed, provider, error, Vec::new())
@@ -136,6 +168,9 @@ impl From<&HelmError> for ApiError {
                 let mut api = Self::of_provider(Code::FallbacksExhausted, provider, error, attempts);
                 api.0.message = message;
                 api
+            }
+            HelmError::Waits { provider, error } => {
+                Self::of_provider(Code::ProviderFailed, provider, error, Vec::new())
             }
             HelmError::Overloaded { .. } => Self::new(Code::Overloaded, message),
             HelmError::Busy { .. } => {

@@ -2,6 +2,7 @@
 
 mod app;
 mod approvals;
+mod codex;
 mod conductor;
 mod connection;
 mod convert;

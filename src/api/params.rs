@@ -1,7 +1,9 @@
 //! Parameters read with a fault that says where and what, and which name may have been meant.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::error::ApiError;
 use crate::protocol::Code;
@@ -9,19 +11,22 @@ use crate::protocol::Code;
 /// Missing parameters are an empty object.
 pub fn parse<T: DeserializeOwned>(text: Option<&str>) -> Result<T, ApiError> {
     let text = text.unwrap_or("{}");
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).or_else(|error| match without_nulls(text) {
-        Some(params) => serde_path_to_error::deserialize(params).map_err(|error| located(&error)),
+    read(text).or_else(|error| match without_nulls(text) {
+        Some(text) => read(&text).map_err(|error| located(&error)),
         None => Err(located(&error)),
     })
 }
 
-/// Some clients say `null` for what others leave out.
-fn without_nulls(text: &str) -> Option<Value> {
-    let mut params: Map<String, Value> = serde_json::from_str(text).ok()?;
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))
+}
+
+/// Some clients say `null` for what others leave out. The rest stays as it was written.
+fn without_nulls(text: &str) -> Option<String> {
+    let mut params: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
     let before = params.len();
-    params.retain(|_, value| !value.is_null());
-    (params.len() < before).then(|| params.into())
+    params.retain(|_, value| value.get() != "null");
+    (params.len() < before).then(|| serde_json::to_string(&params).expect("made of JSON values"))
 }
 
 fn located(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
@@ -102,7 +107,7 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{ApproveParams, MessageParams};
+    use crate::protocol::{ApproveParams, CodexRpcParams, MessageParams};
 
     #[track_caller]
     fn check<T: DeserializeOwned + std::fmt::Debug>(params: &str, message: &str, meant: &[&str]) {
@@ -139,5 +144,18 @@ mod tests {
             "parameter 'content[1].type' cannot be 'sound'",
             &[],
         );
+    }
+
+    #[test]
+    fn what_is_passed_on_stays_as_it_was_written() {
+        let inner = r#"{"b": 9007199254740993,"a":1.10, "c":"\u00e9","n":null}"#;
+        for text in [
+            format!(r#"{{"method":"m","params":{inner},"timeoutMs":5}}"#),
+            format!(r#"{{"params":{inner},"timeoutMs":null,"confirm":null,"method":"m"}}"#),
+        ] {
+            let params: CodexRpcParams = parse(Some(&text)).expect("good parameters");
+            assert_eq!(params.params.expect("parameters within").get(), inner, "{text}");
+        }
+        check::<CodexRpcParams>(r#"{"metod":"m"}"#, "there is no parameter 'metod'", &["method"]);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::error::ApiError;
 use super::params::parse;
-use super::{App, Connection, conductor, daemon, lifecycle, providers, sessions, skills};
+use super::{App, Connection, codex, conductor, daemon, lifecycle, providers, sessions, skills};
 use crate::protocol::{Code, Method, names};
 use crate::rpc::Call;
 
@@ -50,6 +50,11 @@ pub fn methods(app: Arc<App>) -> RpcModule<App> {
     row::<names::SkillsInvoke, _>(&mut table, Drop, skills::invoke);
     row::<names::ProvidersList, _>(&mut table, Drop, providers::list);
     row::<names::ProvidersModels, _>(&mut table, Drop, providers::models);
+    row::<names::CodexRpc, _>(&mut table, Drop, codex::rpc);
+    row::<names::CodexStatus, _>(&mut table, Drop, codex::status);
+    row::<names::CodexSubscribe, _>(&mut table, Drop, codex::subscribe);
+    row::<names::CodexUnsubscribe, _>(&mut table, Drop, codex::unsubscribe);
+    row::<names::CodexRespond, _>(&mut table, Drop, codex::respond);
     row::<names::DaemonStatus, _>(&mut table, Drop, daemon::status);
     row::<names::RpcDiscover, _>(&mut table, Drop, daemon::discover);
     table
@@ -117,7 +122,7 @@ mod tests {
     use super::*;
     use crate::api::Facts;
     use crate::helm::{Conductor, Routes, Settings};
-    use crate::plugins::{LocalServers, Meter};
+    use crate::plugins::{CodexWay, LocalServers, Meter};
     use crate::protocol::request_names;
     use crate::sessions::Sqlite;
     use crate::skills::Registry;
@@ -145,7 +150,8 @@ mod tests {
             confirm_dangerous: true,
         };
         let meter = Meter::new(&Default::default(), None, Default::default());
-        let table = methods(App::new(conductor, Vec::new(), (meter, LocalServers::default()), facts));
+        let table =
+            methods(App::new(conductor, Vec::new(), (meter, LocalServers::default(), CodexWay::default()), facts));
         let rows: BTreeSet<String> = table.method_names().map(str::to_owned).collect();
         assert_eq!(rows, BTreeSet::from_iter(request_names()));
     }

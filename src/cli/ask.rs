@@ -72,6 +72,8 @@ enum ModeChoice {
 
 pub async fn run(args: AskArgs, terminal: &Terminal, client: &Client, inbound: &mut Inbound) -> anyhow::Result<Exit> {
     let params = MessageParams {
+        thread_id: None,
+        steer: false,
         content: Content::Text(content(&args.text, terminal)?),
         session_name: args.session.clone(),
         mode: match args.mode {

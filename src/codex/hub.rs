@@ -1,16 +1,17 @@
 //! Who hears what of the app-server.
 //!
 //! What belongs to a thread in which Helm works goes to the turn that follows it, and to nobody else may its questions
-//! go. Everything else, and all notifications, go to the clients that listen. The task that reads waits for none of
+//! go, also while no turn follows it. Everything else, and all notifications, go to the clients that listen. The task that reads waits for none of
 //! them: a follower that cannot keep up loses its place, and finds out what it missed by resuming the thread.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::{broadcast, mpsc};
 
+use super::desk::Desk;
 use super::link::{Heard, Listener};
 
 /// What a turn may leave unread.
@@ -18,9 +19,22 @@ const FOLLOWED: usize = 4096;
 /// What a client may leave unread.
 const LISTENED: usize = 4096;
 
+/// Threads that are owned; of more, those owned first are let go.
+const OWNED: usize = 4096;
+
 pub struct Hub {
-    followers: Mutex<HashMap<String, mpsc::Sender<Heard>>>,
+    threads: Mutex<Threads>,
+    /// Where questions go that are not the affair of a follower.
+    desk: Option<Arc<Desk>>,
     all: broadcast::Sender<Heard>,
+}
+
+#[derive(Default)]
+struct Threads {
+    followers: HashMap<String, mpsc::Sender<Heard>>,
+    owned: HashSet<String>,
+    /// Oldest first.
+    order: VecDeque<String>,
 }
 
 /// What happens in one thread, and to the link. Dropping it ends the following.
@@ -44,15 +58,39 @@ pub fn thread_of(params: &RawValue) -> Option<String> {
 }
 
 impl Hub {
+    /// One that nobody answers questions for but followers.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { followers: Mutex::default(), all: broadcast::channel(LISTENED).0 })
+        Self::with(None)
+    }
+
+    pub fn with(desk: Option<Arc<Desk>>) -> Arc<Self> {
+        Arc::new(Self { threads: Mutex::default(), desk, all: broadcast::channel(LISTENED).0 })
+    }
+
+    pub fn is_followed(&self, thread: &str) -> bool {
+        self.threads().followers.contains_key(thread)
     }
 
     /// Follows a thread from now on. Who followed it before hears no more of it.
     pub fn follow(self: &Arc<Self>, thread: &str) -> Following {
         let (sender, heard) = mpsc::channel(FOLLOWED);
-        self.followers().insert(thread.to_owned(), sender);
+        self.threads().followers.insert(thread.to_owned(), sender);
         Following { hub: Arc::clone(self), thread: thread.to_owned(), heard }
+    }
+
+    /// The thread is Helm's: its questions are nobody else's. One that nobody follows is asked again by the server when
+    /// the thread is resumed.
+    pub fn own(&self, thread: &str) {
+        let mut threads = self.threads();
+        if !threads.owned.insert(thread.to_owned()) {
+            return;
+        }
+        threads.order.push_back(thread.to_owned());
+        if threads.order.len() > OWNED
+            && let Some(oldest) = threads.order.pop_front()
+        {
+            threads.owned.remove(&oldest);
+        }
     }
 
     /// Everything from now on that is not the affair of a follower alone.
@@ -60,16 +98,16 @@ impl Hub {
         self.all.subscribe()
     }
 
-    fn followers(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Heard>>> {
-        self.followers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a follower has it, and need not be doubled.
+    /// Whether it is the affair of the thread alone, if it is a question.
     fn tell_follower(&self, thread: &str, heard: &Heard) -> bool {
-        let mut followers = self.followers();
-        let Some(follower) = followers.get(thread) else { return false };
+        let mut threads = self.threads();
+        let Some(follower) = threads.followers.get(thread) else { return threads.owned.contains(thread) };
         if follower.try_send(heard.clone()).is_err() {
-            followers.remove(thread);
+            threads.followers.remove(thread);
         }
         true
     }
@@ -79,7 +117,7 @@ impl Listener for Hub {
     fn hear(&self, heard: Heard) {
         let followed = match &heard {
             Heard::Up(_) | Heard::Down(_) => {
-                self.followers().retain(|_, follower| follower.try_send(heard.clone()).is_ok());
+                self.threads().followers.retain(|_, follower| follower.try_send(heard.clone()).is_ok());
                 false
             }
             Heard::Notification { params, .. } | Heard::Request { params, .. } => {
@@ -87,6 +125,10 @@ impl Listener for Hub {
             }
         };
         if !(followed && matches!(heard, Heard::Request { .. })) {
+            // First, so that whoever hears of a question finds it open.
+            if let Some(desk) = &self.desk {
+                desk.hear(&heard);
+            }
             // Nobody may listen.
             let _ = self.all.send(heard);
         }
@@ -103,14 +145,19 @@ impl Following {
     pub async fn next(&mut self) -> Option<Heard> {
         self.heard.recv().await
     }
+
+    /// What has come already.
+    pub fn try_next(&mut self) -> Option<Heard> {
+        self.heard.try_recv().ok()
+    }
 }
 
 impl Drop for Following {
     fn drop(&mut self) {
         self.heard.close();
-        let mut followers = self.hub.followers();
-        if followers.get(&self.thread).is_some_and(mpsc::Sender::is_closed) {
-            followers.remove(&self.thread);
+        let mut threads = self.hub.threads();
+        if threads.followers.get(&self.thread).is_some_and(mpsc::Sender::is_closed) {
+            threads.followers.remove(&self.thread);
         }
     }
 }
@@ -148,6 +195,20 @@ mod tests {
         drop(following);
         hub.hear(request("a"));
         assert!(matches!(all.try_recv(), Ok(Heard::Request { .. })));
+    }
+
+    #[tokio::test]
+    async fn the_questions_of_a_thread_that_is_owned_wait_for_its_follower() {
+        let hub = Hub::new();
+        let mut all = hub.listen();
+        hub.own("a");
+        hub.hear(request("a"));
+        hub.hear(notification("a"));
+        assert!(matches!(all.try_recv(), Ok(Heard::Notification { .. })));
+        assert!(all.try_recv().is_err());
+        (0..OWNED).for_each(|number| hub.own(&number.to_string()));
+        hub.hear(request("a"));
+        assert!(matches!(all.try_recv(), Ok(Heard::Request { .. })), "the first of too many is let go");
     }
 
     #[tokio::test]

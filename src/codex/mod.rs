@@ -6,7 +6,20 @@
 //!                                         websocket (tcp, tls, unix) · POST to a shim · a child of ours
 //! ```
 
+mod app_server;
+mod checkup;
+mod desk;
+pub mod engine;
 mod hub;
+mod limits;
 pub mod link;
+mod shapes;
+mod watched;
 
+pub use app_server::{AppServer, Place, RpcFault};
+pub use checkup::{Checkup, Problem};
+pub use desk::{Desk, Question, Reply, Resolution, Settled};
 pub use hub::{Following, Hub, thread_of};
+pub use limits::Window;
+pub use shapes::{immediate_text, started_thread};
+pub use watched::Watch;

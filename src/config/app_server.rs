@@ -78,9 +78,33 @@ impl Default for AppServer {
 }
 
 impl AppServer {
+    /// Whether it answers each request by itself, and tells nothing in between.
+    pub fn is_shim(&self) -> bool {
+        matches!(self.url, Some(AppServerUrl::Http(_)))
+    }
+
     /// Whether turns go to an app-server.
     pub fn is_configured(&self) -> bool {
         self.url.is_some() || self.spawn
+    }
+
+    /// Which of the refused methods this one is, as the configuration names it.
+    pub fn refuses(&self, method: &str) -> Option<&str> {
+        let is_it = |pattern: &&String| match pattern.strip_suffix('*') {
+            Some(beginning) => method.starts_with(beginning),
+            None => method == pattern.as_str(),
+        };
+        self.refuse_methods.iter().find(is_it).map(String::as_str)
+    }
+}
+
+impl AppServerUrl {
+    /// The one of a host, if it is reached over the network.
+    pub fn url(&self) -> Option<&Url> {
+        match self {
+            Self::WebSocket(url) | Self::Http(url) => Some(url),
+            Self::Unix(_) => None,
+        }
     }
 }
 
@@ -121,7 +145,7 @@ impl FromStr for AppServerUrl {
 
 #[cfg(test)]
 mod tests {
-    use super::AppServerUrl;
+    use super::{AppServer, AppServerUrl};
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
@@ -143,6 +167,23 @@ mod tests {
         check("127.0.0.1:4500", "http http://127.0.0.1:4500/rpc");
         check("https://codex.example.com", "http https://codex.example.com/rpc");
         check("https://codex.example.com/mine", "http https://codex.example.com/mine");
+    }
+
+    #[test]
+    fn methods_are_refused_by_name_or_by_how_they_begin() {
+        let server = AppServer::default();
+        for (method, pattern) in [
+            ("fs/readFile", Some("fs/*")),
+            ("command/exec", Some("command/exec*")),
+            ("command/exec/write", Some("command/exec*")),
+            ("getAuthStatus", Some("getAuthStatus")),
+            ("getAuthStatusOf", None),
+            ("account/read", None),
+            ("thread/start", None),
+        ] {
+            assert_eq!(server.refuses(method), pattern, "{method}");
+        }
+        assert_eq!(AppServer { refuse_methods: Vec::new(), ..server }.refuses("fs/readFile"), None);
     }
 
     #[test]

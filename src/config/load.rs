@@ -6,8 +6,7 @@ use super::file::{Entry, Source};
 use super::settings::Given;
 use super::sources::ConfigFile;
 use super::{
-    Config, ConfigError, ConfigErrorKind, Environment, SETTINGS, Setting, Sources, nearest, price, settings, skill,
-    tables,
+    Config, ConfigError, ConfigErrorKind, Environment, SETTINGS, Setting, Sources, nearest, price, skill, tables,
 };
 
 impl Config {
@@ -94,11 +93,11 @@ fn apply_setting(config: &mut Config, setting: &Setting, entry: &Entry<'_>) -> R
     if setting.key().is_none() {
         return Err(entry.fault("is read before this file: set it in the environment"));
     }
-    let given = match entry {
-        list if setting.takes_list() && list.is_array() => Given::List(list.texts()?),
-        number if setting.takes_number() && number.is_number() => Given::Text(number.json()?.to_string()),
-        other if setting.takes_number() && !other.is_text() => return Err(other.fault(settings::NO_DOLLARS)),
-        text => Given::Text(text.text()?),
+    let given = match (entry, setting.wanted_number()) {
+        (list, _) if setting.takes_list() && list.is_array() => Given::List(list.texts()?),
+        (number, Some(_)) if number.is_number() => Given::Text(number.json()?.to_string()),
+        (other, Some(wanted)) if !other.is_text() => return Err(other.fault(wanted)),
+        (text, _) => Given::Text(text.text()?),
     };
     setting.apply(config, given).map_err(|what| entry.fault(&what))
 }

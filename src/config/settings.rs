@@ -276,7 +276,16 @@ impl Setting {
     }
 
     pub fn takes_number(&self) -> bool {
-        matches!(self.put, Put::Money(_) | Put::Millis(_))
+        self.wanted_number().is_some()
+    }
+
+    /// What a number must be here, if one is wanted.
+    pub(super) fn wanted_number(&self) -> Option<&'static str> {
+        match self.put {
+            Put::Money(_) => Some(NO_DOLLARS),
+            Put::Millis(_) => Some(NO_MILLIS),
+            _ => None,
+        }
     }
 
     /// An empty text leaves a single value as it was, and makes a list empty. The error says what is wrong without
@@ -320,11 +329,11 @@ fn secret(text: String) -> Result<Secret, String> {
     Err("holds a space, a control character or a letter outside ASCII, which no key does".to_owned())
 }
 
-const DAY_MS: u64 = 24 * 3600 * 1000;
+const NO_MILLIS: &str = "must be whole milliseconds, from 1 to 86400000, a day";
 
 fn millis(text: &str) -> Result<Duration, String> {
-    let number = text.parse().ok().filter(|millis| (1..=DAY_MS).contains(millis));
-    number.map(Duration::from_millis).ok_or_else(|| format!("must be whole milliseconds, 1 to {DAY_MS}"))
+    let number = text.parse().ok().filter(|millis| (1..=86_400_000).contains(millis));
+    number.map(Duration::from_millis).ok_or_else(|| NO_MILLIS.to_owned())
 }
 
 pub(super) const NO_DOLLARS: &str = "must be US dollars, as in 2.50";

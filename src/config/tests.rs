@@ -5,7 +5,7 @@ use proptest::prelude::{ProptestConfig, prop_assert, proptest};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Config, ConfigError, ConfigErrorKind, Price, SETTINGS, Sources};
+use super::{AppServerUrl, Config, ConfigError, ConfigErrorKind, Price, SETTINGS, Sandbox, Sources};
 
 /// A home with this file in the customary place.
 struct Home(TempDir);
@@ -147,6 +147,27 @@ fn the_cap_is_money_wherever_it_stands() {
 }
 
 #[test]
+fn where_the_app_server_is_and_how_far_it_may_go() {
+    let bare = load("").codex.app_server;
+    assert!(!bare.is_configured() && bare.refuse_methods.iter().any(|method| method == "fs/*"));
+    let config = load(
+        "codex_app_server_url = 'ws://127.0.0.1:4500'\ncodex_app_server_token = 'hidden'\n\
+         codex_app_server_timeout_ms = 250\ncodex_bin = '/opt/codex'\n\
+         [codex]\nspawn = true\nsandbox = 'read-only'\ncwd = '/work'\nenv = ['LANG']\nrefuse_methods = ['fs/*']\n\
+         warm_threads = 0\n",
+    );
+    assert!(config.secrets().any(|secret| secret.expose() == "hidden"));
+    let server = config.codex.app_server;
+    assert!(server.is_configured() && server.spawn);
+    assert!(matches!(server.url, Some(AppServerUrl::WebSocket(_))));
+    assert_eq!((server.timeout, server.warm_threads), (Duration::from_millis(250), 0));
+    assert_eq!((server.sandbox, server.cwd.as_deref()), (Sandbox::ReadOnly, Some(Path::new("/work"))));
+    assert_eq!((server.env, server.refuse_methods), (vec!["LANG".to_owned()], vec!["fs/*".to_owned()]));
+    let env = Home::with("").load(&[("CODEX_APP_SERVER_TIMEOUT_MS", " 40 ")], &[]).expect("a configuration");
+    assert_eq!(env.codex.app_server.timeout, Duration::from_millis(40));
+}
+
+#[test]
 fn a_cap_without_prices_is_warned_about() {
     let warnings = load("daily_spend_cap_usd = 1").warnings;
     assert!(warnings[0].contains("no [[price]] table"), "{warnings:?}");
@@ -222,6 +243,12 @@ fn wrong_values_name_their_place_and_what_was_expected() {
         ("open_think_state_dir = '/x'", 1, "set it in the environment"),
         ("daily_spend_cap_usd = true", 1, "daily_spend_cap_usd must be US dollars, as in 2.50"),
         ("daily_spend_cap_usd = -0.5", 1, "daily_spend_cap_usd must be US dollars, as in 2.50"),
+        ("codex_app_server_timeout_ms = true", 1, "codex_app_server_timeout_ms must be whole milliseconds, from 1 to"),
+        ("codex_app_server_timeout_ms = 0", 1, "codex_app_server_timeout_ms must be whole milliseconds, from 1 to"),
+        ("codex_app_server_timeout_ms = '1.5'", 1, "codex_app_server_timeout_ms must be whole milliseconds, from 1 to"),
+        ("codex_app_server_url = 'ftp://host'", 1, "codex_app_server_url must start with ws://"),
+        ("[codex]\nsandbox = 'none'", 2, "codex.sandbox must be one of read-only, workspace-write, danger-full-access"),
+        ("[codex]\nwarm_threads = 65", 2, "codex.warm_threads must be a whole number from 0 to 64"),
         ("model_default = 1.5", 1, "model_default must be a string, not a number with a point"),
         ("price = 1", 1, "price must be an array of tables, each begun with [[price]]"),
         ("[price]\nmodel = 'm'", 1, "[[price]]"),

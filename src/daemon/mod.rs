@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, App, Connection, Facts, Served};
 use crate::config::{self, Config};
 use crate::helm::{self, Conductor, Route, Routes};
-use crate::model::Provider;
+use crate::model::{Engine, Provider};
 use crate::plugins::{self, Plugin, Readiness};
 use crate::providers::http::{Http, Warmth};
 use crate::rpc::{self, End};
@@ -77,7 +77,8 @@ impl Daemon {
             allowed_hosts: loaded.hosts.iter().map(ToString::to_string).collect(),
             confirm_dangerous: config.helm.confirm_dangerous,
         };
-        let app = App::new(conductor, loaded.plugins, (loaded.meter, loaded.local_servers), facts);
+        let shared = (loaded.meter, loaded.local_servers, loaded.codex);
+        let app = App::new(conductor, loaded.plugins, shared, facts);
         let methods = api::methods(Arc::clone(&app)).into();
         let (limits, http) = (config.limits.clone(), loaded.http);
         Ok(Self { app, methods, limits, http, stop: CancellationToken::new() })
@@ -130,10 +131,15 @@ impl Daemon {
         Ok(end)
     }
 
-    /// Connects to the providers before anybody asks for one, and stays connected while the result lives. For those who
-    /// serve: a single command has its answer before this is of use.
+    /// Connects to the providers and the app-server before anybody asks for one, and stays connected while the result
+    /// lives. For those who serve: a single command has its answer before this is of use.
     pub fn keep_warm(&self) -> Option<Warmth> {
-        self.http.settings().warm.then(|| self.http.keep_warm())
+        self.http.settings().warm.then(|| {
+            if let Some(server) = &self.app.codex.app_server {
+                server.wake();
+            }
+            self.http.keep_warm()
+        })
     }
 
     /// The client's end of a connection within the process, and the work of serving it.
@@ -150,6 +156,12 @@ impl Daemon {
         let stopped = self.app.conductor.stop();
         if tokio::time::timeout(STOP, stopped).await.is_err() {
             tracing::warn!("a turn did not stop in time");
+        }
+        // After the turns, which end over it.
+        if let Some(server) = &self.app.codex.app_server
+            && tokio::time::timeout(CLOSE, server.close()).await.is_err()
+        {
+            tracing::warn!("the link to the app-server did not end in time");
         }
         if tokio::time::timeout(KEEP, self.app.meter.close(STOP)).await.is_err() {
             tracing::error!("what calls have spent could not be written down in time");
@@ -170,6 +182,7 @@ fn route(plugin: &Plugin) -> Route {
         id: plugin.id.to_owned(),
         enabled: plugin.enabled,
         provider: plugin.provider.clone().map(|gate| gate as Arc<dyn Provider>),
+        engine: plugin.engine.clone().map(|gate| gate as Arc<dyn Engine>),
         hint,
         propose_only: plugin.propose_only.clone(),
         vendors: plugin.vendors.clone(),

@@ -1,11 +1,12 @@
 //! Asking somebody about held actions while the turn waits.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::Action;
 
@@ -38,9 +39,10 @@ pub trait Approver: Send + Sync {
 /// The actions that a running turn waits for, so that `approve` from elsewhere finds them.
 #[derive(Default)]
 pub struct Board {
-    waiting: Mutex<Option<Waiting>>,
+    waiting: Mutex<Vec<Waiting>>,
 }
 
+/// Those that are asked about together.
 struct Waiting {
     ids: Vec<String>,
     decide: oneshot::Sender<Decided>,
@@ -57,26 +59,58 @@ pub struct Decided {
 
 impl Board {
     /// Announces what is waited for.
-    pub fn wait(&self, ids: Vec<String>) -> oneshot::Receiver<Decided> {
+    fn wait(&self, ids: Vec<String>) -> oneshot::Receiver<Decided> {
         let (decide, decided) = oneshot::channel();
-        *self.waiting() = Some(Waiting { ids, decide });
+        self.waiting().push(Waiting { ids, decide });
         decided
     }
 
-    pub fn clear(&self) {
-        *self.waiting() = None;
+    fn clear(&self, ids: &[String]) {
+        self.waiting().retain(|waiting| waiting.ids != ids);
     }
 
     /// Whether the turn waits for all of these, and so took the decision.
-    pub fn decide(&self, decided: Decided) -> bool {
+    pub fn decide(&self, decided: &Decided) -> bool {
         let mut waiting = self.waiting();
-        if !waiting.as_ref().is_some_and(|waiting| decided.ids.iter().all(|id| waiting.ids.contains(id))) {
+        let known = |id: &String| waiting.iter().any(|waiting| waiting.ids.contains(id));
+        if decided.ids.is_empty() || !decided.ids.iter().all(known) {
             return false;
         }
-        waiting.take().is_some_and(|waiting| waiting.decide.send(decided).is_ok())
+        let is_meant = |waiting: &mut Waiting| decided.ids.iter().any(|id| waiting.ids.contains(id));
+        let meant: Vec<Waiting> = waiting.extract_if(.., is_meant).collect();
+        let sent = meant.into_iter().map(|Waiting { ids, decide }| {
+            let ids = decided.ids.iter().filter(|id| ids.contains(id)).cloned().collect();
+            decide.send(Decided { ids, ..decided.clone() }).is_ok()
+        });
+        // Each is told, whether the one before it could be or not.
+        sent.fold(false, |any, sent| any | sent)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Option<Waiting>> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Asks whoever can be asked, and hears `approve` from elsewhere meanwhile. None when nobody decided, or the question
+/// is void.
+pub async fn ask(
+    approver: Arc<dyn Approver>,
+    board: Arc<Board>,
+    request: ApprovalRequest,
+    void: CancellationToken,
+) -> Option<Decided> {
+    let ids: Vec<String> = request.actions.iter().map(|action| action.id.clone()).collect();
+    let mut elsewhere = board.wait(ids.clone());
+    let all = |decision| Decided { ids: ids.clone(), decision, resume: true };
+    let decided = tokio::select! {
+        biased;
+        () = void.cancelled() => None,
+        Ok(decided) = &mut elsewhere => Some(decided),
+        decision = approver.decide(&request) => decision.map(all),
+    };
+    board.clear(&ids);
+    // Whoever decided in the last moment was told that it counts.
+    let decided = decided.or_else(|| elsewhere.try_recv().ok().filter(|_| !void.is_cancelled()));
+    approver.settled(&request, decided.as_ref().map(|decided| &decided.decision)).await;
+    decided
 }

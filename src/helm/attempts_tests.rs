@@ -1,8 +1,9 @@
 use async_trait::async_trait;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
 use super::*;
 use crate::helm::Logs;
+use crate::model::Delta;
 use crate::model::{DeltaStream, ModelInfo, Stop};
 
 /// Answers, or fails with this status.
@@ -36,7 +37,9 @@ impl Provider for Scripted {
 /// Fails, works, or is not fit to be asked.
 async fn check(candidates: &[(&'static str, Option<u16>, bool)], expected: &[&str]) -> Option<HelmError> {
     let candidate = |(id, fails, unfit): &(&'static str, Option<u16>, bool)| Candidate {
-        provider: Arc::new(Scripted { id, fails: *fails }),
+        id: (*id).to_owned(),
+        provider: Some(Arc::new(Scripted { id, fails: *fails })),
+        engine: None,
         model: None,
         unfit: unfit.then(|| "it plans".to_owned()),
     };

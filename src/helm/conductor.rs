@@ -8,9 +8,9 @@ use super::id::{new_id, now_ms};
 use super::lanes::{Lanes, Refused, Ticket};
 use super::log::{EventLog, Logs};
 use super::request::{Action, Approve, Message, TurnOutcome};
-use super::route::Routes;
+use super::route::{Chosen, Routes};
 use super::running::{Listed, Running, TurnHandle, Turns};
-use super::{Event, HelmError, history, start};
+use super::{Decision, Event, HelmError, history, start};
 use crate::sessions::{ActionRow, ActionState, Store, TurnRow, Write};
 use crate::skills::Registry;
 
@@ -61,8 +61,15 @@ impl Conductor {
     }
 
     /// Returns once the message is on disk. Its place in the session's queue is that of the first poll.
+    /// What is meant for the turn that runs becomes part of that, if it takes it.
     pub async fn message(&self, message: Message) -> Result<TurnHandle, HelmError> {
         let chosen = self.shared.routes.choose(&message)?;
+        check_thread(&message, &chosen)?;
+        if let Some(running) = self.running(&message.session).filter(|_| message.steer)
+            && running.steer(message.content.clone()).await
+        {
+            return Ok(self.handle(&running, false));
+        }
         let ticket = self.enter(&message.session, message.queue)?;
         let running = Running::new(&message.session, new_id("turn"));
         // On the list before the first wait, so that an interrupt that comes next finds it.
@@ -79,8 +86,12 @@ impl Conductor {
     /// up again.
     pub async fn approve(&self, approve: Approve) -> Result<TurnHandle, HelmError> {
         let Approve { action_ids: ids, decision, resume, .. } = approve.clone();
+        // Before anything is decided.
+        if matches!(decision, Decision::Approve(Some(_))) {
+            start::check_input(&self.shared, &ids).await?;
+        }
         let decided = Decided { ids, decision, resume };
-        if let Some(running) = self.running(&approve.session).filter(|running| running.board.decide(decided)) {
+        if let Some(running) = self.running(&approve.session).filter(|running| running.board.decide(&decided)) {
             return Ok(self.handle(&running, false));
         }
         let ticket = self.enter(&approve.session, true)?;
@@ -129,7 +140,7 @@ impl Conductor {
     /// Stops all turns and waits for their ends.
     pub async fn stop(&self) {
         let turns = self.shared.turns.all();
-        turns.iter().for_each(|running| running.cancelled.cancel());
+        turns.iter().for_each(|running| running.give_up());
         for running in turns {
             running.outcome().await;
         }
@@ -260,6 +271,19 @@ impl Drop for Lost<'_> {
     }
 }
 
+/// Threads are an engine's.
+fn check_thread(message: &Message, chosen: &Chosen) -> Result<(), HelmError> {
+    let candidate = &chosen.candidates[0];
+    if message.thread.is_none() || candidate.engine.is_some() {
+        return Ok(());
+    }
+    let id = &candidate.id;
+    Err(HelmError::bad_request(format!(
+        "parameter 'threadId' names a thread of an app-server, and provider '{id}' has none: name one that has, or leave \
+         it out"
+    )))
+}
+
 pub fn action_of(action: &Action, session: &str, turn_id: &str, state: ActionState) -> ActionRow {
     ActionRow {
         id: action.id.clone(),
@@ -270,6 +294,7 @@ pub fn action_of(action: &Action, session: &str, turn_id: &str, state: ActionSta
         tool_use_id: action.tool_use_id.clone(),
         reason: action.reason.clone(),
         dangerous: action.dangerous,
+        own: action.own,
         state,
         created_at: now_ms(),
     }

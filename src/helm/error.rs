@@ -20,6 +20,9 @@ pub enum HelmError {
     Busy { session: String },
     #[error("{message}")]
     BadRequest { message: String },
+    /// The engine cannot be reached in which the turn waits for a decision; it goes on waiting.
+    #[error("{error}")]
+    Waits { provider: String, error: Arc<ProviderError> },
     #[error("{0}")]
     Store(StoreError),
     #[error("a turn ended without an outcome")]

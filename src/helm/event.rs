@@ -57,6 +57,7 @@ pub enum Event {
         input: Value,
         reason: String,
     },
+    /// What is said in blocks that are open is void.
     AttemptFailed {
         provider: String,
         model: Option<String>,

@@ -1,7 +1,7 @@
 //! What of a session a model is shown: whole turns, the newest that fit, so that no call is parted from its result.
 //! A call that has no result, because its process died, is the dialects' business.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::{Block, Message, Role};
 use crate::sessions::{MessageRow, TurnState};
@@ -21,15 +21,42 @@ pub fn messages(
     current: &str,
     budget_tokens: u32,
 ) -> Vec<Message> {
+    kept(rows, states, current, budget_tokens).into_iter().map(|row| row.message).collect()
+}
+
+/// What somebody has to be told who knows of all that stands up to the message `seen`, that one included; each message
+/// with its id. Where the current turn has nothing new, it is told once more.
+pub fn unseen(
+    rows: Vec<MessageRow>,
+    states: &HashMap<String, TurnState>,
+    current: &str,
+    budget_tokens: u32,
+    seen: u64,
+) -> Vec<(u64, Message)> {
+    // By place and not by number: a message that waited in the queue may be older than what stands before it.
+    let begin = rows.iter().position(|row| row.id == seen).map_or(0, |at| at + 1);
+    let known: HashSet<u64> = rows[..begin].iter().map(|row| row.id).collect();
+    let kept = kept(rows, states, current, budget_tokens);
+    let nothing_new = kept.iter().all(|row| known.contains(&row.id));
+    let is_told = |row: &MessageRow| if nothing_new { row.turn_id == current } else { !known.contains(&row.id) };
+    kept.into_iter().filter(is_told).map(|row| (row.id, row.message)).collect()
+}
+
+fn kept(
+    rows: Vec<MessageRow>,
+    states: &HashMap<String, TurnState>,
+    current: &str,
+    budget_tokens: u32,
+) -> Vec<MessageRow> {
     let groups = group(rows);
     let mut left = bytes(budget_tokens);
-    let mut kept: Vec<Vec<Message>> = Vec::new();
+    let mut kept: Vec<Vec<MessageRow>> = Vec::new();
     for (turn_id, messages) in groups.into_iter().rev() {
         let is_current = turn_id == current;
         if !is_current && !was_answered(states.get(&turn_id), &messages) {
             continue;
         }
-        let size: usize = messages.iter().map(size).sum();
+        let size: usize = messages.iter().map(|row| size(&row.message)).sum();
         if !is_current && size > left {
             break;
         }
@@ -40,21 +67,21 @@ pub fn messages(
 }
 
 /// The rows come turn by turn.
-fn group(rows: Vec<MessageRow>) -> Vec<(String, Vec<Message>)> {
-    let mut groups: Vec<(String, Vec<Message>)> = Vec::new();
+fn group(rows: Vec<MessageRow>) -> Vec<(String, Vec<MessageRow>)> {
+    let mut groups: Vec<(String, Vec<MessageRow>)> = Vec::new();
     for row in rows {
         match groups.last_mut() {
-            Some((turn_id, messages)) if *turn_id == row.turn_id => messages.push(row.message),
-            _ => groups.push((row.turn_id, vec![row.message])),
+            Some((turn_id, messages)) if *turn_id == row.turn_id => messages.push(row),
+            _ => groups.push((row.turn_id.clone(), vec![row])),
         }
     }
     groups
 }
 
 /// A turn that failed before anything came of it would only repeat its question.
-fn was_answered(state: Option<&TurnState>, messages: &[Message]) -> bool {
+fn was_answered(state: Option<&TurnState>, messages: &[MessageRow]) -> bool {
     let finished = matches!(state, Some(TurnState::Done | TurnState::Held) | None);
-    finished || messages.iter().any(|message| message.role == Role::Assistant)
+    finished || messages.iter().any(|row| row.message.role == Role::Assistant)
 }
 
 fn size(message: &Message) -> usize {

@@ -5,12 +5,20 @@
 //! they ask for.
 
 mod action_block;
+mod answer;
 mod approval;
 mod attempts;
 mod conductor;
+mod ending;
+mod engine_calls;
+mod engine_said;
+#[cfg(test)]
+mod engine_tests;
+mod engine_turn;
 mod error;
 mod event;
 mod history;
+mod holds;
 mod id;
 mod lanes;
 mod log;
@@ -20,6 +28,7 @@ mod route;
 mod runner;
 mod running;
 mod start;
+mod take_up;
 mod tools;
 mod turn;
 

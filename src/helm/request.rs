@@ -23,6 +23,10 @@ pub struct Message {
     pub per_model_timeout: Option<Duration>,
     /// Whether somebody watches, so that the model is asked for a stream.
     pub stream: bool,
+    /// Of an engine: the one that the session has from now on.
+    pub thread: Option<String>,
+    /// Whether it goes into the turn that runs, where that takes it; otherwise it is a turn of its own.
+    pub steer: bool,
     /// Without it a session that is busy is an error.
     pub queue: bool,
     pub approver: Option<Arc<dyn Approver>>,
@@ -56,6 +60,8 @@ pub struct Action {
     pub tool_use_id: Option<String>,
     pub reason: Option<String>,
     pub dangerous: bool,
+    /// Something of an engine's own, and not the call of a skill.
+    pub own: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

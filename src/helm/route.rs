@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use super::attempts::Candidate;
 use super::{HelmError, Message};
-use crate::model::{Mode, Provider};
+use crate::model::{Engine, Mode, Provider};
 
 /// One way to a model, as the configuration leaves it.
 #[derive(Clone)]
 pub struct Route {
     pub id: String,
     pub enabled: bool,
-    /// There if it is configured.
+    /// Either is there if it is configured; both may be.
     pub provider: Option<Arc<dyn Provider>>,
+    pub engine: Option<Arc<dyn Engine>>,
     /// How to set it up.
     pub hint: String,
     /// Why it can only propose, if so.
@@ -50,13 +51,21 @@ impl Routes {
         self.routes.iter().find(|route| route.id == id)
     }
 
+    /// A route that can be used, or why it cannot.
+    pub fn ready(&self, id: &str) -> Result<&Route, HelmError> {
+        let route = self.get(id).ok_or_else(|| self.unknown(id))?;
+        if route.is_ready() { Ok(route) } else { Err(route.not_ready()) }
+    }
+
     /// The provider of a route that can be used, or why it cannot.
     pub fn provider(&self, id: &str) -> Result<&Arc<dyn Provider>, HelmError> {
-        let route = self.get(id).ok_or_else(|| self.unknown(id))?;
-        match &route.provider {
-            Some(provider) if route.enabled => Ok(provider),
-            _ => Err(route.not_ready()),
-        }
+        let only_turns = || HelmError::bad_request(format!("provider '{id}' runs turns and lists no models here"));
+        self.ready(id)?.provider.as_ref().ok_or_else(only_turns)
+    }
+
+    /// The first that runs whole turns.
+    pub fn engine(&self) -> Option<&Arc<dyn Engine>> {
+        self.routes.iter().filter(|route| route.enabled).find_map(|route| route.engine.as_ref())
     }
 
     /// A provider that was named is used or refused, never replaced.
@@ -80,8 +89,10 @@ impl Routes {
         let works = mode != Mode::Propose && propose_only.is_none();
         let mut candidates = Vec::with_capacity(wanted.len());
         for (id, model) in wanted {
-            let (provider, model) = (Arc::clone(self.provider(id)?), model.clone());
-            candidates.push(Candidate { provider, model, unfit: reason(id).filter(|_| works) });
+            let Route { provider, engine, .. } = self.ready(id)?.clone();
+            let (id, model) = (id.clone(), model.clone());
+            let unfit = reason(&id).filter(|_| works);
+            candidates.push(Candidate { id, provider, engine, model, unfit });
         }
         Ok(Chosen { candidates, propose_only })
     }
@@ -118,7 +129,7 @@ impl Routes {
     fn none(&self) -> HelmError {
         let message = "no provider is both enabled and configured".to_owned();
         // One that only has to be allowed is the shortest way.
-        if let Some(route) = self.routes.iter().find(|route| route.provider.is_some()) {
+        if let Some(route) = self.routes.iter().find(|route| route.is_configured()) {
             return HelmError::NoProvider { message, hint: format!("Add {} to ENABLED_PLUGINS.", route.id) };
         }
         let hints = self.routes.iter().map(|route| route.hint.as_str()).filter(|hint| !hint.is_empty());
@@ -128,7 +139,11 @@ impl Routes {
 
 impl Route {
     pub fn is_ready(&self) -> bool {
-        self.enabled && self.provider.is_some()
+        self.enabled && self.is_configured()
+    }
+
+    fn is_configured(&self) -> bool {
+        self.provider.is_some() || self.engine.is_some()
     }
 
     /// However it is cased, and whether its words are parted by hyphens, underscores or blanks.
@@ -141,7 +156,7 @@ impl Route {
     fn not_ready(&self) -> HelmError {
         let id = &self.id;
         // Unless ENABLED_PLUGINS says otherwise, to be configured is to be enabled: the first thing to do comes first.
-        if self.provider.is_none() {
+        if !self.is_configured() {
             return HelmError::NoProvider {
                 message: format!("provider '{id}' is not configured"),
                 hint: self.hint.clone(),

@@ -29,6 +29,7 @@ fn route(id: &'static str, vendors: &[&'static str], ready: bool) -> Route {
         id: id.to_owned(),
         enabled: ready,
         provider: Some(Arc::new(Named(id))),
+        engine: None,
         hint: String::new(),
         propose_only: (id == "planner").then(|| "it plans".to_owned()),
         vendors: vendors.to_vec(),
@@ -58,6 +59,8 @@ fn message(provider: &str, mode: Mode, fallbacks: &[&str]) -> Message {
         fallbacks: fallbacks.iter().map(|name| (*name).to_owned()).collect(),
         per_model_timeout: None,
         stream: false,
+        thread: None,
+        steer: false,
         queue: true,
         approver: None,
     }
@@ -71,7 +74,7 @@ fn check(own: &str, name: &str, expected: &str) {
         Ok(chosen) => {
             assert_eq!(chosen.candidates[0].model.as_deref(), Some("own"), "the model named is the first one's");
             let candidate = &chosen.candidates[1];
-            format!("{} + {}", candidate.provider.id(), candidate.model.as_deref().unwrap_or("its default"))
+            format!("{} + {}", candidate.id, candidate.model.as_deref().unwrap_or("its default"))
         }
     };
     assert_eq!(said, expected, "{name} in a turn of {own}");

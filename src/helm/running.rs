@@ -4,13 +4,24 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::HelmError;
 use super::approval::Board;
 use super::log::EventLog;
 use super::request::TurnOutcome;
+use crate::model::Block;
+
+/// What may be said to a running turn and has not been heard yet.
+const STEERS: usize = 16;
+
+/// Something said to a turn while it runs.
+pub struct Steer {
+    pub content: Vec<Block>,
+    /// Fires when it is on disk as part of the turn; dropped if the turn does not take it.
+    pub taken: oneshot::Sender<()>,
+}
 
 pub struct Running {
     pub session: String,
@@ -26,6 +37,11 @@ pub struct Running {
     handles: AtomicUsize,
     /// Somebody wants it to end by itself.
     detached: AtomicBool,
+    /// It was cancelled for want of somebody who waits for it, and not because somebody said so.
+    given_up: AtomicBool,
+    steer: mpsc::Sender<Steer>,
+    /// Until the turn listens.
+    steers: Mutex<Option<mpsc::Receiver<Steer>>>,
 }
 
 impl Running {
@@ -34,6 +50,7 @@ impl Running {
     }
 
     pub(super) fn stopped_by(session: &str, turn_id: String, cancelled: CancellationToken) -> Arc<Self> {
+        let (steer, steers) = mpsc::channel(STEERS);
         Arc::new(Self {
             session: session.to_owned(),
             turn_id: turn_id.into(),
@@ -44,7 +61,39 @@ impl Running {
             claimed: AtomicBool::new(false),
             handles: AtomicUsize::new(0),
             detached: AtomicBool::new(false),
+            given_up: AtomicBool::new(false),
+            steer,
+            steers: Mutex::new(Some(steers)),
         })
+    }
+
+    /// Stops it because nobody is there for it any more.
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        self.cancelled.cancel();
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// What is said to it from now on, or was before; the turn that lets go of it takes no more.
+    pub(super) fn listen(&self) -> Option<mpsc::Receiver<Steer>> {
+        self.steers.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Says something to it; whether it is part of the turn. Waits until that is known.
+    pub(super) async fn steer(&self, content: Vec<Block>) -> bool {
+        let (taken, told) = oneshot::channel();
+        if self.steer.try_send(Steer { content, taken }).is_err() {
+            return false;
+        }
+        tokio::select! {
+            biased;
+            told = told => told.is_ok(),
+            // One that never ran listened to nobody.
+            _ = self.outcome() => false,
+        }
     }
 
     /// True for the first to ask.
@@ -198,7 +247,7 @@ impl Drop for TurnHandle {
     fn drop(&mut self) {
         let last = self.running.handles.fetch_sub(1, Ordering::Relaxed) == 1;
         if last && !self.running.detached.load(Ordering::Relaxed) && self.log.watchers() == 0 {
-            self.running.cancelled.cancel();
+            self.running.give_up();
         }
     }
 }

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::attempts::{Caller, Events};
+use super::answer::Events;
+use super::attempts::Caller;
 use super::conductor::Shared;
 use super::id::{millis, now_ms};
 use super::request::{Action, Approve, Halted, Message, StopReason, TurnOutcome};
 use super::route::Chosen;
 use super::runner::Runner;
 use super::running::Running;
+use super::take_up::{self, TakenUp};
 use super::turn::{Planned, Turn, Verdict};
 use super::{Decision, HelmError};
-use crate::model::{self, Block, Mode, Role, ToolCall, Usage};
+use crate::model::{self, Block, Mode, Role, Thread, ToolCall, Usage};
 use crate::sessions::{ActionRow, ActionState, Context, TurnRow, TurnSettings, TurnState, Write};
 
 pub fn turn_row(message: &Message, chosen: &Chosen, running: &Running) -> TurnRow {
@@ -25,7 +27,7 @@ pub fn turn_row(message: &Message, chosen: &Chosen, running: &Running) -> TurnRo
         mode,
         mode_requested: message.mode,
         downgrade_reason: chosen.propose_only.clone().filter(|_| forced),
-        candidates: candidates.map(|candidate| (candidate.provider.id().to_owned(), candidate.model.clone())).collect(),
+        candidates: candidates.map(|candidate| (candidate.id.clone(), candidate.model.clone())).collect(),
         max_iterations: message.max_iterations,
         per_model_timeout_ms: message.per_model_timeout.map(millis),
     };
@@ -52,7 +54,7 @@ pub async fn keep(
         shared.store.write(writes).await?;
         return Ok(None);
     }
-    writes.extend(begin(row));
+    writes.extend(begin(row, message));
     Ok(Some(shared.store.write_and_read(writes, &row.session, shared.context_bytes()).await?))
 }
 
@@ -62,18 +64,23 @@ fn said(row: &TurnRow, message: &Message) -> Vec<Write> {
     vec![Write::Turn(row.clone()), Write::Message { session, turn_id, message: said, provider: None }]
 }
 
-fn begin(row: &TurnRow) -> [Write; 2] {
-    [
+fn begin(row: &TurnRow, message: &Message) -> Vec<Write> {
+    let mut writes = vec![
         Write::Supersede { session: row.session.clone() },
         Write::TurnState { turn_id: row.id.clone(), state: TurnState::Running, iterations: 0 },
-    ]
+    ];
+    if let Some(id) = message.thread.clone() {
+        let (session, mode) = (row.session.clone(), row.settings.mode);
+        writes.push(Write::Thread { session, mode, thread: Thread::named(id) });
+    }
+    writes
 }
 
 /// The beginning of a turn that had to wait. If its session was deleted meanwhile, it begins a new one.
 async fn again(shared: &Shared, row: &TurnRow, message: &Message) -> Result<Vec<Write>, HelmError> {
     let kept = shared.store.turn(&row.id).await?.is_some();
     let mut writes = if kept { Vec::new() } else { said(row, message) };
-    writes.extend(begin(row));
+    writes.extend(begin(row, message));
     Ok(writes)
 }
 
@@ -122,6 +129,16 @@ pub async fn decidable(shared: &Shared, approve: &Approve) -> Result<(TurnRow, V
     Ok((row, actions))
 }
 
+/// Only a skill takes another input than the model's.
+pub async fn check_input(shared: &Shared, ids: &[String]) -> Result<(), HelmError> {
+    for id in ids {
+        if shared.store.action(id).await?.is_some_and(|action| action.own) {
+            return Err(HelmError::bad_request("the command cannot be changed: approve or deny it as it is"));
+        }
+    }
+    Ok(())
+}
+
 fn check_held(action: &ActionRow) -> Result<(), HelmError> {
     let was = match action.state {
         ActionState::Held => return Ok(()),
@@ -154,7 +171,13 @@ async fn take_up(
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, row.iterations);
     let mut runner = runner(Arc::clone(shared), running, row.clone(), chosen, turn);
     runner.stream = approve.stream;
-    runner.approver = approve.approver;
+    runner.approver = approve.approver.clone();
+    if !runner.cancelled.is_cancelled() {
+        match take_up::decide(&mut runner, &actions, &approve).await? {
+            TakenUp::Goes(step) => return runner.run_from(step).await,
+            TakenUp::Over => {}
+        }
+    }
     decide_and_go_on(shared, runner, actions, approve.decision, approve.resume).await
 }
 
@@ -195,7 +218,7 @@ async fn decide_and_go_on(
 }
 
 /// What was only suggested in text becomes a call that its result can refer to.
-fn suggested_call(row: &TurnRow, action: &ActionRow) -> Option<Write> {
+pub fn suggested_call(row: &TurnRow, action: &ActionRow) -> Option<Write> {
     if action.tool_use_id.is_some() {
         return None;
     }
@@ -205,7 +228,7 @@ fn suggested_call(row: &TurnRow, action: &ActionRow) -> Option<Write> {
     Some(Write::Message { session: row.session.clone(), turn_id: row.id.clone(), message, provider: None })
 }
 
-fn planned(action: &ActionRow) -> Planned {
+pub fn planned(action: &ActionRow) -> Planned {
     let input = action.input.clone().unwrap_or_else(|| json!({}));
     let id = action.tool_use_id.clone().unwrap_or_else(|| action.id.clone());
     let call = ToolCall { id, name: action.skill.clone(), arguments: input.to_string(), opaque: None };
@@ -220,6 +243,7 @@ pub fn action_from(row: ActionRow) -> Action {
         tool_use_id: row.tool_use_id,
         reason: row.reason,
         dangerous: row.dangerous,
+        own: row.own,
     }
 }
 
@@ -254,8 +278,9 @@ fn runner(helm: Arc<Shared>, running: &Arc<Running>, row: TurnRow, chosen: Chose
         context: None,
         stream: false,
         approver: None,
-        board: Arc::clone(&running.board),
+        running: Arc::clone(running),
         cancelled: running.cancelled.clone(),
+        steers: running.listen(),
         trace: Vec::new(),
         usage: Usage::default(),
         waiting: Vec::new(),
@@ -263,6 +288,7 @@ fn runner(helm: Arc<Shared>, running: &Arc<Running>, row: TurnRow, chosen: Chose
         last: None,
         last_row: None,
         used,
+        threaded: false,
     }
 }
 
@@ -272,8 +298,8 @@ async fn failed_is_noted(shared: &Shared, row: &TurnRow, outcome: TurnOutcome) -
         // Two events follow: of the error and of the end.
         let seq = shared.logs.get_or_start(&row.session, 0).last_seq() + 2;
         let mut writes = vec![Write::LastSeq { session: row.session.clone(), seq }];
-        // A decision that came too late changes nothing about the turn.
-        if !matches!(error, HelmError::BadRequest { .. }) {
+        // A decision that came too late, or too early, changes nothing about the turn.
+        if !matches!(error, HelmError::BadRequest { .. } | HelmError::Waits { .. }) {
             let state = TurnState::Failed;
             writes.push(Write::TurnState { turn_id: row.id.clone(), state, iterations: row.iterations });
         }

@@ -1,5 +1,6 @@
 //! Running the skill calls of one answer, and what the model reads of their results.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -12,7 +13,7 @@ use crate::model::{Block, ToolResult};
 use crate::skills::{Registry, SkillError};
 
 /// Safe calls of one answer that run at a time.
-const SIDE_BY_SIDE: usize = 8;
+pub const SIDE_BY_SIDE: usize = 8;
 
 /// Calls that may run at the same time, each giving its result as it ends.
 pub type Calls<'a> = FuturesUnordered<BoxFuture<'a, TraceEntry>>;
@@ -23,6 +24,11 @@ pub fn start<'a>(group: &[&'a Planned], skills: &'a Registry) -> Calls<'a> {
         calls.push(call(planned, skills));
     }
     calls
+}
+
+/// A call by itself.
+pub fn run(planned: Planned, skills: Arc<Registry>) -> BoxFuture<'static, TraceEntry> {
+    Box::pin(async move { run_one(&planned, &skills).await })
 }
 
 fn call<'a>(planned: &'a Planned, skills: &'a Registry) -> BoxFuture<'a, TraceEntry> {
@@ -84,12 +90,14 @@ fn describe(error: SkillError) -> String {
     }
 }
 
+pub const DENIED: &str = "the user denied this call";
+
 /// A call that somebody said no to.
 pub fn denied(planned: &Planned) -> TraceEntry {
-    refused(planned, "the user denied this call")
+    refused(planned, DENIED)
 }
 
-fn refused(planned: &Planned, why: &str) -> TraceEntry {
+pub fn refused(planned: &Planned, why: &str) -> TraceEntry {
     TraceEntry {
         tool_use_id: planned.call.id.clone(),
         skill: planned.call.name.clone(),
@@ -99,15 +107,20 @@ fn refused(planned: &Planned, why: &str) -> TraceEntry {
     }
 }
 
-/// What the model reads, at most so many bytes of it.
 pub fn result(entry: &TraceEntry, limit: usize) -> Block {
+    let (content, is_error) = read(entry, limit);
+    let (call_id, name) = (entry.tool_use_id.clone(), entry.skill.clone());
+    Block::ToolResult(ToolResult { call_id, name, is_error, content })
+}
+
+/// What the model reads, at most so many bytes of it, and whether it is an error.
+pub fn read(entry: &TraceEntry, limit: usize) -> (String, bool) {
     let (content, is_error) = match &entry.outcome {
         Ok(Value::String(text)) => (text.clone(), false),
         Ok(value) => (value.to_string(), false),
         Err(error) => (error.clone(), true),
     };
-    let (call_id, name) = (entry.tool_use_id.clone(), entry.skill.clone());
-    Block::ToolResult(ToolResult { call_id, name, is_error, content: bounded(content, limit) })
+    (bounded(content, limit), is_error)
 }
 
 fn bounded(mut text: String, limit: usize) -> String {

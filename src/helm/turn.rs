@@ -45,8 +45,8 @@ pub enum Verdict {
     Hold(String),
 }
 
-const HELD: &str = "dangerous skill held for approval";
-const HELD_IN_PROPOSE: &str = "nothing runs in propose mode without approval";
+pub const HELD: &str = "dangerous skill held for approval";
+pub const HELD_IN_PROPOSE: &str = "nothing runs in propose mode without approval";
 
 impl Turn {
     /// `iterations` have been made before, which do not count towards the cap: somebody has looked in between.
@@ -56,6 +56,16 @@ impl Turn {
 
     pub fn iterations(&self) -> u32 {
         self.iterations
+    }
+
+    /// Whether another model call may be made.
+    pub fn may_go_on(&self) -> bool {
+        self.iterations < self.cap
+    }
+
+    /// An engine's call of its model has ended.
+    pub fn responded(&mut self) {
+        self.iterations += 1;
     }
 
     /// The model has answered.
@@ -83,13 +93,10 @@ impl Turn {
     }
 
     fn call_again(&self) -> Step {
-        if self.iterations >= self.cap {
-            return Step::End { stop: StopReason::IterationCap, halted: Some(Halted::IterationCap) };
-        }
-        Step::CallModel
+        if self.may_go_on() { Step::CallModel } else { capped() }
     }
 
-    fn plan(&self, call: &ToolCall, cut: Option<&str>, skills: &Registry) -> Planned {
+    pub fn plan(&self, call: &ToolCall, cut: Option<&str>, skills: &Registry) -> Planned {
         let (input, verdict) = match call.input() {
             Err(fault) => (Value::String(call.arguments.clone()), Verdict::Refuse(fault)),
             Ok(input) => {
@@ -114,6 +121,11 @@ impl Turn {
             Permit::Hold => Verdict::Hold(HELD.to_owned()),
         }
     }
+}
+
+/// The model wants to go on and may not.
+pub fn capped() -> Step {
+    Step::End { stop: StopReason::IterationCap, halted: Some(Halted::IterationCap) }
 }
 
 impl Planned {

@@ -16,9 +16,17 @@ use super::{Block, Delta, Message, Mode, ProviderError, ToolCall, ToolSpec, Usag
 pub struct Thread {
     pub id: String,
     /// What it was started with that cannot be changed afterwards, as a digest; of another one a new thread is started.
+    /// Empty for one that the user named: that is used whatever it was started with.
     pub fingerprint: String,
-    /// The id of the last message of the session that the thread knows of.
+    /// The id of the last message of the session that the thread knows of, with all that stands before it.
     pub seen: u64,
+}
+
+impl Thread {
+    /// One that the user knows, and that knows nothing of the session.
+    pub fn named(id: String) -> Self {
+        Self { id, fingerprint: String::new(), seen: 0 }
+    }
 }
 
 /// Where a turn takes place.

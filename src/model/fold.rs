@@ -40,6 +40,11 @@ impl Fold {
         self.blocks.iter().rev().find(|(at, _)| *at == index).map(|(_, block)| block)
     }
 
+    /// What came of the block is void.
+    pub fn forget(&mut self, index: u32) {
+        self.blocks.retain(|(at, _)| *at != index);
+    }
+
     /// Whether anything a person or a tool would see has arrived.
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()

@@ -62,6 +62,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
             status_skill("anthropic-status", "Whether Anthropic is configured and reachable", status),
         ],
         provider,
+        engine: None,
         propose_only: None,
         vendors: vec![ID],
         health: Health::default(),

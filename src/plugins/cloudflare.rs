@@ -41,6 +41,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
         hosts: endpoints(config),
         skills: Question::ALL.into_iter().map(|question| question.skill(api.clone())).collect(),
         provider: None,
+        engine: None,
         propose_only: None,
         vendors: Vec::new(),
         health: Health::default(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use url::Url;
 
-use crate::model::{DeltaStream, ModelInfo, Provider, ProviderError, Request};
+use crate::model::{DeltaStream, Engine, ModelInfo, Place, Provider, ProviderError, Request, Run, Task, Thread};
 
 /// Plugins are built before it is known what their calls report to; until then the way is open.
 pub struct Gate {
@@ -60,5 +60,49 @@ impl Provider for Gate {
 
     fn endpoints(&self) -> Vec<Url> {
         (**self).endpoints()
+    }
+}
+
+/// The one way to a plugin's engine, for the same reason.
+pub struct EngineGate {
+    bare: Arc<dyn Engine>,
+    guarded: OnceLock<Arc<dyn Engine>>,
+}
+
+impl EngineGate {
+    pub fn new(engine: Arc<dyn Engine>) -> Arc<Self> {
+        Arc::new(Self { bare: engine, guarded: OnceLock::new() })
+    }
+
+    /// From now on all turns go through what `wrap` makes of the engine. Only the first one counts.
+    pub(super) fn guard(&self, wrap: impl FnOnce(Arc<dyn Engine>) -> Arc<dyn Engine>) {
+        self.guarded.get_or_init(|| wrap(Arc::clone(&self.bare)));
+    }
+
+    fn engine(&self) -> &dyn Engine {
+        &**self.guarded.get().unwrap_or(&self.bare)
+    }
+}
+
+#[async_trait]
+impl Engine for EngineGate {
+    fn id(&self) -> &str {
+        self.engine().id()
+    }
+
+    fn default_model(&self) -> Option<String> {
+        self.engine().default_model()
+    }
+
+    async fn warm(&self, place: Place) -> Option<Thread> {
+        self.engine().warm(place).await
+    }
+
+    async fn begin(&self, task: Task) -> Result<Box<dyn Run>, ProviderError> {
+        self.engine().begin(task).await
+    }
+
+    async fn take_up(&self, place: Place) -> Result<Option<Box<dyn Run>>, ProviderError> {
+        self.engine().take_up(place).await
     }
 }

@@ -8,7 +8,10 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::model::{Delta, DeltaStream, ErrorKind, ModelInfo, Provider, ProviderError, Request};
+use crate::model::{
+    Answer, Block, Delta, DeltaStream, Engine, ErrorKind, Happening, ModelInfo, Place, Provider, ProviderError,
+    Request, Run, Task, Thread,
+};
 use crate::providers::http::Link;
 pub use crate::providers::http::LinkState;
 
@@ -59,6 +62,10 @@ impl Health {
 
     pub(super) fn watch(&self, inner: Arc<dyn Provider>) -> Arc<dyn Provider> {
         Arc::new(Watched { inner, health: self.clone() })
+    }
+
+    pub(super) fn watch_engine(&self, inner: Arc<dyn Engine>) -> Arc<dyn Engine> {
+        Arc::new(WatchedEngine { inner, health: self.clone() })
     }
 
     /// Called once, for a provider that may be used.
@@ -135,6 +142,70 @@ impl Provider for Watched {
 
     fn endpoints(&self) -> Vec<Url> {
         self.inner.endpoints()
+    }
+}
+
+struct WatchedEngine {
+    inner: Arc<dyn Engine>,
+    health: Health,
+}
+
+/// One turn; how it goes shows in what comes of it.
+struct WatchedRun {
+    inner: Box<dyn Run>,
+    health: Health,
+}
+
+#[async_trait]
+impl Engine for WatchedEngine {
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+
+    fn default_model(&self) -> Option<String> {
+        self.inner.default_model()
+    }
+
+    async fn warm(&self, place: Place) -> Option<Thread> {
+        self.inner.warm(place).await
+    }
+
+    async fn begin(&self, task: Task) -> Result<Box<dyn Run>, ProviderError> {
+        let inner = self.health.time(self.inner.begin(task)).await?;
+        Ok(Box::new(WatchedRun { inner, health: self.health.clone() }))
+    }
+
+    async fn take_up(&self, place: Place) -> Result<Option<Box<dyn Run>>, ProviderError> {
+        let run = self.health.time(self.inner.take_up(place)).await?;
+        let watched = |inner| Box::new(WatchedRun { inner, health: self.health.clone() }) as Box<dyn Run>;
+        Ok(run.map(watched))
+    }
+}
+
+#[async_trait]
+impl Run for WatchedRun {
+    async fn next(&mut self) -> Result<Happening, ProviderError> {
+        let happening = self.inner.next().await;
+        if happening.is_err() {
+            self.health.note(&happening, None);
+        }
+        happening
+    }
+
+    async fn answer(&mut self, id: &str, answer: Answer) -> Result<(), ProviderError> {
+        self.inner.answer(id, answer).await
+    }
+
+    async fn steer(&mut self, content: &[Block]) -> Result<(), ProviderError> {
+        self.inner.steer(content).await
+    }
+
+    async fn interrupt(&mut self) {
+        self.inner.interrupt().await;
+    }
+
+    async fn leave(self: Box<Self>) {
+        self.inner.leave().await;
     }
 }
 

@@ -39,6 +39,7 @@ pub struct Loaded {
     pub http: Http,
     pub meter: Meter,
     pub local_servers: LocalServers,
+    pub codex: codex::Way,
 }
 
 /// One sentence that names the setting.
@@ -54,12 +55,13 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     let policy = HostPolicy::new(hosts.clone());
     let http = Http::new(policy.clone(), config.http.clone(), redactor.clone());
     let meter = Meter::new(&config.spend, ledger, redactor);
+    let (codex, codex_way) = codex::build(config, &http, &policy);
     let mut plugins = vec![
         cf_ai_gateway::build(config, &http),
         workers_ai::build(config, &http),
         anthropic::build(config, &http),
         openai_compatible::build(config, &http),
-        codex::build(config, &http),
+        codex,
         cloudflare::build(config, &http),
         command::build(config),
     ];
@@ -70,19 +72,20 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     let allowed = config.allowed_hosts.as_ref().map(|_| &policy);
     let local_servers = LocalServers::new(config, allowed, &taken);
     for plugin in &mut plugins {
-        let Some(provider) = &plugin.provider else { continue };
-        if plugin.enabled {
-            plugin.health.follow(provider.endpoints().iter().map(|url| http.link(url)).collect());
-        }
         guard(plugin, &meter);
+        let Some(provider) = plugin.provider.as_ref().filter(|_| plugin.enabled) else { continue };
+        plugin.health.follow(provider.endpoints().iter().map(|url| http.link(url)).collect());
     }
     let skills = registry(&plugins)?;
     plugins.sort_by_key(Plugin::preference);
-    Ok(Loaded { plugins, skills, hosts, http, meter, local_servers })
+    Ok(Loaded { plugins, skills, hosts, http, meter, local_servers, codex: codex_way })
 }
 
 /// Outermost the meter: what it refuses says nothing of the provider's health.
 fn guard(plugin: &Plugin, meter: &Meter) {
+    if let Some(gate) = &plugin.engine {
+        gate.guard(|engine| meter.watch_engine(plugin.health.watch_engine(engine)));
+    }
     let Some(gate) = &plugin.provider else { return };
     gate.guard(|provider| {
         let watched = plugin.health.watch(provider);

@@ -22,7 +22,8 @@ mod status_skill;
 mod tests;
 pub mod workers_ai;
 
-pub use gate::Gate;
+pub use codex::Way as CodexWay;
+pub use gate::{EngineGate, Gate};
 pub use health::{Health, LinkState, Standing};
 pub use load::{LoadError, Loaded, load};
 pub use local_servers::{LocalServer, LocalServers};
@@ -47,6 +48,8 @@ pub struct Plugin {
     pub skills: Vec<Skill>,
     /// There if it can complete a conversation and is configured.
     pub provider: Option<Arc<Gate>>,
+    /// There if it runs whole turns and is configured.
+    pub engine: Option<Arc<EngineGate>>,
     /// Why it can only propose, if so.
     pub propose_only: Option<String>,
     /// What may stand before the `/` of a model's name that this plugin takes; empty if anything may.

@@ -22,6 +22,7 @@ pub fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
         hosts: Vec::new(),
         skills: Vec::new(),
         provider: Some(provider),
+        engine: None,
         propose_only: None,
         // It has no models.
         vendors: vec![ID],

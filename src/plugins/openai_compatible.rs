@@ -76,6 +76,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
             ),
         ],
         provider,
+        engine: None,
         propose_only: None,
         vendors: Vec::new(),
         health: Health::default(),

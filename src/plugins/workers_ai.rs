@@ -63,6 +63,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
             status_skill("ai-status", "Whether Workers AI is configured and reachable", status),
         ],
         provider,
+        engine: None,
         propose_only: (!config.workers_ai.native_tools).then(|| PROPOSE_ONLY.to_owned()),
         vendors: Vec::new(),
         health: Health::default(),

@@ -43,9 +43,19 @@ pub struct MessageParams {
     #[serde(default, deserialize_with = "list")]
     #[schemars(length(max = MAX_FALLBACKS))]
     pub fallback_models: Vec<String>,
-    /// Milliseconds after which a model whose answer is not complete counts as failed and is hung up on.
+    /// Milliseconds after which a model whose answer is not complete counts as failed and is hung up on. Where an
+    /// app-server runs the turn, milliseconds until the first sign of the model.
     #[serde(default)]
     pub per_model_timeout_ms: Option<u64>,
+    /// The thread of the app-server that this session uses from now on, in turns that propose or in those that work, as
+    /// this one does; only with a provider that is an app-server. Default: the session's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<String>,
+    /// Whether the content goes into the turn that runs in the session: that turn's result is then the answer, and the
+    /// other parameters count for nothing but how it is told. Where none runs, or one that takes nothing more, it is a
+    /// message like any other.
+    #[serde(default)]
+    pub steer: bool,
     /// Whether this connection gets the turn's events. With `wait: "accepted"` it gets `error` and `loop-done` anyway.
     #[serde(default)]
     pub stream: bool,

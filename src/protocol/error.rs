@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Attempt;
+use super::{Attempt, CodexRpcError};
 
 /// One number and one name for each thing a client branches on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +38,12 @@ pub enum Code {
     ApprovalRequired,
     #[serde(rename = "E_SESSION_BUSY")]
     SessionBusy,
+    /// The Codex app-server itself said no.
+    #[serde(rename = "E_CODEX_RPC")]
+    CodexRpc,
+    /// There is no answer of the Codex app-server's.
+    #[serde(rename = "E_CODEX_LINK")]
+    CodexLink,
     #[serde(rename = "E_SPEND_CAP")]
     SpendCap,
     #[serde(rename = "E_STORE")]
@@ -65,6 +71,7 @@ impl Code {
             Self::SkillUnavailable | Self::SkillFailed => -32015,
             Self::ApprovalRequired => -32016,
             Self::SessionBusy => -32017,
+            Self::CodexRpc | Self::CodexLink => -32018,
             Self::SpendCap => -32019,
             Self::Store => -32020,
             Self::Cancelled => -32800,
@@ -97,6 +104,9 @@ pub struct ErrorData {
     /// With `E_SKILL_UNAVAILABLE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_skills: Option<Vec<String>>,
+    /// With `E_CODEX_RPC`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpc_error: Option<CodexRpcError>,
     /// Names that come close to the one that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub did_you_mean: Option<Vec<String>>,

@@ -63,7 +63,8 @@ pub enum Event {
     /// A call waits for a decision, by `conductor.approve` with this `actionId`.
     #[schemars(title = "ToolHeldEvent")]
     ToolHeld { action_id: String, tool_use_id: String, skill: String, input: Value, reason: String },
-    /// A model failed; another one is tried if there is any.
+    /// A model failed; another one is tried if there is any, or the same anew. Text blocks that are open then have no
+    /// `text-stop` and are void: nothing of them is in the result.
     #[schemars(title = "AttemptFailedEvent")]
     AttemptFailed {
         provider: String,

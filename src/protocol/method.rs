@@ -5,12 +5,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, Empty, EventParams,
-    InitializeParams, InitializeResult, InterruptParams, InterruptResult, MessageParams, MessageResult, ProgressParams,
-    ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult, SessionDeleteResult, SessionDetail,
-    SessionMessagesParams, SessionMessagesResult, SessionParams, SessionsListResult, SkillInvokeParams,
-    SkillInvokeResult, SkillsListResult, StatusParams, StatusResult, SubscribeParams, SubscribeResult,
-    UnsubscribeParams,
+    ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, CodexLostParams,
+    CodexNotificationParams, CodexRequestParams, CodexRequestResolvedParams, CodexRespondParams, CodexRespondResult,
+    CodexRpcParams, CodexRpcResult, CodexStatusParams, CodexStatusResult, CodexSubscribeParams, CodexSubscribeResult,
+    CodexUnsubscribeParams, Empty, EventParams, InitializeParams, InitializeResult, InterruptParams, InterruptResult,
+    MessageParams, MessageResult, ProgressParams, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
+    SessionDeleteResult, SessionDetail, SessionMessagesParams, SessionMessagesResult, SessionParams,
+    SessionsListResult, SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams, StatusResult,
+    SubscribeParams, SubscribeResult, UnsubscribeParams,
 };
 
 /// A request.
@@ -87,12 +89,15 @@ pub mod names {
 
     use super::super::schema::MethodSchema;
     use super::{
-        ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, Empty, EventParams,
-        InitializeParams, InitializeResult, InterruptParams, InterruptResult, MessageParams, MessageResult, Method,
-        Notification, ProgressParams, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
-        SessionDeleteResult, SessionDetail, SessionMessagesParams, SessionMessagesResult, SessionParams,
-        SessionsListResult, Side, SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams, StatusResult,
-        SubscribeParams, SubscribeResult, UnsubscribeParams,
+        ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, CodexLostParams,
+        CodexNotificationParams, CodexRequestParams, CodexRequestResolvedParams, CodexRespondParams,
+        CodexRespondResult, CodexRpcParams, CodexRpcResult, CodexStatusParams, CodexStatusResult, CodexSubscribeParams,
+        CodexSubscribeResult, CodexUnsubscribeParams, Empty, EventParams, InitializeParams, InitializeResult,
+        InterruptParams, InterruptResult, MessageParams, MessageResult, Method, Notification, ProgressParams,
+        ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult, SessionDeleteResult, SessionDetail,
+        SessionMessagesParams, SessionMessagesResult, SessionParams, SessionsListResult, Side, SkillInvokeParams,
+        SkillInvokeResult, SkillsListResult, StatusParams, StatusResult, SubscribeParams, SubscribeResult,
+        UnsubscribeParams,
     };
 
     methods! {
@@ -126,6 +131,16 @@ pub mod names {
             "Lists the ways to a model: which are enabled, which are configured, and how to set up the rest."
         ProvidersModels "providers.models" (ProvidersModelsParams) -> ProvidersModelsResult;
             "Lists the models of one provider."
+        CodexRpc "codex.rpc" (CodexRpcParams) -> CodexRpcResult;
+            "Calls any method of the Codex app-server and answers with its result, untouched."
+        CodexStatus "codex.status" (CodexStatusParams) -> CodexStatusResult;
+            "Tells how the connection to the Codex app-server stands, and what stands in the way."
+        CodexSubscribe "codex.subscribe" (CodexSubscribeParams) -> CodexSubscribeResult;
+            "Sends this client what the Codex app-server tells and asks: of one thread, or of all."
+        CodexUnsubscribe "codex.unsubscribe" (CodexUnsubscribeParams) -> Empty;
+            "Ends such a subscription."
+        CodexRespond "codex.respond" (CodexRespondParams) -> CodexRespondResult;
+            "Answers a question of the Codex app-server's; the first answer counts."
         DaemonStatus "daemon.status" (StatusParams) -> StatusResult;
             "Tells of this process: version, clients, running turns, paths."
         RpcDiscover "rpc.discover" (Empty) -> serde_json::Value;
@@ -145,6 +160,14 @@ pub mod names {
             "Something happened in a session. Sequence numbers of one session have no holes."
         ApprovalResolved "conductor.approvalResolved" (ApprovalResolvedParams), Side::Client;
             "An approval that this client was asked for has been settled elsewhere."
+        CodexNotification "codex.notification" (CodexNotificationParams), Side::Client;
+            "The Codex app-server tells something. Comes for threads that this client started or subscribed to."
+        CodexLost "codex.lost" (CodexLostParams), Side::Client;
+            "This client read too slowly: so many notifications of the Codex app-server's are missing here. Read the thread anew."
+        CodexRequest "codex.request" (CodexRequestParams), Side::Client;
+            "The Codex app-server asks something: answer it with `codex.respond`. No answer means no."
+        CodexRequestResolved "codex.requestResolved" (CodexRequestResolvedParams), Side::Client;
+            "A question of the Codex app-server's that this client was told of is settled."
         Progress "$/progress" (ProgressParams), Side::Client;
             "Progress of a request that carried a `workDoneToken`."
     }

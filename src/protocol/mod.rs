@@ -2,6 +2,7 @@
 //!
 //! A change here is a line in `CHANGELOG.md` under **Protocol**.
 
+mod codex;
 mod conductor;
 mod daemon;
 mod error;
@@ -13,6 +14,12 @@ mod schema;
 mod session;
 mod skill;
 
+pub use codex::{
+    CodexLink, CodexLostParams, CodexNotificationParams, CodexProblem, CodexRateLimit, CodexRequestParams,
+    CodexRequestResolvedParams, CodexResolution, CodexRespondParams, CodexRespondResult, CodexRpcError, CodexRpcParams,
+    CodexRpcResult, CodexServer, CodexStatusParams, CodexStatusResult, CodexSubscribeParams, CodexSubscribeResult,
+    CodexUnsubscribeParams,
+};
 pub use conductor::{
     ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, Attempt, Content, ContentBlock,
     DEFAULT_SESSION, Decision, Halted, InterruptParams, InterruptResult, MAX_FALLBACKS, MessageParams, MessageResult,

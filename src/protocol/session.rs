@@ -40,6 +40,10 @@ pub struct SessionSummary {
     /// Actions that wait for a decision.
     pub held_count: u64,
     pub running: bool,
+    /// The conversation as the provider's own engine keeps it, where one runs the turns of this session: of those that
+    /// work, or else of those that propose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -205,8 +205,13 @@ impl Id {
     }
 
     /// An id that we give out.
-    pub(super) fn ours(number: u64) -> Self {
+    pub fn ours(number: u64) -> Self {
         Self(format!("\"s{number}\"").into())
+    }
+
+    /// The number of an id of ours that came back.
+    pub fn our_number(&self) -> Option<u64> {
+        self.0.strip_prefix("\"s")?.strip_suffix('"')?.parse().ok()
     }
 
     /// The id as JSON text, from a client's own mention of it.
@@ -235,11 +240,18 @@ pub fn answer(id: Option<&Id>, outcome: Result<&RawValue, &ErrorObjectOwned>) ->
 
 /// `params` is the text of a JSON object.
 pub fn request(id: &Id, method: &str, params: &str) -> String {
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)
+    let method = quoted(method);
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method},"params":{params}}}"#)
 }
 
 pub fn notification(method: &str, params: &str) -> String {
-    format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#)
+    let method = quoted(method);
+    format!(r#"{{"jsonrpc":"2.0","method":{method},"params":{params}}}"#)
+}
+
+/// A method's name may be a client's own.
+fn quoted(method: &str) -> String {
+    serde_json::to_string(method).expect("a string is JSON")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 mod call;
 mod error;
-mod frame;
+pub mod frame;
 mod peer;
 mod pending;
 mod serve;

@@ -4,6 +4,8 @@ mod row;
 mod sqlite;
 mod store;
 
-pub use row::{ActionRow, ActionState, Context, MessageRow, SessionRow, TurnRow, TurnSettings, TurnState};
+pub use row::{
+    ActionRow, ActionState, Context, MessageRow, SessionRow, ThreadKind, Threads, TurnRow, TurnSettings, TurnState,
+};
 pub use sqlite::Sqlite;
 pub use store::{Store, StoreError, Write};

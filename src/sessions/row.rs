@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::{Message, Mode};
+use crate::model::{Message, Mode, Thread};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionRow {
@@ -20,6 +20,8 @@ pub struct SessionRow {
     pub last_seq: u64,
     /// A turn was at work when its process died, or one is at work in another process.
     pub interrupted: bool,
+    /// Of the thread that works, or else of the one that proposes.
+    pub thread_id: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +42,20 @@ pub struct Context {
     pub messages: Vec<MessageRow>,
     /// What became of these turns, by their ids.
     pub states: HashMap<String, TurnState>,
+    pub threads: Threads,
+}
+
+/// What an engine keeps of a session by itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Threads {
+    pub propose: Option<Thread>,
+    pub work: Option<Thread>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreadKind {
+    Propose,
+    Work,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +106,8 @@ pub struct ActionRow {
     pub tool_use_id: Option<String>,
     pub reason: Option<String>,
     pub dangerous: bool,
+    /// Something of an engine's own, and not the call of a skill.
+    pub own: bool,
     pub state: ActionState,
     pub created_at: u64,
 }
@@ -102,6 +120,50 @@ pub enum ActionState {
     Denied,
     /// The conversation went on without a decision.
     Superseded,
+}
+
+impl Threads {
+    pub fn of(&self, mode: Mode) -> Option<&Thread> {
+        match ThreadKind::of(mode) {
+            ThreadKind::Propose => self.propose.as_ref(),
+            ThreadKind::Work => self.work.as_ref(),
+        }
+    }
+
+    pub fn put(&mut self, kind: ThreadKind, thread: Thread) {
+        match kind {
+            ThreadKind::Propose => self.propose = Some(thread),
+            ThreadKind::Work => self.work = Some(thread),
+        }
+    }
+}
+
+impl ThreadKind {
+    pub fn of(mode: Mode) -> Self {
+        match mode {
+            Mode::Propose => Self::Propose,
+            Mode::Selective | Mode::Auto => Self::Work,
+        }
+    }
+
+    /// A mode whose turns have such a thread.
+    pub fn mode(self) -> Mode {
+        match self {
+            Self::Propose => Mode::Propose,
+            Self::Work => Mode::Selective,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Propose => "propose",
+            Self::Work => "work",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Propose, Self::Work].into_iter().find(|kind| kind.as_str() == text)
+    }
 }
 
 impl TurnState {

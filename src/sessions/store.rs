@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{ActionRow, ActionState, Context, MessageRow, SessionRow, TurnRow, TurnState};
-use crate::model::Message;
+use super::{ActionRow, ActionState, Context, MessageRow, SessionRow, ThreadKind, Threads, TurnRow, TurnState};
+use crate::model::{Message, Mode, Thread};
 
 /// One change. A list of them is kept whole or not at all.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,18 @@ pub enum Write {
     LastSeq {
         session: String,
         seq: u64,
+    },
+    /// The session has this thread from now on, for turns of this kind; an error if the session is not there.
+    Thread {
+        session: String,
+        mode: Mode,
+        thread: Thread,
+    },
+    /// The thread knows of all messages of this turn that are kept by now, and of what stands before them.
+    Seen {
+        session: String,
+        mode: Mode,
+        turn_id: String,
     },
 }
 
@@ -80,4 +92,8 @@ pub trait Store: Send + Sync {
     /// The held actions of a session, in the order in which they came.
     async fn held(&self, session: &str) -> Result<Vec<ActionRow>, StoreError>;
     async fn action(&self, id: &str) -> Result<Option<ActionRow>, StoreError>;
+
+    async fn threads(&self, session: &str) -> Result<Threads, StoreError>;
+    /// At most so many, with their sessions, the one used last first.
+    async fn threads_used_last(&self, limit: u32) -> Result<Vec<(String, ThreadKind, Thread)>, StoreError>;
 }

@@ -1,8 +1,23 @@
 //! One handshaken connection to an app-server, shared by all who ask for it, and kept.
 
+mod child;
+mod driver;
+mod endpoint;
 mod fault;
+mod handle;
+mod handshake;
+mod pending;
+mod program;
+mod shared;
+mod socket;
+mod state;
+mod tcp;
+mod way;
 
+pub use endpoint::Endpoint;
 pub use fault::{Fault, FaultKind, LinkError};
+pub use handle::{Link, Settings};
+pub use program::Program;
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -34,6 +34,7 @@ pub fn build(config: &Config, plugins: &[Plugin], meter: &Meter) -> Plugin {
         hosts: Vec::new(),
         skills: Vec::new(),
         provider: None,
+        engine: None,
         propose_only: None,
         vendors: Vec::new(),
         health: Health::default(),

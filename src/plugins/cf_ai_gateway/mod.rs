@@ -49,6 +49,7 @@ pub fn build(config: &Config, http: &Http) -> Plugin {
             status::skill(config, provider.clone()),
         ],
         provider,
+        engine: None,
         propose_only: None,
         vendors: spellings().chain([CUSTOM]).collect(),
         health: Health::default(),

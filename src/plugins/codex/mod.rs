@@ -1,10 +1,12 @@
-//! `codex`: OpenAI's models, by API key or by the tokens of a ChatGPT subscription.
+//! `codex`: OpenAI's models, by a Codex app-server, by API key, or by the tokens of a ChatGPT subscription.
 
 mod mode;
+mod rpc;
 mod setup;
 mod status;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 use std::sync::Arc;
 
@@ -12,63 +14,95 @@ use serde_json::{Value, json};
 
 use super::chat_skill::chat_skill;
 use super::models_skill::models_skill;
-use super::{Gate, Health, Plugin, Readiness, is_enabled};
+use super::{EngineGate, Gate, Health, Plugin, Readiness, is_enabled};
+use crate::codex::AppServer;
+use crate::codex::engine::{self, CodexEngine};
 use crate::config::Config;
-use crate::policy::{HostPattern, Redactor};
+use crate::model::Engine;
+use crate::policy::{HostPattern, HostPolicy, Redactor};
 use crate::providers::codex::Codex;
 use crate::providers::http::Http;
-use mode::Chosen;
+
+pub use mode::Way;
 
 pub const ID: &str = "codex";
-const HINT: &str = "set OPENAI_API_KEY, or CODEX_HOME to the directory where `codex login` keeps auth.json";
+const HINT: &str = "set CODEX_APP_SERVER_URL to where a Codex app-server listens, or OPENAI_API_KEY, or CODEX_HOME to the \
+                    directory where `codex login` keeps auth.json";
+const NO_APP_SERVER: &str =
+    "set CODEX_APP_SERVER_URL to where one listens, or let the daemon start one: spawn = true under [codex]";
 /// What is asked when nobody says.
 const DEFAULT_MODEL: &str = "gpt-5-codex";
 
-pub fn build(config: &Config, http: &Http) -> Plugin {
+/// What stands behind the plugin.
+enum Behind {
+    AppServer(Arc<AppServer>),
+    Direct(Arc<Codex>),
+}
+
+pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way) {
     let chosen = mode::choose(&config.codex, http.redactor());
-    let default_model = config.codex.default_model.as_ref().or(config.model_default.as_ref());
-    let default_model = default_model.map_or(DEFAULT_MODEL, String::as_str).to_owned();
-    let (codex, readiness) = match chosen {
+    let wanted_model = config.codex.default_model.as_ref().or(config.model_default.as_ref()).cloned();
+    let default_model = wanted_model.clone().unwrap_or_else(|| DEFAULT_MODEL.to_owned());
+    let (mode, behind, readiness) = match chosen {
         Ok(chosen) => {
-            let access = chosen.access(ID, &config.codex, http);
-            (Some(Arc::new(Codex::new(ID, access, default_model.clone()))), Readiness::Configured)
+            let mode = Some(chosen.mode());
+            let behind = match chosen.access(ID, &config.codex, http) {
+                Some(access) => Some(Behind::Direct(Arc::new(Codex::new(ID, access, default_model.clone())))),
+                None => AppServer::new(config, policy, http.redactor()).map(Behind::AppServer),
+            };
+            (mode, behind, Readiness::Configured)
         }
-        Err(lack) => (None, Readiness::Missing { missing: lack.missing, hint: lack.hint }),
+        Err(lack) => (None, None, Readiness::Missing { missing: lack.missing, hint: lack.hint }),
     };
     let hint = match &readiness {
         Readiness::Configured => HINT.to_owned(),
         Readiness::Missing { hint, .. } => hint.clone(),
     };
-    let provider = codex.clone().map(|codex| Gate::new(codex));
-    Plugin {
+    let provider = match &behind {
+        Some(Behind::Direct(codex)) => Some(Gate::new(codex.clone())),
+        Some(Behind::AppServer(_)) | None => None,
+    };
+    let enabled = is_enabled(config, ID, mode.is_some());
+    let app_server = match &behind {
+        Some(Behind::AppServer(server)) => Some(server.clone()),
+        _ => None,
+    };
+    let about = "List the models that the app-server, the key or the ChatGPT subscription may use";
+    let mut skills = vec![
+        chat_skill(ID, "codex-chat", "Ask a model of OpenAI's", provider.clone(), &hint, &options()),
+        models_skill(ID, "codex-models", about, provider.clone(), &hint),
+        setup::skill(config, mode, &readiness),
+        status::skill(mode, behind, wanted_model, &readiness),
+    ];
+    if let Some(server) = &app_server {
+        skills.extend([threads::start(server, &config.codex), threads::list(server), rpc::skill(server)]);
+    }
+    let engine = app_server.clone().map(|server| -> Arc<dyn Engine> {
+        let settings = engine::Settings::from_config(ID, config, http.redactor().clone());
+        Arc::new(CodexEngine::new(server, settings))
+    });
+    let plugin = Plugin {
         id: ID,
-        description: "OpenAI's models, by API key or by a ChatGPT subscription",
-        enabled: is_enabled(config, ID, provider.is_some()),
+        description: "OpenAI's models, by a Codex app-server, an API key or a ChatGPT subscription",
+        enabled,
         hosts: endpoints(config),
-        skills: vec![
-            chat_skill(ID, "codex-chat", "Ask a model of OpenAI's", provider.clone(), &hint, &options()),
-            models_skill(
-                ID,
-                "codex-models",
-                "List the models that the key or the ChatGPT subscription may use",
-                provider.clone(),
-                &hint,
-            ),
-            status::skill(codex.clone(), default_model, &readiness),
-            setup::skill(config, codex.as_deref(), &readiness),
-        ],
+        skills,
         readiness,
         provider,
+        engine: engine.filter(|_| !config.codex.app_server.is_shim()).map(EngineGate::new),
         propose_only: None,
         vendors: Vec::new(),
         health: Health::default(),
-    }
+    };
+    let left_out = !enabled && app_server.is_some();
+    let hint = if left_out { "add codex to ENABLED_PLUGINS" } else { NO_APP_SERVER }.to_owned();
+    (plugin, Way { mode, app_server: app_server.filter(|_| enabled), hint })
 }
 
 /// What must be reachable for it; nothing while it is not configured.
 pub fn endpoints(config: &Config) -> Vec<HostPattern> {
     let chosen = mode::choose(&config.codex, &Redactor::default()).ok();
-    chosen.iter().map(|chosen: &Chosen| chosen.base_url(&config.codex)).filter_map(HostPattern::of).collect()
+    chosen.and_then(|chosen| chosen.host(&config.codex)).into_iter().collect()
 }
 
 fn options() -> Value {

@@ -1,12 +1,15 @@
-//! Which of the ways in is taken: the API key, then tokens among the settings, then the Codex CLI's own sign-in.
+//! Which of the ways in is taken: an app-server that is there, one that the daemon starts, the API key, then tokens among
+//! the settings, then the Codex CLI's own sign-in.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use url::Url;
 
 use super::HINT;
+use crate::codex::AppServer;
 use crate::config::{self, Secret};
-use crate::policy::Redactor;
+use crate::policy::{HostPattern, Redactor};
 use crate::providers::codex::{Access, ByKey, ByTokens, KeySettings, Login, TokenSource, Tokens, read_login};
 use crate::providers::http::Http;
 use crate::providers::upstream::Upstream;
@@ -15,8 +18,23 @@ const OPENAI: Upstream = Upstream { name: "OpenAI", key_setting: "OPENAI_API_KEY
 const CHATGPT: Upstream =
     Upstream { name: "ChatGPT", key_setting: "CODEX_ACCESS_TOKEN", url_setting: "CODEX_BACKEND_URL" };
 
+/// The way in, for those who speak to the app-server past the plugin.
+#[derive(Clone, Default)]
+pub struct Way {
+    /// As clients see it; none if there is no way in.
+    pub mode: Option<&'static str>,
+    /// There if it is configured and the plugin enabled.
+    pub app_server: Option<Arc<AppServer>>,
+    /// How to get one.
+    pub hint: String,
+}
+
 #[derive(Debug)]
 pub(super) enum Chosen {
+    AppServer {
+        /// Whether the daemon starts it.
+        spawn: bool,
+    },
     ApiKey(Secret),
     ChatGptTokens {
         tokens: Tokens,
@@ -33,6 +51,9 @@ pub(super) struct Lack {
 }
 
 pub(super) fn choose(settings: &config::Codex, redactor: &Redactor) -> Result<Chosen, Lack> {
+    if settings.app_server.is_configured() {
+        return Ok(Chosen::AppServer { spawn: settings.app_server.url.is_none() });
+    }
     if let Some(key) = &settings.api_key {
         return Ok(Chosen::ApiKey(key.clone()));
     }
@@ -54,24 +75,38 @@ pub(super) fn choose(settings: &config::Codex, redactor: &Redactor) -> Result<Ch
 }
 
 impl Chosen {
-    pub(super) fn base_url<'a>(&self, settings: &'a config::Codex) -> &'a Url {
+    /// As clients see it.
+    pub(super) fn mode(&self) -> &'static str {
         match self {
-            Self::ApiKey(_) => &settings.base_url,
-            Self::ChatGptTokens { .. } => &settings.backend_url,
+            Self::AppServer { spawn: false } => "app-server",
+            Self::AppServer { spawn: true } => "app-server-spawn",
+            Self::ApiKey(_) => "api-key",
+            Self::ChatGptTokens { .. } => "chatgpt-tokens",
         }
     }
 
-    /// `id` is the plugin's name.
-    pub(super) fn access(self, id: &'static str, settings: &config::Codex, http: &Http) -> Access {
-        let base_url = self.base_url(settings).clone();
+    /// What must be reachable for it.
+    pub(super) fn host(&self, settings: &config::Codex) -> Option<HostPattern> {
+        let url = match self {
+            Self::AppServer { .. } => settings.app_server.url.as_ref()?.url()?,
+            Self::ApiKey(_) => &settings.base_url,
+            Self::ChatGptTokens { .. } => &settings.backend_url,
+        };
+        HostPattern::of(url)
+    }
+
+    /// `id` is the plugin's name; none over the app-server, which has a way of its own.
+    pub(super) fn access(self, id: &'static str, settings: &config::Codex, http: &Http) -> Option<Access> {
         match self {
+            Self::AppServer { .. } => None,
             Self::ApiKey(key) => {
+                let base_url: Url = settings.base_url.clone();
                 let settings = KeySettings { id, upstream: OPENAI, base_url, key, api: settings.api };
-                Access::ApiKey(ByKey::new(http, settings))
+                Some(Access::ApiKey(ByKey::new(http, settings)))
             }
             Self::ChatGptTokens { tokens, home } => {
                 let source = TokenSource::new(tokens, home, http.redactor().clone());
-                Access::ChatGptTokens(ByTokens::new(http, CHATGPT, base_url, source))
+                Some(Access::ChatGptTokens(ByTokens::new(http, CHATGPT, settings.backend_url.clone(), source)))
             }
         }
     }

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::ID;
 use crate::config::{self, Config, SETTINGS};
 use crate::plugins::Readiness;
-use crate::providers::codex::Codex;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 /// One way in.
@@ -19,7 +18,49 @@ struct Guide {
     notes: &'static [&'static str],
 }
 
-const GUIDES: [Guide; 2] = [
+/// In the order in which they are taken.
+const GUIDES: [Guide; 4] = [
+    Guide {
+        mode: "app-server",
+        title: "A Codex app-server that runs already, with its own sign-in",
+        steps: &[
+            "Where it is to run, install the Codex CLI (`npm install -g @openai/codex`) and run `codex login`.",
+            "On this machine: run `codex app-server --listen unix:///path/to/codex.sock`, or `codex app-server --listen \
+             ws://127.0.0.1:4500`. Elsewhere: put a token into a file, run `codex app-server --listen \
+             ws://127.0.0.1:4500 --ws-auth capability-token --ws-token-file /path/to/it`, and TLS or a tunnel before it.",
+            "Set CODEX_APP_SERVER_URL to its address (unix:///path, ws://127.0.0.1:4500, wss://host), and \
+             CODEX_APP_SERVER_TOKEN to the token.",
+            "If ALLOWED_HOSTS is set, add its host.",
+            "Start the daemon again, and run codex-status.",
+        ],
+        settings: &[
+            "CODEX_APP_SERVER_URL",
+            "CODEX_APP_SERVER_TOKEN",
+            "CODEX_APP_SERVER_TIMEOUT_MS",
+            "CODEX_DEFAULT_MODEL",
+        ],
+        notes: &[
+            "Recommended for a ChatGPT subscription: the app-server keeps the sign-in fresh, and its threads stay warm.",
+            "Whoever reaches it may do there what its user may: keep it on loopback or a socket, or give it a token.",
+            "http:// and https:// are for shims that take one request a POST; a bare host gets the path /rpc.",
+        ],
+    },
+    Guide {
+        mode: "app-server-spawn",
+        title: "A Codex app-server that the daemon starts, with the sign-in of the Codex CLI",
+        steps: &[
+            "Install the Codex CLI (`npm install -g @openai/codex`), and run `codex login`.",
+            "Put `spawn = true` under [codex] in the configuration file, which `open-think config path` names.",
+            "If `codex` is not on the PATH of the daemon, set CODEX_BIN to where it is.",
+            "Start the daemon again, and run codex-status.",
+        ],
+        settings: &["CODEX_BIN", "CODEX_HOME", "CODEX_APP_SERVER_TIMEOUT_MS", "CODEX_DEFAULT_MODEL"],
+        notes: &[
+            "It ends with the daemon. Of the environment it gets the usual variables, and those that `env` under [codex] \
+             names.",
+            "CODEX_APP_SERVER_URL goes before it where both are set.",
+        ],
+    },
     Guide {
         mode: "api-key",
         title: "An API key, billed by use",
@@ -31,7 +72,7 @@ const GUIDES: [Guide; 2] = [
             "Start the daemon again, and run codex-status.",
         ],
         settings: &["OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEX_DEFAULT_MODEL"],
-        notes: &["It goes before the tokens of a subscription where both are set."],
+        notes: &["It goes before the tokens of a subscription, and behind an app-server, where both are set."],
     },
     Guide {
         mode: "chatgpt-tokens",
@@ -54,11 +95,13 @@ const GUIDES: [Guide; 2] = [
     },
 ];
 
-pub(super) fn skill(config: &Config, codex: Option<&Codex>, readiness: &Readiness) -> Skill {
+/// `mode` is the one in use.
+pub(super) fn skill(config: &Config, mode: Option<&'static str>, readiness: &Readiness) -> Skill {
     let modes: Vec<&str> = GUIDES.iter().map(|guide| guide.mode).collect();
     let spec = SkillSpec {
         id: "codex-setup-instructions".to_owned(),
-        description: "How to set up OpenAI's models, by API key or by a ChatGPT subscription".to_owned(),
+        description: "How to set up OpenAI's models: by a Codex app-server, an API key or a ChatGPT subscription"
+            .to_owned(),
         plugin: ID.to_owned(),
         tags: vec!["ai".to_owned(), "setup".to_owned()],
         input_schema: json!({
@@ -72,13 +115,18 @@ pub(super) fn skill(config: &Config, codex: Option<&Codex>, readiness: &Readines
         Readiness::Configured => None,
         Readiness::Missing { hint, .. } => Some(hint.clone()),
     };
-    Skill::new(spec, Setup { mode: codex.map(|codex| codex.access().mode()), set: set(config), problem })
+    Skill::new(spec, Setup { mode, set: set(config), problem })
 }
 
 /// The names of the settings that are set, or not left at their default.
 fn set(config: &Config) -> Vec<&'static str> {
     let (codex, default) = (&config.codex, config::Codex::default());
+    let (server, usual) = (&codex.app_server, &default.app_server);
     let known = [
+        ("CODEX_APP_SERVER_URL", server.url.is_some()),
+        ("CODEX_APP_SERVER_TOKEN", server.token.is_some()),
+        ("CODEX_APP_SERVER_TIMEOUT_MS", server.timeout != usual.timeout),
+        ("CODEX_BIN", server.bin.is_some()),
         ("OPENAI_API_KEY", codex.api_key.is_some()),
         ("OPENAI_BASE_URL", codex.base_url != default.base_url),
         ("CODEX_BACKEND_URL", codex.backend_url != default.backend_url),

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use super::{build, endpoints};
 use crate::config::{self, Config, Secret};
 use crate::plugins::{Plugin, Readiness};
+use crate::policy::HostPolicy;
 use crate::providers::codex::token_of;
 use crate::providers::loopback::{Answer, Loopback, http};
 use crate::skills::{Skill, SkillError};
@@ -36,11 +37,11 @@ fn config() -> Config {
 fn at(server: &Loopback, mut config: Config) -> Plugin {
     config.codex.base_url = server.url.join("v1").unwrap();
     config.codex.backend_url = server.url.join("backend-api/codex").unwrap();
-    build(&config, &http(&[server], config.http.clone()))
+    build(&config, &http(&[server], config.http.clone()), &HostPolicy::default()).0
 }
 
 fn plugin(config: &Config) -> Plugin {
-    build(config, &http(&[], config::Http::default()))
+    build(config, &http(&[], config::Http::default()), &HostPolicy::default()).0
 }
 
 async fn run(plugin: &Plugin, skill: &str, input: Value) -> Result<Value, SkillError> {
@@ -60,7 +61,7 @@ async fn the_key_goes_before_tokens_and_tokens_before_the_file() {
     config.codex.home = Some(file.path().to_owned());
     assert_eq!(hosts(&config), ["chatgpt.com:443"]);
     let setup = run(&plugin(&config), "codex-setup-instructions", json!({})).await.unwrap();
-    assert_eq!((&setup["mode"], &setup["modes"][1]["inUse"]), (&json!("chatgpt-tokens"), &json!(true)));
+    assert_eq!((&setup["mode"], &setup["modes"][3]["inUse"]), (&json!("chatgpt-tokens"), &json!(true)));
     config.codex.access_token = Some(Secret::new("at-opaque"));
     assert_eq!(hosts(&config), ["chatgpt.com:443"]);
     config.codex.api_key = Some(Secret::new("sk-secret-1"));

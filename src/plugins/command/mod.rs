@@ -36,6 +36,7 @@ pub fn build(config: &Config) -> Plugin {
         hosts: Vec::new(),
         skills: config.skills.iter().map(|skill| skill_of(skill, config)).collect(),
         provider: None,
+        engine: None,
         propose_only: None,
         vendors: Vec::new(),
         health: Health::default(),

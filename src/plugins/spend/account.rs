@@ -100,6 +100,11 @@ impl Account {
         Ok(())
     }
 
+    /// Begins a call that nobody could hold back.
+    pub(super) fn begin_free(&self) {
+        self.state().begin(0);
+    }
+
     /// Ends a call; what it spent is none if it came to nothing.
     pub(super) fn end(self: &Arc<Self>, reserved_nano_usd: u64, spent: Option<LedgerRow>) {
         let mut state = self.state();

@@ -6,11 +6,12 @@
 //! with what they may cost, so that many at once do not run past the cap together. What a model without a price costs is
 //! not known: it is called until then, counted apart, and told of, for the cap does not hold for it.
 //!
-//! `account` holds the sums and decides, `call` follows one call, `price` and `estimate` reckon, `rows` are the sums on
+//! `account` holds the sums and decides, `call` follows one call, `engine` the turns of an engine, `price` and `estimate` reckon, `rows` are the sums on
 //! their way to the ledger.
 
 mod account;
 mod call;
+mod engine;
 mod estimate;
 mod price;
 mod rows;
@@ -26,12 +27,13 @@ use url::Url;
 
 use crate::config::{Price, Spend};
 use crate::model::{
-    Day, DeltaStream, ErrorKind, Ledger, LedgerError, LedgerRow, ModelInfo, Provider, ProviderError, Request, Tally,
-    Usage,
+    Day, DeltaStream, Engine, ErrorKind, Ledger, LedgerError, LedgerRow, ModelInfo, Provider, ProviderError, Request,
+    Tally, Usage,
 };
 use crate::policy::Redactor;
 use account::{Account, Clock, Refused, Standing};
 use call::{Call, Progress};
+use engine::MeteredEngine;
 
 const HINT: &str =
     "raise DAILY_SPEND_CAP_USD or wait until 00:00 UTC; a model with a [[price]] of 0 may still be called";
@@ -79,6 +81,10 @@ impl Meter {
         Arc::new(Metered { inner, meter: self.clone() })
     }
 
+    pub(super) fn watch_engine(&self, inner: Arc<dyn Engine>) -> Arc<dyn Engine> {
+        Arc::new(MeteredEngine { inner, meter: self.clone() })
+    }
+
     /// All processes together, calls that have ended. By day, then provider, then model.
     pub async fn rows(&self, first: Day, last: Day) -> Result<Vec<LedgerRow>, LedgerError> {
         self.account.rows(first, last).await
@@ -107,24 +113,57 @@ impl Meter {
 
     async fn begin(&self, provider: &dyn Provider, request: &Request) -> Result<Call, ProviderError> {
         let model = request.model.as_deref().or(provider.default_model()).unwrap_or_default();
-        let price = self.price(provider.id(), model);
-        let input_tokens = estimate::input_tokens(request);
-        let output_tokens = Some(estimate::output_tokens(request));
-        let usage = Usage { input_tokens: Some(input_tokens), output_tokens, ..Usage::default() };
-        let reserved_nano_usd = price.as_ref().map_or(0, |price| price::cost(price, &usage));
-        let free = price.as_ref().is_some_and(price::is_free);
-        self.account.begin(reserved_nano_usd, free).await.map_err(refused)?;
-        Ok(Call {
+        let (input_tokens, output_tokens) = (estimate::input_tokens(request), estimate::output_tokens(request));
+        self.begin_call(provider.id(), model, input_tokens, output_tokens).await
+    }
+
+    /// The tokens as they are estimated.
+    async fn begin_call(
+        &self,
+        provider: &str,
+        model: &str,
+        input_tokens: u64,
+        output_tokens: u64,
+    ) -> Result<Call, ProviderError> {
+        let mut call = self.call(provider, model, input_tokens);
+        let usage = Usage { input_tokens: Some(input_tokens), output_tokens: Some(output_tokens), ..Usage::default() };
+        let reserved_nano_usd = call.price.as_ref().map_or(0, |price| price::cost(price, &usage));
+        let free = call.price.as_ref().is_some_and(price::is_free);
+        let begun = self.account.begin(reserved_nano_usd, free).await;
+        // One that was refused has not begun, and does not end.
+        call.progress = if begun.is_ok() { Progress::Open } else { Progress::Ended };
+        begun.map_err(refused)?;
+        call.reserved_nano_usd = reserved_nano_usd;
+        Ok(call)
+    }
+
+    /// One that was made without asking.
+    fn open_call(&self, provider: &str, model: &str, input_tokens: u64) -> Call {
+        self.account.begin_free();
+        let mut call = self.call(provider, model, input_tokens);
+        call.progress = Progress::Open;
+        call
+    }
+
+    fn call(&self, provider: &str, model: &str, input_tokens: u64) -> Call {
+        Call {
             meter: self.clone(),
-            provider: provider.id().to_owned(),
+            provider: provider.to_owned(),
             model: self.name(model),
-            price,
+            price: self.price(provider, model),
             input_tokens,
-            reserved_nano_usd,
+            reserved_nano_usd: 0,
             usage: Usage::default(),
             written: 0,
-            progress: Progress::Open,
-        })
+            progress: Progress::Ended,
+        }
+    }
+
+    /// Whether a call might begin now.
+    async fn may_call(&self, provider: &str, model: &str) -> Result<(), ProviderError> {
+        let mut call = self.begin_call(provider, model, 0, 0).await?;
+        call.progress = Progress::Void;
+        Ok(())
     }
 
     fn price(&self, provider: &str, model: &str) -> Option<Price> {

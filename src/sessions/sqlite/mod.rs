@@ -3,12 +3,13 @@
 //! The connection lives on a thread of its own, which takes jobs from a bounded queue and answers each; the async
 //! runtime never waits for the disk. A job that was queued is done even if its caller no longer waits. Several
 //! processes may have the file open: readers never wait, writers wait for one another, for a while.
-//! `open` makes the file, `write` and `read` say the SQL of sessions, `usage` that of the ledger, `fault` says what went
-//! wrong in a sentence.
+//! `open` makes the file, `write` and `read` say the SQL of sessions, `threads` that of the threads of engines, `usage` that
+//! of the ledger, `fault` says what went wrong in a sentence.
 
 mod fault;
 mod open;
 mod read;
+mod threads;
 mod usage;
 mod write;
 
@@ -21,7 +22,8 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{ActionRow, Context, MessageRow, SessionRow, Store, StoreError, TurnRow, Write};
+use super::{ActionRow, Context, MessageRow, SessionRow, Store, StoreError, ThreadKind, Threads, TurnRow, Write};
+use crate::model::Thread;
 use fault::Fault;
 
 /// Callers beyond these wait for the disk to catch up.
@@ -154,5 +156,14 @@ impl Store for Sqlite {
     async fn action(&self, id: &str) -> Result<Option<ActionRow>, StoreError> {
         let id = id.to_owned();
         self.run(move |connection| read::action(connection, &id)).await
+    }
+
+    async fn threads(&self, session: &str) -> Result<Threads, StoreError> {
+        let session = session.to_owned();
+        self.run(move |connection| threads::of(connection, &session)).await
+    }
+
+    async fn threads_used_last(&self, limit: u32) -> Result<Vec<(String, ThreadKind, Thread)>, StoreError> {
+        self.run(move |connection| threads::used_last(connection, limit)).await
     }
 }

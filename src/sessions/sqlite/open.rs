@@ -13,10 +13,10 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::fault::Fault;
 
 /// What makes version n+1 of version n. A row is never changed once it was released.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("usage.sql")];
+const MIGRATIONS: [&str; 3] = [include_str!("schema.sql"), include_str!("usage.sql"), include_str!("threads.sql")];
 
 /// More than there are different statements.
-const STATEMENTS: usize = 32;
+const STATEMENTS: usize = 40;
 
 /// How long a writer waits for other processes.
 const BUSY: Duration = Duration::from_secs(5);

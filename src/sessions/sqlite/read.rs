@@ -5,12 +5,14 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::fault::Fault;
+use super::threads;
 use crate::sessions::{ActionRow, ActionState, Context, MessageRow, SessionRow, TurnRow, TurnState};
 
 const SESSION: &str = "SELECT name, created_at, updated_at, last_seq,
     (SELECT count(*) FROM messages WHERE messages.session = sessions.name) AS message_count,
     (SELECT count(*) FROM actions WHERE actions.session = sessions.name AND state = 'held') AS held_count,
-    EXISTS (SELECT 1 FROM turns WHERE turns.session = sessions.name AND state = 'running') AS interrupted
+    EXISTS (SELECT 1 FROM turns WHERE turns.session = sessions.name AND state = 'running') AS interrupted,
+    (SELECT thread_id FROM threads WHERE threads.session = sessions.name ORDER BY kind DESC LIMIT 1) AS thread_id
     FROM sessions";
 
 pub(super) fn sessions(connection: &Connection) -> Result<Vec<SessionRow>, Fault> {
@@ -48,6 +50,7 @@ pub(super) fn newest_turns(connection: &Connection, session: &str, bytes: usize)
         }
     }
     context.messages.reverse();
+    context.threads = threads::of(connection, session)?;
     Ok(context)
 }
 
@@ -126,6 +129,7 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         held_count: unsigned(row.get("held_count")?),
         last_seq: unsigned(row.get("last_seq")?),
         interrupted: row.get("interrupted")?,
+        thread_id: row.get("thread_id")?,
     })
 }
 
@@ -162,6 +166,7 @@ fn action_row(row: &Row<'_>) -> rusqlite::Result<ActionRow> {
         tool_use_id: row.get("tool_use_id")?,
         reason: row.get("reason")?,
         dangerous: row.get("dangerous")?,
+        own: row.get("own")?,
         state: state(row, ActionState::parse)?,
         created_at: unsigned(row.get("created_at")?),
     })
@@ -176,6 +181,6 @@ fn from_json<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
     serde_json::from_str(text).map_err(|error| unreadable(error.into()))
 }
 
-fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> rusqlite::Error {
+pub(super) fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error)
 }

@@ -42,6 +42,7 @@ fn action(id: &str, session: &str) -> ActionRow {
         tool_use_id: Some("call-1".to_owned()),
         reason: None,
         dangerous: true,
+        own: false,
         state: ActionState::Held,
         created_at: 9,
     }
@@ -343,7 +344,7 @@ fn what_cannot_be_opened_says_why() {
     The sessions file DIR/text.db is damaged or is not a sessions file. Move it away, with the files beside it that start with its name, to start anew.
     The sessions file DIR/plain/s.db cannot be opened: a part of its path is a file, not a directory. Check the state directory.
     The sessions file DIR/dir.db cannot be opened: Is a directory (os error 21). Check the path, or set another state directory.
-    The sessions file DIR/newer.db has format 99, and this open-think knows formats up to 2. Update open-think, or move the file away to start anew.
+    The sessions file DIR/newer.db has format 99, and this open-think knows formats up to 3. Update open-think, or move the file away to start anew.
     ");
 }
 

@@ -6,8 +6,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::fault::Fault;
 use super::read::{self, signed, unsigned};
+use super::threads;
 use crate::model::Message;
-use crate::sessions::{ActionRow, Context, TurnRow, Write};
+use crate::sessions::{ActionRow, Context, ThreadKind, TurnRow, Write};
 
 /// The ids of the messages, in order.
 pub(super) fn all(connection: &mut Connection, writes: &[Write]) -> Result<Vec<u64>, Fault> {
@@ -77,6 +78,10 @@ fn one(transaction: &Transaction<'_>, write: &Write, now: i64) -> Result<Option<
             let sql = "UPDATE sessions SET last_seq = ? WHERE name = ?";
             transaction.prepare_cached(sql)?.execute(params![signed(*seq), session])?;
         }
+        Write::Thread { session, mode, thread } => threads::put(transaction, session, ThreadKind::of(*mode), thread)?,
+        Write::Seen { session, mode, turn_id } => {
+            threads::has_seen(transaction, session, ThreadKind::of(*mode), turn_id)?;
+        }
     }
     Ok(None)
 }
@@ -124,11 +129,11 @@ fn put_message(
 
 fn put_action(transaction: &Transaction<'_>, action: &ActionRow) -> Result<(), Fault> {
     let sql = "INSERT INTO actions
-               (id, session, turn_id, skill, input, tool_use_id, reason, dangerous, state, created_at)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+               (id, session, turn_id, skill, input, tool_use_id, reason, dangerous, own, state, created_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                ON CONFLICT (id) DO UPDATE SET session = excluded.session, turn_id = excluded.turn_id,
                skill = excluded.skill, input = excluded.input, tool_use_id = excluded.tool_use_id,
-               reason = excluded.reason, dangerous = excluded.dangerous, state = excluded.state,
+               reason = excluded.reason, dangerous = excluded.dangerous, own = excluded.own, state = excluded.state,
                created_at = excluded.created_at";
     transaction.prepare_cached(sql)?.execute(params![
         action.id,
@@ -139,6 +144,7 @@ fn put_action(transaction: &Transaction<'_>, action: &ActionRow) -> Result<(), F
         action.tool_use_id,
         action.reason,
         action.dangerous,
+        action.own,
         action.state.as_str(),
         signed(action.created_at),
     ])?;

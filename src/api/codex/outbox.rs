@@ -1,0 +1,184 @@
+//! What one client still has to hear of the app-server, as a plain value.
+//!
+//! It is bounded. Of notifications that find no room only the number is kept, in their place; questions are few, and none
+//! of them is lost.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use crate::codex::{Question, Settled, Watch};
+
+/// Notifications that wait, and bytes of them.
+const MOST: usize = 1024;
+const BYTES: usize = 32 * 1024 * 1024;
+/// Threads that a client subscribed to.
+const SUBSCRIBED: usize = 256;
+/// Threads that it started or resumed; it hears no more of the oldest of more.
+const OWNED: usize = 256;
+
+#[derive(Clone, Debug)]
+pub enum Item {
+    Notification { method: Arc<str>, params: Arc<RawValue>, thread: Option<String> },
+    Asked(Arc<Question>),
+    Resolved(Settled),
+    Lost(u64),
+}
+
+#[derive(Default)]
+pub struct Outbox {
+    items: VecDeque<Item>,
+    notifications: usize,
+    bytes: usize,
+    all: bool,
+    subscribed: HashMap<String, Watch>,
+    owned: VecDeque<(String, Watch)>,
+    /// Requests under way that may make threads whose names are not known yet, and what belongs to no known thread
+    /// meanwhile.
+    starting: usize,
+    held: VecDeque<Item>,
+    /// Questions that the client was told of and that are open.
+    told: HashSet<String>,
+}
+
+impl Item {
+    fn thread(&self) -> Option<&str> {
+        match self {
+            Self::Notification { thread, .. } => thread.as_deref(),
+            Self::Asked(question) => question.thread.as_deref(),
+            Self::Resolved(_) | Self::Lost(_) => None,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Notification { method, params, .. } => method.len() + params.get().len(),
+            _ => 0,
+        }
+    }
+}
+
+impl Outbox {
+    /// All threads, and what belongs to none.
+    pub fn subscribe_to_all(&mut self) {
+        self.all = true;
+    }
+
+    pub fn unsubscribe_from_all(&mut self) {
+        self.all = false;
+    }
+
+    /// False if it watches too many threads.
+    pub fn subscribe(&mut self, thread: &str, watch: Watch) -> bool {
+        let fits = self.subscribed.len() < SUBSCRIBED || self.subscribed.contains_key(thread);
+        if fits {
+            self.subscribed.insert(thread.to_owned(), watch);
+        }
+        fits
+    }
+
+    /// It hears no more of the thread, even if it started it.
+    pub fn unsubscribe(&mut self, thread: &str) {
+        self.subscribed.remove(thread);
+        self.owned.retain(|(owned, _)| owned != thread);
+    }
+
+    pub fn start(&mut self) {
+        self.starting += 1;
+    }
+
+    /// A start has come to its end, with a thread or without.
+    pub fn started(&mut self, thread: Option<(String, Watch)>) {
+        self.starting = self.starting.saturating_sub(1);
+        if let Some((thread, watch)) = thread {
+            self.own(thread, watch);
+        }
+        if self.starting == 0 {
+            self.held.clear();
+        }
+    }
+
+    fn own(&mut self, thread: String, watch: Watch) {
+        let knew = self.wants(Some(&thread));
+        self.owned.retain(|(owned, _)| *owned != thread);
+        if self.owned.len() >= OWNED {
+            self.owned.pop_front();
+        }
+        self.owned.push_back((thread.clone(), watch));
+        if !knew {
+            let held = std::mem::take(&mut self.held);
+            let (its, others) = held.into_iter().partition(|item| item.thread() == Some(&thread));
+            self.held = others;
+            let its: VecDeque<Item> = its;
+            its.into_iter().for_each(|item| self.push(item));
+        }
+    }
+
+    pub fn wants(&self, thread: Option<&str>) -> bool {
+        let named =
+            |thread: &str| self.subscribed.contains_key(thread) || self.owned.iter().any(|(owned, _)| owned == thread);
+        self.all || thread.is_some_and(named)
+    }
+
+    /// Whether there is something new to send.
+    pub fn offer(&mut self, item: Item) -> bool {
+        if self.wants(item.thread()) {
+            self.push(item);
+            return true;
+        }
+        if self.starting > 0 && item.thread().is_some() {
+            if self.held.len() >= MOST {
+                self.held.pop_front();
+            }
+            self.held.push_back(item);
+        }
+        false
+    }
+
+    /// A question has come to its end; whether the client has to hear of it.
+    pub fn settled(&mut self, settled: Settled) -> bool {
+        let told = self.told.remove(&settled.id);
+        if told {
+            self.items.push_back(Item::Resolved(settled));
+        }
+        told
+    }
+
+    /// Before anything could be offered.
+    pub fn lost(&mut self, count: u64) {
+        match self.items.back_mut() {
+            Some(Item::Lost(before)) => *before += count,
+            _ => self.items.push_back(Item::Lost(count)),
+        }
+    }
+
+    /// Whether the client has not been told of it before.
+    pub fn tell(&mut self, question: &Question) -> bool {
+        self.told.insert(question.id())
+    }
+
+    pub fn next(&mut self) -> Option<Item> {
+        let item = self.items.pop_front()?;
+        if matches!(item, Item::Notification { .. }) {
+            self.notifications -= 1;
+            self.bytes -= item.bytes();
+        }
+        Some(item)
+    }
+
+    fn push(&mut self, item: Item) {
+        match &item {
+            Item::Asked(question) if !self.tell(question) => return,
+            Item::Notification { .. } => {
+                if self.notifications >= MOST || self.bytes + item.bytes() > BYTES.max(item.bytes()) {
+                    return self.lost(1);
+                }
+                self.notifications += 1;
+                self.bytes += item.bytes();
+            }
+            _ => {}
+        }
+        self.items.push_back(item);
+    }
+}

@@ -1,0 +1,183 @@
+//! Turns that run in the app-server: its threads are those of Helm's sessions, kept ready between turns.
+//!
+//! ```text
+//!  mod     the engine: begin, take up, warm          wire    what the app-server says, read
+//!  slot    each session's threads, and who is in     fold    notifications of a turn to happenings; pure
+//!  ready   threads started, resumed, freed           book    questions and answers of a turn; pure
+//!  start   the beginning of a turn                   thread  what is sent, written; pure
+//!  run     a turn at work, port: as Helm sees it     deed    what Codex did by itself
+//!  recover what became of it meanwhile               errors  why it failed
+//! ```
+
+mod book;
+mod deed;
+mod errors;
+mod fold;
+mod port;
+mod ready;
+mod recover;
+mod run;
+mod slot;
+mod start;
+mod thread;
+mod warm;
+mod wire;
+
+#[cfg(test)]
+mod book_tests;
+#[cfg(test)]
+mod fold_tests;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use serde_json::value::RawValue;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::app_server::AppServer;
+use super::hub::Hub;
+use super::limits::windows;
+use super::link::Link;
+use crate::config::{AppServerUrl, Config, Sandbox};
+use crate::model::{Engine, ErrorKind, Place, ProviderError, Run, Task, Thread};
+use crate::policy::Redactor;
+use run::Turning;
+use slot::Slots;
+use thread::Ground;
+
+/// For asking when a limit ends that is reached.
+const LIMITS: Duration = Duration::from_secs(3);
+
+#[derive(Clone)]
+pub struct Settings {
+    /// The plugin's name.
+    pub id: &'static str,
+    /// The widest one that turns may have.
+    pub sandbox: Sandbox,
+    /// Where turns work; of the app-server's own choosing if there is none.
+    pub cwd: Option<String>,
+    /// What is used when nobody names a model, if that is set.
+    pub default_model: Option<String>,
+    pub redactor: Redactor,
+}
+
+pub struct CodexEngine {
+    inner: Arc<Inner>,
+    /// Once there is something to keep ready.
+    rewarm: OnceLock<AbortOnDropHandle<()>>,
+}
+
+struct Inner {
+    id: &'static str,
+    server: Arc<AppServer>,
+    ground: Ground,
+    redactor: Redactor,
+    default_model: Option<String>,
+    /// As the app-server said it last.
+    last_model: Mutex<Option<String>>,
+    slots: Slots,
+}
+
+impl Settings {
+    pub fn from_config(id: &'static str, config: &Config, redactor: Redactor) -> Self {
+        let server = &config.codex.app_server;
+        let is_here = match &server.url {
+            None | Some(AppServerUrl::Unix(_)) => true,
+            Some(AppServerUrl::WebSocket(url) | AppServerUrl::Http(url)) => match url.host() {
+                Some(url::Host::Domain(name)) => name == "localhost",
+                Some(url::Host::Ipv4(address)) => address.is_loopback(),
+                Some(url::Host::Ipv6(address)) => address.is_loopback(),
+                None => false,
+            },
+        };
+        let ours = || std::env::current_dir().ok().filter(|_| is_here);
+        let cwd = server.cwd.clone().or_else(ours).map(|cwd| cwd.display().to_string());
+        let default_model = config.codex.default_model.clone().or_else(|| config.model_default.clone());
+        Self { id, sandbox: server.sandbox, cwd, default_model, redactor }
+    }
+}
+
+impl CodexEngine {
+    /// Reaches out to nobody yet.
+    pub fn new(server: Arc<AppServer>, settings: Settings) -> Self {
+        let Settings { id, sandbox, cwd, default_model, redactor } = settings;
+        let ground = Ground { sandbox, cwd };
+        let (last_model, slots) = Default::default();
+        let inner = Arc::new(Inner { id, server, ground, redactor, default_model, last_model, slots });
+        Self { inner, rewarm: OnceLock::new() }
+    }
+
+    fn at_work(&self) -> &Arc<Inner> {
+        let rewarm = || AbortOnDropHandle::new(tokio::spawn(warm::again(Arc::clone(&self.inner))));
+        self.rewarm.get_or_init(rewarm);
+        &self.inner
+    }
+}
+
+#[async_trait]
+impl Engine for CodexEngine {
+    fn id(&self) -> &str {
+        self.inner.id
+    }
+
+    fn default_model(&self) -> Option<String> {
+        let last = || self.inner.last_model.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.inner.default_model.clone().or_else(last)
+    }
+
+    async fn warm(&self, place: Place) -> Option<Thread> {
+        self.at_work().warm(self.inner.modelled(place)).await
+    }
+
+    async fn begin(&self, mut task: Task) -> Result<Box<dyn Run>, ProviderError> {
+        if task.messages.is_empty() {
+            return Err(ProviderError::new(ErrorKind::InvalidRequest, "there is nothing to answer"));
+        }
+        let inner = self.at_work();
+        task.place = inner.modelled(task.place);
+        let mut turn = Turning::new(Arc::clone(inner), inner.slots.of(&task.place), task.place.clone());
+        turn.start(task);
+        Ok(Box::new(turn))
+    }
+
+    async fn take_up(&self, place: Place) -> Result<Option<Box<dyn Run>>, ProviderError> {
+        let turn = self.at_work().take_up(self.inner.modelled(place)).await?;
+        Ok(turn.map(|turn| Box::new(turn) as Box<dyn Run>))
+    }
+}
+
+impl Inner {
+    fn link(&self) -> &Link {
+        self.server.link()
+    }
+
+    fn hub(&self) -> &Arc<Hub> {
+        self.server.hub()
+    }
+
+    /// With the model that is set, if nobody names another.
+    fn modelled(&self, mut place: Place) -> Place {
+        place.model = place.model.take().or_else(|| self.default_model.clone());
+        place
+    }
+
+    fn told_model(&self, model: Option<&String>) {
+        if let Some(model) = model {
+            *self.last_model.lock().unwrap_or_else(PoisonError::into_inner) = Some(model.clone());
+        }
+    }
+
+    /// Says of a limit when it ends, where the app-server knows.
+    async fn explain(&self, error: ProviderError) -> ProviderError {
+        if error.kind != ErrorKind::Quota || error.retry_after.is_some() {
+            return error;
+        }
+        let told = self.link().request("account/rateLimits/read", RawValue::NULL, Some(LIMITS)).await;
+        let windows = told.map(|told| windows(told.get())).unwrap_or_default();
+        let now = SystemTime::now();
+        let used_up = windows.iter().filter(|window| window.is_used_up());
+        let after = used_up.filter_map(|window| window.resets_in(now)).max();
+        error.with_retry_after(after)
+    }
+}

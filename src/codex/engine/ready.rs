@@ -1,0 +1,155 @@
+//! Threads made ready: started, resumed where the connection is another one, and freed of a turn that was left.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::Inner;
+use super::errors::link_error;
+use super::slot::{Known, Loaded, Slot};
+use super::wire::{Opened, Page, Turn, TurnStatus};
+use crate::codex::Following;
+use crate::codex::link::{LinkError, State};
+use crate::model::{ErrorKind, Place, ProviderError, Thread};
+
+/// How long a turn may take to end that was left, once it is interrupted.
+const STOP: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+impl Inner {
+    /// Makes sure that there is a thread for the place, which the connection that is up hears of. What is heard of it is
+    /// followed from before, if somebody wants to.
+    pub async fn ready(
+        &self,
+        known: &mut Known,
+        place: &Place,
+        follow: bool,
+    ) -> Result<Option<Following>, ProviderError> {
+        let fingerprint = self.ground.fingerprint(place);
+        let named = |thread: &Thread| thread.fingerprint.is_empty();
+        let wanted = place.thread.as_ref().filter(|thread| named(thread) || thread.fingerprint == fingerprint);
+        let old = place.thread.as_ref().map(|thread| &thread.id);
+        let has = known.thread.take().filter(|has| {
+            let instead = has.thread.fingerprint == fingerprint && has.empty.as_ref().map(Option::as_ref) == Some(old);
+            wanted.is_some_and(|wanted| wanted.id == has.thread.id) || instead
+        });
+        known.place = Some(place.clone());
+        let mut loaded = match (has, wanted) {
+            (Some(has), _) => has,
+            (None, Some(wanted)) => Loaded::kept(wanted.clone()),
+            (None, None) => return self.start(known, place, fingerprint, follow).await,
+        };
+        self.hub().own(&loaded.thread.id);
+        let following = follow.then(|| self.hub().follow(&loaded.thread.id));
+        if loaded.connection.is_some() && loaded.connection == self.connection() {
+            known.thread = Some(loaded);
+            return Ok(following);
+        }
+        match self.resume(&mut loaded, place).await {
+            Ok(_) => {
+                known.thread = Some(loaded);
+                Ok(following)
+            }
+            Err(LinkError::Rpc(refusal)) if is_lost(refusal.code()) && !named(&loaded.thread) => {
+                tracing::info!(thread = loaded.thread.id, %refusal, "a thread cannot be resumed, and another is started");
+                self.start(known, place, fingerprint, follow).await
+            }
+            Err(error) => {
+                known.thread = Some(loaded);
+                Err(link_error("thread/resume", &error))
+            }
+        }
+    }
+
+    async fn start(
+        &self,
+        known: &mut Known,
+        place: &Place,
+        fingerprint: String,
+        follow: bool,
+    ) -> Result<Option<Following>, ProviderError> {
+        // The request waits for the connection, if there is none; which one it went over is known if it was up before.
+        let before = self.connection();
+        let opened: Opened = self
+            .link()
+            .call("thread/start", &self.ground.start(place))
+            .await
+            .map_err(|error| link_error("thread/start", &error))?;
+        let id = opened.thread.id;
+        self.hub().own(&id);
+        let following = follow.then(|| self.hub().follow(&id));
+        let now = self.connection();
+        let connection = now.filter(|_| before.is_none() || before == now);
+        self.told_model(opened.model.as_ref());
+        let instead = place.thread.as_ref().map(|old| old.id.clone());
+        known.thread = Some(Loaded {
+            thread: Thread { id, fingerprint, seen: 0 },
+            connection,
+            model: opened.model,
+            sandbox: opened.sandbox,
+            empty: Some(instead),
+        });
+        Ok(following)
+    }
+
+    /// Whether a turn runs there.
+    pub async fn resume(&self, loaded: &mut Loaded, place: &Place) -> Result<bool, LinkError> {
+        let params = self.ground.resume(place, &loaded.thread.id);
+        loop {
+            let before = self.connection();
+            let opened: Opened = self.link().call("thread/resume", &params).await?;
+            // One that waited for the connection may have gone over one that is gone again.
+            if before.is_none() || before != self.connection() {
+                continue;
+            }
+            loaded.connection = before;
+            loaded.model = opened.model.clone().or(loaded.model.take());
+            loaded.sandbox = opened.sandbox.clone().or(loaded.sandbox.take());
+            loaded.empty = None;
+            self.told_model(opened.model.as_ref());
+            return Ok(opened.thread.is_active());
+        }
+    }
+
+    /// Ends the turn that was left in a thread: what is said to a thread at work would be said to that turn.
+    pub async fn stop_left(&self, slot: &Slot, thread: &str) -> Result<(), ProviderError> {
+        let deadline = Instant::now() + STOP;
+        while let Some(turn) =
+            self.running_turn(thread).await.map_err(|error| link_error("thread/turns/list", &error))?
+        {
+            if Instant::now() >= deadline {
+                let message = "a turn before this one is still at work in the thread, and does not end";
+                return Err(ProviderError::new(ErrorKind::Unavailable, message));
+            }
+            match self.interrupt(thread, &turn).await {
+                Ok(()) | Err(LinkError::Rpc(_)) => sleep(LOOK_AGAIN).await,
+                Err(error) => return Err(link_error("turn/interrupt", &error)),
+            }
+        }
+        slot.quiet();
+        Ok(())
+    }
+
+    pub async fn running_turn(&self, thread: &str) -> Result<Option<String>, LinkError> {
+        let latest: Page<Turn> =
+            self.link().call("thread/turns/list", &json!({ "threadId": thread, "limit": 1 })).await?;
+        Ok(latest.data.into_iter().find(|turn| turn.status == TurnStatus::InProgress).map(|turn| turn.id))
+    }
+
+    pub async fn interrupt(&self, thread: &str, turn: &str) -> Result<(), LinkError> {
+        let params = json!({ "threadId": thread, "turnId": turn });
+        self.link().call::<Value>("turn/interrupt", &params).await.map(drop)
+    }
+
+    /// The number of the connection that is up.
+    pub fn connection(&self) -> Option<u64> {
+        let status = self.link().status();
+        (status.state == State::Ready).then_some(status.connects)
+    }
+}
+
+/// The server knows of no such thread, or cannot or may not load it. Whatever is at fault, a new one may do.
+pub fn is_lost(code: i32) -> bool {
+    code == -32600
+}

@@ -1,0 +1,230 @@
+//! What a thread is started and resumed with, what a turn is, and the conversation in the app-server's words. Pure.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::config::Sandbox;
+use crate::model::{Block, ImageSource, Message, Mode, Place, Role, ToolCall, ToolResult};
+
+/// A session has one thread of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// It looks at nothing and touches nothing.
+    Propose,
+    Work,
+}
+
+/// What holds for all threads.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    /// Of threads that work.
+    pub sandbox: Sandbox,
+    pub cwd: Option<String>,
+}
+
+/// Counted up when threads are started otherwise than before, so that those of older releases are left behind.
+const EDITION: u32 = 1;
+/// Under which name Helm's own words stand among what a model reads; repeated, they are sent upstream once.
+const CONTEXT: &str = "helm";
+
+impl Kind {
+    pub fn of(mode: Mode) -> Self {
+        match mode {
+            Mode::Propose => Self::Propose,
+            Mode::Selective | Mode::Auto => Self::Work,
+        }
+    }
+}
+
+impl Ground {
+    fn sandbox(&self, kind: Kind) -> Sandbox {
+        match kind {
+            Kind::Propose => Sandbox::ReadOnly,
+            Kind::Work => self.sandbox,
+        }
+    }
+
+    pub fn start(&self, place: &Place) -> Value {
+        let kind = Kind::of(place.mode);
+        let mut params = self.resume_or_start(place);
+        params.insert("dynamicTools".into(), Value::Array(tools(place)));
+        if kind == Kind::Propose {
+            params.insert("config".into(), without_tools());
+        }
+        Value::Object(params)
+    }
+
+    pub fn resume(&self, place: &Place, thread: &str) -> Value {
+        let mut params = self.resume_or_start(place);
+        params.insert("threadId".into(), thread.into());
+        params.insert("excludeTurns".into(), true.into());
+        Value::Object(params)
+    }
+
+    fn resume_or_start(&self, place: &Place) -> Map<String, Value> {
+        let sandbox = match self.sandbox(Kind::of(place.mode)) {
+            Sandbox::ReadOnly => "read-only",
+            Sandbox::WorkspaceWrite => "workspace-write",
+            Sandbox::DangerFullAccess => "danger-full-access",
+        };
+        let mut params = Map::new();
+        params.insert("sandbox".into(), sandbox.into());
+        params.insert("approvalPolicy".into(), approvals(place.mode).into());
+        params.insert("approvalsReviewer".into(), "user".into());
+        insert(&mut params, "cwd", self.cwd.as_deref());
+        insert(&mut params, "model", place.model.as_deref());
+        params
+    }
+
+    /// A sandbox of that kind: as the thread has it, if it has one, for the user may have set it up further.
+    fn policy(&self, kind: Kind, has: Option<&Value>) -> Value {
+        let name = match self.sandbox(kind) {
+            Sandbox::ReadOnly => "readOnly",
+            Sandbox::WorkspaceWrite => "workspaceWrite",
+            Sandbox::DangerFullAccess => "dangerFullAccess",
+        };
+        let of_the_kind = has.filter(|has| has.get("type").and_then(Value::as_str) == Some(name));
+        of_the_kind.filter(|_| kind == Kind::Work).cloned().unwrap_or_else(|| json!({ "type": name }))
+    }
+
+    /// `mark` comes back with the message that begins the turn.
+    pub fn turn(&self, place: &Place, thread: &str, has: Option<&Value>, input: &[Input], mark: &str) -> Value {
+        let mut params = Map::new();
+        params.insert("threadId".into(), thread.into());
+        params.insert("input".into(), json!(input));
+        params.insert("clientUserMessageId".into(), mark.into());
+        params.insert("approvalPolicy".into(), approvals(place.mode).into());
+        params.insert("approvalsReviewer".into(), "user".into());
+        params.insert("sandboxPolicy".into(), self.policy(Kind::of(place.mode), has));
+        insert(&mut params, "cwd", self.cwd.as_deref());
+        insert(&mut params, "model", place.model.as_deref());
+        if !place.system.is_empty() {
+            let context = json!({ CONTEXT: { "kind": "application", "value": place.system } });
+            params.insert("additionalContext".into(), context);
+        }
+        Value::Object(params)
+    }
+
+    /// Of what cannot be changed once the thread is started.
+    pub fn fingerprint(&self, place: &Place) -> String {
+        let config = if Kind::of(place.mode) == Kind::Propose { without_tools() } else { Value::Null };
+        let fixed = json!([EDITION, tools(place), config]);
+        format!("{:016x}", digest(fixed.to_string().as_bytes()))
+    }
+}
+
+fn approvals(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Selective => "untrusted",
+        Mode::Propose | Mode::Auto => "never",
+    }
+}
+
+/// Nothing is offered where nothing may run.
+fn tools(place: &Place) -> Vec<Value> {
+    if Kind::of(place.mode) == Kind::Propose {
+        return Vec::new();
+    }
+    let tool = |tool: &crate::model::ToolSpec| {
+        json!({
+            "type": "function",
+            "name": tool.name,
+            "description": tool.description,
+            "inputSchema": &*tool.input_schema,
+        })
+    };
+    place.tools.iter().map(tool).collect()
+}
+
+/// Takes away what Codex can do by itself, as far as that goes.
+fn without_tools() -> Value {
+    json!({
+        "features.shell_tool": false,
+        "features.unified_exec": false,
+        "features.view_image": false,
+        "features.goals": false,
+        "features.apps": false,
+        "features.plugins": false,
+        "features.multi_agent": false,
+        "skills.include_instructions": false,
+        "web_search": "disabled",
+    })
+}
+
+fn insert(params: &mut Map<String, Value>, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        params.insert(name.to_owned(), value.into());
+    }
+}
+
+/// FNV-1a: the same on every machine and in every release.
+fn digest(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// A part of what the user says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Input {
+    Text { text: String, text_elements: [(); 0] },
+    Image { url: String },
+}
+
+impl Input {
+    fn text(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into(), text_elements: [] }
+    }
+}
+
+/// What is asked, from what the user said or from what calls gave that were decided meanwhile.
+pub fn input<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Vec<Input> {
+    let input = blocks.into_iter().filter_map(|block| match block {
+        Block::Text { text } => Some(Input::text(text)),
+        Block::Image { source } => Some(Input::Image { url: url(source) }),
+        Block::ToolCall(call) => Some(Input::text(called(call))),
+        Block::ToolResult(result) => Some(Input::text(gave(result))),
+        Block::Reasoning { .. } | Block::Foreign { .. } => None,
+    });
+    input.collect()
+}
+
+/// Messages as the history of a thread, in order.
+pub fn history<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Vec<Value> {
+    messages.into_iter().filter_map(item).collect()
+}
+
+fn item(message: &Message) -> Option<Value> {
+    let (role, text_type) = match message.role {
+        Role::Assistant => ("assistant", "output_text"),
+        Role::System => ("developer", "input_text"),
+        Role::User | Role::Tool => ("user", "input_text"),
+    };
+    let text = |text: String| json!({ "type": text_type, "text": text });
+    let content = message.blocks.iter().filter_map(|block| match block {
+        Block::Text { text: said } if said.is_empty() => None,
+        Block::Text { text: said } => Some(text(said.clone())),
+        Block::ToolCall(call) => Some(text(called(call))),
+        Block::ToolResult(result) => Some(text(gave(result))),
+        Block::Image { source } if role == "user" => Some(json!({ "type": "input_image", "image_url": url(source) })),
+        Block::Image { .. } | Block::Reasoning { .. } | Block::Foreign { .. } => None,
+    });
+    let content: Vec<Value> = content.collect();
+    (!content.is_empty()).then(|| json!({ "type": "message", "role": role, "content": content }))
+}
+
+fn called(call: &ToolCall) -> String {
+    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+    format!("[called {} with {arguments}]", call.name)
+}
+
+fn gave(result: &ToolResult) -> String {
+    let verb = if result.is_error { "failed" } else { "gave" };
+    format!("[{} {verb}]\n{}", result.name, result.content)
+}
+
+fn url(source: &ImageSource) -> String {
+    match source {
+        ImageSource::Url { url } => url.clone(),
+        ImageSource::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),
+    }
+}
