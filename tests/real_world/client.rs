@@ -84,6 +84,15 @@ impl Client {
         }
     }
 
+    /// The method and the parameters of the next notification.
+    pub fn any_notice(&mut self) -> (String, Value) {
+        while self.notices.is_empty() {
+            self.next();
+        }
+        let frame = self.notices.pop_front().expect("it is there");
+        (frame["method"].as_str().expect("a method").to_owned(), frame["params"].clone())
+    }
+
     /// Waits until an event of this kind is there.
     pub fn wait_for(&mut self, kind: &str) {
         while self.events.iter().all(|params| params["event"]["kind"] != kind) {
@@ -146,16 +155,13 @@ pub fn check_events(events: &[Value], session: &str) {
     }
 }
 
-/// The text that came in deltas after the last call of a model began.
+/// The text that came in deltas since the last call of a model began, or was begun anew.
 pub fn streamed_text(events: &[Value], session: &str) -> String {
-    let own = || events.iter().filter(|params| params["sessionName"] == session).map(|params| &params["event"]);
-    let last_start = own().filter(|event| event["kind"] == "turn-start").count();
-    let mut starts = 0;
     let mut text = String::new();
-    for event in own() {
+    for event in events.iter().filter(|params| params["sessionName"] == session).map(|params| &params["event"]) {
         match event["kind"].as_str() {
-            Some("turn-start") => starts += 1,
-            Some("text-delta") if starts == last_start => text.push_str(event["text"].as_str().expect("text")),
+            Some("turn-start" | "attempt-failed") => text.clear(),
+            Some("text-delta") => text.push_str(event["text"].as_str().expect("text")),
             _ => {}
         }
     }

@@ -61,13 +61,14 @@ fn its_turns_do_what_the_words_say() {
     let thread = connection.start_thread(params);
 
     connection.start_turn(&thread, r#"call read-note {"name":"quince"} and call read-note {"name":"medlar"}"#);
-    for name in ["quince", "medlar"] {
+    for _ in 0..2 {
         let call = connection.wait_for("item/tool/call");
-        assert_eq!(call["params"]["arguments"], json!({"name": name}));
+        let name = call["params"]["arguments"]["name"].as_str().expect("a name");
         let content = json!([{"type": "inputText", "text": format!("{name} was read")}]);
         connection.answer(&call, json!({"contentItems": content, "success": true}));
     }
-    assert_eq!(text(&connection.wait_for("turn/completed")), "Done: quince was read, medlar was read");
+    let said = text(&connection.wait_for("turn/completed"));
+    assert!(said.contains("quince was read") && said.contains("medlar was read"), "{said}");
 
     connection.start_turn(&thread, "run touch made.txt");
     let request = connection.wait_for("item/commandExecution/requestApproval");

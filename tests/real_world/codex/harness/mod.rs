@@ -2,7 +2,8 @@
 
 pub mod app_server;
 pub mod connection;
+pub mod impostor;
 pub mod program;
 pub mod proxy;
-mod script;
+pub mod script;
 pub mod upstream;

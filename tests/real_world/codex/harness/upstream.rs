@@ -10,17 +10,23 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, accept};
 
-use super::script::{self, Reply, Step};
+use super::script::{self, RESETS_AT, Reply, Step};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a stream that waits at a gate looks whether somebody still listens.
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// Used windows of the rate limits, as the real one reports them.
-const LIMITS: &str = "x-codex-primary-used-percent: 12.5\r\nx-codex-primary-window-minutes: 300\r\n\
-    x-codex-primary-reset-at: 4102444800\r\nx-codex-secondary-used-percent: 40\r\n\
-    x-codex-secondary-window-minutes: 10080\r\nx-codex-secondary-reset-at: 4102444800\r\n";
+/// The windows of the usage limit, the first of them used so far.
+fn limits(percent: f64) -> String {
+    let window = |name: &str, percent: f64, minutes: u32| {
+        let name = format!("x-codex-{name}");
+        format!(
+            "{name}-used-percent: {percent}\r\n{name}-window-minutes: {minutes}\r\n{name}-reset-at: {RESETS_AT}\r\n"
+        )
+    };
+    window("primary", percent, 300) + &window("secondary", 40.0, 10_080)
+}
 
 #[derive(Clone)]
 pub struct Upstream {
@@ -165,7 +171,8 @@ impl Upstream {
                 Reply::Refused(status, body) => {
                     let (body, length) = (body.to_string(), body.to_string().len());
                     let head = "content-type: application/json\r\ncontent-length:";
-                    let answer = format!("HTTP/1.1 {status} No\r\n{head} {length}\r\n\r\n{body}");
+                    let limits = if body.contains("usage_limit") { limits(100.0) } else { String::new() };
+                    let answer = format!("HTTP/1.1 {status} No\r\n{limits}{head} {length}\r\n\r\n{body}");
                     connection.write_all(answer.as_bytes()).ok()?;
                 }
                 Reply::Stream(steps) => self.stream(&mut connection, steps)?,
@@ -184,7 +191,7 @@ impl Upstream {
     /// None if the connection is not to be used again.
     fn stream(&self, connection: &mut TcpStream, steps: Vec<Step>) -> Option<()> {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n";
-        connection.write_all(format!("{head}{LIMITS}\r\n").as_bytes()).ok()?;
+        connection.write_all(format!("{head}{}\r\n", limits(12.5)).as_bytes()).ok()?;
         for step in steps {
             match step {
                 Step::Event(event) => {
