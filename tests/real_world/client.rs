@@ -76,12 +76,22 @@ impl Client {
 
     /// The parameters of the next notification with this method.
     pub fn notice(&mut self, method: &str) -> Value {
+        self.request(method).1
+    }
+
+    /// The id and the parameters of the next request with this method that the daemon makes.
+    pub fn request(&mut self, method: &str) -> (Value, Value) {
         loop {
             if let Some(at) = self.notices.iter().position(|frame| frame["method"] == method) {
-                return self.notices.remove(at).expect("it is there")["params"].clone();
+                let frame = self.notices.remove(at).expect("it is there");
+                return (frame["id"].clone(), frame["params"].clone());
             }
             self.next();
         }
+    }
+
+    pub fn respond(&mut self, id: &Value, result: Value) {
+        self.write(&json!({"jsonrpc": "2.0", "id": id, "result": result}));
     }
 
     /// The method and the parameters of the next notification.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::setting::{Setting, decide, said, turn};
+use super::setting::{Setting, begin, decide, end, said, turn};
 
 /// The one action that is held.
 fn held(result: &Value, skill: &str) -> Value {
@@ -89,4 +89,47 @@ fn where_everything_may_run_nobody_is_asked() {
     assert_eq!(result["halted"], Value::Null, "{result}");
     assert!(setting.made("automatic.txt"));
     assert!(result["trace"].to_string().contains("automatic.txt"), "what it did is told: {result}");
+}
+
+#[test]
+fn a_client_that_decides_at_once_is_asked_while_the_turn_waits() {
+    let Some(setting) = Setting::new() else { return };
+    let mut client = setting.client();
+    let capabilities = json!({"approvals": true});
+    client
+        .ask("initialize", json!({"clientInfo": {"name": "asked"}, "capabilities": capabilities}))
+        .expect("a greeting");
+    client.notify("initialized", json!({}));
+    for (session, decision) in [("declined", "deny"), ("accepted", "approve")] {
+        let file = format!("{session}.txt");
+        let words = format!(r#"run outside touch {file}"#);
+        let id = begin(&mut client, session, "selective", &words);
+        let (request, params) = client.request("conductor.approval");
+        assert_eq!(params["actions"][0]["skill"], "codex-command", "{params}");
+        client.respond(&request, json!({"decision": decision}));
+        let result = end(&mut client, session, id);
+        assert_eq!((&result["halted"], &result["stopReason"]), (&Value::Null, &json!("end-turn")), "{result}");
+        assert_eq!(setting.made(&file), decision == "approve", "{session}");
+    }
+}
+
+#[test]
+fn what_was_decided_elsewhere_is_not_decided_again() {
+    let Some(setting) = Setting::new() else { return };
+    let mut client = setting.client();
+    let result = turn(&mut client, "shared", "selective", "run outside touch shared.txt");
+    let action = held(&result, "codex-command");
+    let request = setting.upstream.requests().pop().expect("a request");
+    let thread = &request["prompt_cache_key"];
+    let mut direct = setting.server.connect();
+    direct.ask("thread/resume", json!({"threadId": thread, "excludeTurns": true})).expect("the thread");
+    let question = direct.wait_for("item/commandExecution/requestApproval");
+    direct.answer(&question, json!({"decision": "accept"}));
+    direct.wait_for("turn/completed");
+    assert!(setting.made("shared.txt"));
+    let params = json!({"sessionName": "shared", "actionIds": [action["id"]], "decision": "approve"});
+    let late = client.ask("conductor.approve", params);
+    client.events.clear();
+    assert_eq!(setting.upstream.asked("run outside touch shared.txt"), 2, "it ran once: {late:?}");
+    assert_eq!(said(&turn(&mut client, "shared", "selective", "hello")), "You said: hello");
 }

@@ -83,6 +83,34 @@ fn a_turn_dies_with_its_process_and_the_next_one_is_answered() {
 }
 
 #[test]
+fn what_was_held_when_the_process_died_cannot_be_done_any_more() {
+    let Some(mut setting) = Setting::new() else { return };
+    let mut client = setting.client();
+    let held = turn(&mut client, "held", "selective", "run outside touch held.txt");
+    setting.server.kill();
+    setting.server.revive();
+    let params =
+        json!({"sessionName": "held", "actionIds": [held["suggestedActions"][0]["id"]], "decision": "approve"});
+    let late = client.ask("conductor.approve", params);
+    client.events.clear();
+    assert!(!setting.made("held.txt"), "{late:?}");
+    assert!(late.is_err(), "it is told: {late:?}");
+    assert_eq!(said(&turn(&mut client, "held", "selective", "hello")), "You said: hello");
+}
+
+#[test]
+fn a_turn_that_a_killed_daemon_left_is_stopped_before_the_next() {
+    let Some(setting) = Setting::new() else { return };
+    let mut client = setting.client();
+    begin(&mut client, "left", "auto", "slowly left");
+    client.wait_for("text-delta");
+    client.kill();
+    let mut client = setting.client();
+    assert_eq!(said(&turn(&mut client, "left", "auto", "hello")), "You said: hello");
+    setting.upstream.wait_left("left");
+}
+
+#[test]
 fn calls_are_answered_while_the_process_dies_and_comes_back() {
     let Some(mut setting) = Setting::new() else { return };
     let mut client = setting.client();

@@ -1,5 +1,7 @@
 //! A daemon whose turns run in a real app-server, and the model behind that.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::harness::app_server::{AppServer, CodexHome, KEY_NAME, Listen};
@@ -7,6 +9,8 @@ use super::harness::program::codex;
 use super::harness::upstream::Upstream;
 use crate::client::{Client, check_events, streamed_text};
 use crate::home::{Home, PROGRAM};
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One app-server and as many daemons as are needed.
 pub struct Setting {
@@ -47,14 +51,29 @@ impl Setting {
     }
 }
 
+/// How a daemon finds the program.
+pub enum Found {
+    ByName,
+    /// The script that npm installs, before everything else on the `PATH`.
+    OnPath,
+}
+
 /// A daemon that starts its own app-server, with the home of the latter.
-pub fn spawning(upstream: &Upstream) -> Option<(Client, Home, CodexHome)> {
+pub fn spawning(upstream: &Upstream, found: Found) -> Option<(Client, Home, CodexHome)> {
     let program = codex()?;
     let codex_home = CodexHome::new(upstream);
     let tables = format!("[codex]\nspawn = true\nenv = [\"{KEY_NAME}\"]\ncwd = \"{}\"\n", codex_home.work().display());
     let home = Home::with(&tables);
     let mut daemon = home.command(PROGRAM);
-    daemon.arg("--no-daemon").env("CODEX_BIN", program).env("CODEX_HOME", codex_home.path()).env(KEY_NAME, "sk-mock");
+    match found {
+        Found::ByName => daemon.env("CODEX_BIN", program),
+        Found::OnPath => {
+            let scripts = program.ancestors().find(|folder| folder.ends_with("node_modules")).expect("it is from npm");
+            let path = std::env::var("PATH").unwrap_or_default();
+            daemon.env("PATH", format!("{}:{path}", scripts.join(".bin").display()))
+        }
+    };
+    daemon.arg("--no-daemon").env("CODEX_HOME", codex_home.path()).env(KEY_NAME, "sk-mock");
     Some((Client::start(daemon), home, codex_home))
 }
 
@@ -99,11 +118,13 @@ pub fn rpc(client: &mut Client, method: &str, params: Value) -> Result<Value, Va
 
 /// Until the link stands so.
 pub fn wait_for_state(client: &mut Client, state: &str) -> Value {
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let status = client.ask("codex.status", json!({})).expect("a status");
         if status["link"]["state"] == state {
             return status;
         }
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(Instant::now() < deadline, "it does not come to {state}: {status}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }

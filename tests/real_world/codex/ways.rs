@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,7 +10,7 @@ use tempfile::TempDir;
 use super::harness::app_server::{AppServer, CodexHome, Listen};
 use super::harness::program::codex;
 use super::harness::upstream::Upstream;
-use super::setting::{Setting, rpc, said, spawning, turn, wait_for_state};
+use super::setting::{Found, Setting, begin, rpc, said, spawning, turn, wait_for_state};
 use crate::client::Client;
 use crate::home::{Home, PROGRAM};
 
@@ -92,36 +93,51 @@ fn where_nothing_listens_it_says_so_and_comes_up_with_the_server() {
 
 #[test]
 fn a_child_is_started_comes_back_and_ends_with_the_daemon() {
-    let upstream = Upstream::start();
-    let Some((mut client, _home, _codex_home)) = spawning(&upstream) else { return };
-    assert_eq!(said(&turn(&mut client, "child", "auto", "hello")), "You said: hello");
-    let status = client.ask("codex.status", json!({})).expect("a status");
-    assert_eq!(status["mode"], "app-server-spawn", "{status}");
-    let first = pid(&status);
-    kill(first);
-    let second = loop {
-        let status = wait_for_state(&mut client, "ready");
-        if pid(&status) != first {
-            break pid(&status);
-        }
-    };
-    assert_eq!(said(&turn(&mut client, "child", "auto", "hello again")), "You said: hello again");
-    assert!(client.hang_up().success());
-    assert!(!is_alive(second), "it outlives the daemon");
+    for found in [Found::ByName, Found::OnPath] {
+        let upstream = Upstream::start();
+        let Some((mut client, _home, _codex_home)) = spawning(&upstream, found) else { return };
+        assert_eq!(said(&turn(&mut client, "child", "auto", "hello")), "You said: hello");
+        let status = client.ask("codex.status", json!({})).expect("a status");
+        assert_eq!(status["mode"], "app-server-spawn", "{status}");
+        let first = pid(&status);
+        kill(first);
+        let second = loop {
+            let status = wait_for_state(&mut client, "ready");
+            if pid(&status) != first {
+                break pid(&status);
+            }
+        };
+        assert_eq!(said(&turn(&mut client, "child", "auto", "hello again")), "You said: hello again");
+        assert!(client.hang_up().success());
+        assert!(!is_alive(second), "it outlives the daemon");
+    }
 }
 
 #[test]
 fn a_child_does_not_outlive_a_daemon_that_was_killed() {
     let upstream = Upstream::start();
-    let Some((mut client, _home, _codex_home)) = spawning(&upstream) else { return };
+    let Some((mut client, _home, _codex_home)) = spawning(&upstream, Found::ByName) else { return };
     turn(&mut client, "child", "auto", "hello");
     let pid = pid(&client.ask("codex.status", json!({})).expect("a status"));
     client.kill();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while is_alive(pid) {
-        assert!(std::time::Instant::now() < deadline, "it outlives the daemon");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(Instant::now() < deadline, "it outlives the daemon");
+        std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+#[test]
+fn a_turn_dies_with_the_child_and_the_next_one_is_answered() {
+    let upstream = Upstream::start();
+    let Some((mut client, _home, _codex_home)) = spawning(&upstream, Found::ByName) else { return };
+    let id = begin(&mut client, "killed", "auto", "slowly killed");
+    client.wait_for("text-delta");
+    kill(pid(&client.ask("codex.status", json!({})).expect("a status")));
+    let error = client.answer(id).expect_err("the turn is dead");
+    assert_eq!((&error["data"]["provider"], &error["data"]["retryable"]), (&json!("codex"), &json!(true)), "{error}");
+    client.events.clear();
+    assert_eq!(said(&turn(&mut client, "killed", "auto", "after")), "You said: after");
 }
 
 fn pid(status: &Value) -> u64 {
