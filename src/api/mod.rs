@@ -9,6 +9,7 @@ mod convert;
 mod daemon;
 mod error;
 mod lifecycle;
+mod oauth;
 mod params;
 mod progress;
 mod providers;

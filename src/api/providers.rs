@@ -25,16 +25,18 @@ pub async fn models(context: Context, params: ProvidersModelsParams) -> Result<P
 }
 
 fn row(plugin: &Plugin, default: Option<&str>) -> ProviderRow {
-    let (missing, hint) = match &plugin.readiness {
+    let readiness = plugin.readiness_now();
+    let configured = readiness == Readiness::Configured;
+    let (missing, hint) = match readiness {
         Readiness::Configured => (Vec::new(), None),
-        Readiness::Missing { missing, hint } => (missing.iter().map(ToString::to_string).collect(), Some(hint.clone())),
+        Readiness::Missing { missing, hint } => (missing.iter().map(ToString::to_string).collect(), Some(hint)),
     };
     let Standing { state, healthy, error, checked } = plugin.health.standing();
     ProviderRow {
         id: plugin.id.to_owned(),
         description: plugin.description.to_owned(),
         enabled: plugin.enabled,
-        configured: plugin.readiness == Readiness::Configured,
+        configured,
         state: state_name(state).to_owned(),
         healthy,
         last_error: error,

@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::error::ApiError;
 use super::params::parse;
-use super::{App, Connection, codex, conductor, daemon, lifecycle, providers, sessions, skills};
+use super::{App, Connection, codex, conductor, daemon, lifecycle, oauth, providers, sessions, skills};
 use crate::protocol::{Code, Method, names};
 use crate::rpc::Call;
 
@@ -55,6 +55,10 @@ pub fn methods(app: Arc<App>) -> RpcModule<App> {
     row::<names::CodexSubscribe, _>(&mut table, Drop, codex::subscribe);
     row::<names::CodexUnsubscribe, _>(&mut table, Drop, codex::unsubscribe);
     row::<names::CodexRespond, _>(&mut table, Drop, codex::respond);
+    row::<names::DeviceStart, _>(&mut table, Drop, oauth::device_start);
+    row::<names::DevicePoll, _>(&mut table, Drop, oauth::device_poll);
+    row::<names::DeviceCancel, _>(&mut table, Drop, oauth::device_cancel);
+    row::<names::Logout, _>(&mut table, Drop, oauth::logout);
     row::<names::DaemonStatus, _>(&mut table, Drop, daemon::status);
     row::<names::RpcDiscover, _>(&mut table, Drop, daemon::discover);
     table
@@ -122,7 +126,7 @@ mod tests {
     use super::*;
     use crate::api::Facts;
     use crate::helm::{Conductor, Routes, Settings};
-    use crate::plugins::{CodexWay, LocalServers, Meter};
+    use crate::plugins::load;
     use crate::protocol::request_names;
     use crate::sessions::Sqlite;
     use crate::skills::Registry;
@@ -149,9 +153,9 @@ mod tests {
             allowed_hosts: Vec::new(),
             confirm_dangerous: true,
         };
-        let meter = Meter::new(&Default::default(), None, Default::default());
-        let table =
-            methods(App::new(conductor, Vec::new(), (meter, LocalServers::default(), CodexWay::default()), facts));
+        let loaded = load(&Default::default(), None).expect("the defaults are good");
+        let parts = (loaded.meter, loaded.local_servers, loaded.codex);
+        let table = methods(App::new(conductor, Vec::new(), parts, facts));
         let rows: BTreeSet<String> = table.method_names().map(str::to_owned).collect();
         assert_eq!(rows, BTreeSet::from_iter(request_names()));
     }

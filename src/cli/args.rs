@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::terminal::ColorChoice;
-use crate::cli::{approve, ask, completions, config, doctor, input, invoke, providers, rpc, schema, sessions, skills};
+use crate::cli::{
+    approve, ask, completions, config, doctor, input, invoke, login, providers, rpc, schema, sessions, skills,
+};
 use crate::config::Overrides;
 
 /// A warm daemon between editors, agents and language models, spoken to in JSON-RPC
@@ -71,6 +73,11 @@ pub enum Command {
     Invoke(invoke::InvokeArgs),
     /// List the ways to a model and how to set them up
     Providers(providers::ProvidersArgs),
+    /// Sign in to a subscription, which the daemon then asks with
+    #[command(after_help = LOGIN)]
+    Login(login::LoginArgs),
+    /// Delete what `login` keeps, and have it revoked
+    Logout(login::LogoutArgs),
     /// Find out what is wrong and what mends it; needs no network
     Doctor(doctor::DoctorArgs),
     /// Show the configuration, check it, or say where it is
@@ -94,7 +101,7 @@ pub enum Command {
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Talk", &["ask", "approve", "sessions"]),
     ("Skills", &["skills", "invoke"]),
-    ("Set up", &["providers", "doctor", "config", "status", "completions"]),
+    ("Set up", &["providers", "login", "logout", "doctor", "config", "status", "completions"]),
     ("Protocol", &["rpc", "schema"]),
 ];
 
@@ -128,6 +135,16 @@ Examples:
   open-think invoke admin-health-check
   open-think invoke admin-suggest-plugins --input goal=\"answer questions about my zones\"
   open-think invoke admin-suggest-plugins '{\"goal\":\"dns\"}'";
+
+const LOGIN: &str = "\
+Examples:
+  CODEX_OAUTH_CLIENT_ID=app_… open-think login codex
+  open-think login codex --json | jq -r .userCode
+
+Shows an address and a code, and waits until the code was typed in there. With CODEX_OAUTH_CLIENT_ID the
+daemon signs in itself: the tokens stay in its state directory, in a file that only you can read, and are
+refreshed in time. Without it, the Codex app-server signs in and keeps them, if one is configured.
+Ctrl-C gives up.";
 
 const RPC: &str = "\
 Examples:

@@ -13,9 +13,12 @@ use serde_json::{Value, json};
 
 use crate::cli::client::Client;
 use crate::cli::exit::Exit;
+use crate::cli::login::date;
 use crate::cli::terminal::{Style, Terminal};
 use crate::config::{Config, Sources};
 use crate::daemon::Daemon;
+use crate::model::ProviderError;
+use crate::plugins::codex::Now;
 use crate::plugins::{self, Loaded, LocalServer, Plugin, Readiness};
 use crate::protocol::{Empty, SkillInvokeParams, names};
 
@@ -74,6 +77,7 @@ fn examine(sources: Sources) -> anyhow::Result<Vec<Finding>> {
     match plugins::load(&config, None) {
         Ok(loaded) => {
             findings.extend(loaded_plugins(&config, &loaded));
+            findings.extend(loaded.codex.sign_in.standing().map(sign_in));
             findings.extend(runtime.block_on(loaded.local_servers.find()).iter().map(local_server));
         }
         Err(error) => {
@@ -124,7 +128,7 @@ fn state_dir(dir: &Path) -> Finding {
 
 fn loaded_plugins(config: &Config, loaded: &Loaded) -> Vec<Finding> {
     let asked_for = |plugin: &Plugin| config.enabled_plugins.as_ref().is_some_and(|_| plugin.enabled);
-    let finding = |plugin: &Plugin| match &plugin.readiness {
+    let finding = |plugin: &Plugin| match plugin.readiness_now() {
         Readiness::Configured if plugin.enabled => {
             let skills = plugin.skills.len();
             Finding::new("plugin", Level::Ok, &format!("{} is enabled and configured ({skills} skills)", plugin.id))
@@ -133,10 +137,10 @@ fn loaded_plugins(config: &Config, loaded: &Loaded) -> Vec<Finding> {
             let message = format!("{} is configured, but ENABLED_PLUGINS leaves it out", plugin.id);
             Finding::new("plugin", Level::Info, &message)
         }
-        Readiness::Missing { missing, hint } => {
+        readiness @ Readiness::Missing { .. } => {
             let level = if asked_for(plugin) { Level::Warn } else { Level::Info };
-            let message = format!("{} lacks {}", plugin.id, missing.join(" and "));
-            Finding::new("plugin", level, &message).mended_by(hint)
+            let message = format!("{} lacks {}", plugin.id, readiness.lack().unwrap_or_default());
+            Finding::new("plugin", level, &message).mended_by(readiness.hint())
         }
     };
     let mut findings: Vec<Finding> = loaded.plugins.iter().map(finding).collect();
@@ -144,6 +148,27 @@ fn loaded_plugins(config: &Config, loaded: &Loaded) -> Vec<Finding> {
     let hosts = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
     findings.push(Finding::new("hosts", Level::Ok, &format!("allowed: {hosts}")));
     findings
+}
+
+/// Without asking anybody: whether it is still taken, `codex-status` finds out.
+fn sign_in(standing: Result<Now, ProviderError>) -> Finding {
+    let now = match standing {
+        Ok(now) => now,
+        Err(error) => {
+            let fix = error.hint.map(|hint| format!("To mend it, {hint}."));
+            return Finding { fix, ..Finding::new("sign-in", Level::Warn, &error.message) };
+        }
+    };
+    let of = match now.owner {
+        "daemon" => "the daemon's own, refreshed by it",
+        "codex-cli" => "the Codex CLI's, and refreshed by that",
+        _ => "that of the settings, which nobody refreshes",
+    };
+    let plan = now.plan.map(|plan| format!(" with the plan {plan}")).unwrap_or_default();
+    let who = now.account.unwrap_or_else(|| "an account that is not named".to_owned());
+    let until = now.expires_at.and_then(date).map(|date| format!("; it holds until {date}"));
+    let message = format!("ChatGPT is asked for {who}{plan}; the sign-in is {of}{}", until.unwrap_or_default());
+    Finding::new("sign-in", Level::Ok, &message)
 }
 
 fn local_server(server: &LocalServer) -> Finding {

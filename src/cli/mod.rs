@@ -13,6 +13,7 @@ mod exit;
 mod flow;
 mod input;
 mod invoke;
+mod login;
 mod outcome;
 mod providers;
 mod question;
@@ -90,6 +91,8 @@ async fn run_command(command: Command, daemon: &Arc<Daemon>, terminal: &Terminal
         Command::Invoke(args) => invoke::run(&args, terminal, &client).await,
         Command::Providers(args) => providers::run(&args, terminal, &client).await,
         Command::Status(args) => providers::status(&args, terminal, &client).await,
+        Command::Login(args) => login::run(&args, terminal, &client).await,
+        Command::Logout(args) => login::logout(&args, terminal, &client).await,
         Command::Rpc(args) => rpc::run(&args, terminal, &client).await,
         Command::Schema(_) | Command::Completions(_) | Command::Config(_) | Command::Doctor(_) | Command::Stdio => {
             unreachable!("these need no daemon and are done before")

@@ -65,14 +65,19 @@ impl AppServer {
     /// None if no app-server is configured.
     pub fn new(config: &Config, policy: &HostPolicy, redactor: &Redactor) -> Option<Arc<Self>> {
         let link = Settings::from_config(config, policy, redactor.clone())?;
-        Some(Self::over(link, config.codex.app_server.clone(), config.helm.approval_timeout))
+        let open = |hub: Arc<Hub>| Link::open(link, hub);
+        Some(Self::over(open, config.codex.app_server.clone(), config.helm.approval_timeout))
     }
 
-    pub(super) fn over(link: Settings, settings: config::AppServer, patience: Duration) -> Arc<Self> {
+    pub(super) fn over(
+        open: impl FnOnce(Arc<Hub>) -> Link,
+        settings: config::AppServer,
+        patience: Duration,
+    ) -> Arc<Self> {
         let (desk, outbox) = Desk::new(patience);
         let hub = Hub::with(Some(Arc::clone(&desk)));
         Arc::new(Self {
-            link: Link::open(link, hub.clone()),
+            link: open(hub.clone()),
             hub,
             desk,
             watched: Arc::default(),

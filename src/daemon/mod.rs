@@ -18,7 +18,7 @@ use crate::api::{self, App, Connection, Facts, Served};
 use crate::config::{self, Config};
 use crate::helm::{self, Conductor, Route, Routes};
 use crate::model::{Engine, Provider};
-use crate::plugins::{self, Plugin, Readiness};
+use crate::plugins::{self, Plugin};
 use crate::providers::http::{Http, Warmth};
 use crate::rpc::{self, End};
 use crate::sessions::Sqlite;
@@ -33,6 +33,9 @@ const STOP: Duration = Duration::from_millis(300);
 /// How long what was spent may take to be written down then: a little more than other processes may lock the file.
 const KEEP: Duration = Duration::from_secs(6);
 
+/// How long a refresh of the sign-in that is under way may take then: what it gives would be lost, and the sign-in with it.
+const SETTLE: Duration = Duration::from_secs(5);
+
 /// How long a connection may take to end once the daemon is asked to stop: a little more than the loop takes that owns
 /// it, unless that loop waits for a client that reads nothing.
 const CLOSE: Duration = Duration::from_millis(2500);
@@ -45,6 +48,8 @@ pub struct Daemon {
     methods: Methods,
     limits: config::Limits,
     http: Http,
+    /// Of the sessions used last, so many have their threads made ready.
+    warm_threads: u32,
     stop: CancellationToken,
 }
 
@@ -81,7 +86,8 @@ impl Daemon {
         let app = App::new(conductor, loaded.plugins, shared, facts);
         let methods = api::methods(Arc::clone(&app)).into();
         let (limits, http) = (config.limits.clone(), loaded.http);
-        Ok(Self { app, methods, limits, http, stop: CancellationToken::new() })
+        let warm_threads = u32::try_from(config.codex.app_server.warm_threads).unwrap_or(u32::MAX);
+        Ok(Self { app, methods, limits, http, warm_threads, stop: CancellationToken::new() })
     }
 
     /// Serves one connection to its end.
@@ -105,6 +111,7 @@ impl Daemon {
         let mut signals = Signals::listen().context("signals cannot be listened for")?;
         let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
         let _warmth = self.keep_warm();
+        let _fresh = self.app.codex.sign_in.keep_fresh();
         let serve = self.serve(transport);
         tokio::pin!(serve);
         let served = tokio::select! {
@@ -137,6 +144,8 @@ impl Daemon {
         self.http.settings().warm.then(|| {
             if let Some(server) = &self.app.codex.app_server {
                 server.wake();
+                let (conductor, limit) = (self.app.conductor.clone(), self.warm_threads);
+                tokio::spawn(async move { conductor.warm_threads(limit).await });
             }
             self.http.keep_warm()
         })
@@ -157,6 +166,7 @@ impl Daemon {
         if tokio::time::timeout(STOP, stopped).await.is_err() {
             tracing::warn!("a turn did not stop in time");
         }
+        self.app.codex.sign_in.settle(SETTLE).await;
         // After the turns, which end over it.
         if let Some(server) = &self.app.codex.app_server
             && tokio::time::timeout(CLOSE, server.close()).await.is_err()
@@ -174,16 +184,12 @@ impl Daemon {
 }
 
 fn route(plugin: &Plugin) -> Route {
-    let hint = match &plugin.readiness {
-        Readiness::Configured => String::new(),
-        Readiness::Missing { hint, .. } => hint.clone(),
-    };
     Route {
         id: plugin.id.to_owned(),
         enabled: plugin.enabled,
         provider: plugin.provider.clone().map(|gate| gate as Arc<dyn Provider>),
         engine: plugin.engine.clone().map(|gate| gate as Arc<dyn Engine>),
-        hint,
+        hint: plugin.readiness.hint().to_owned(),
         propose_only: plugin.propose_only.clone(),
         vendors: plugin.vendors.clone(),
     }

@@ -132,7 +132,7 @@ impl Routes {
         if let Some(route) = self.routes.iter().find(|route| route.is_configured()) {
             return HelmError::NoProvider { message, hint: format!("Add {} to ENABLED_PLUGINS.", route.id) };
         }
-        let hints = self.routes.iter().map(|route| route.hint.as_str()).filter(|hint| !hint.is_empty());
+        let hints = self.routes.iter().map(Route::setup).filter(|hint| !hint.is_empty());
         HelmError::NoProvider { message, hint: hints.collect::<Vec<_>>().join(" ") }
     }
 }
@@ -143,7 +143,13 @@ impl Route {
     }
 
     fn is_configured(&self) -> bool {
-        self.provider.is_some() || self.engine.is_some()
+        self.engine.is_some() || self.provider.as_ref().is_some_and(|provider| provider.lack().is_none())
+    }
+
+    /// How to set it up, or what else it lacks.
+    fn setup(&self) -> String {
+        let lack = self.provider.as_ref().and_then(|provider| provider.lack());
+        lack.unwrap_or_else(|| self.hint.clone())
     }
 
     /// However it is cased, and whether its words are parted by hyphens, underscores or blanks.
@@ -157,10 +163,7 @@ impl Route {
         let id = &self.id;
         // Unless ENABLED_PLUGINS says otherwise, to be configured is to be enabled: the first thing to do comes first.
         if !self.is_configured() {
-            return HelmError::NoProvider {
-                message: format!("provider '{id}' is not configured"),
-                hint: self.hint.clone(),
-            };
+            return HelmError::NoProvider { message: format!("provider '{id}' is not configured"), hint: self.setup() };
         }
         let message = format!("provider '{id}' is not enabled");
         HelmError::NoProvider { message, hint: format!("Add {id} to ENABLED_PLUGINS.") }

@@ -70,6 +70,11 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
+    /// Why it cannot be asked just now although it is set up, and what to do about it: nobody is signed in, say.
+    fn lack(&self) -> Option<String> {
+        None
+    }
+
     /// Where its calls go, for those who keep the way there open.
     fn endpoints(&self) -> Vec<Url> {
         Vec::new()

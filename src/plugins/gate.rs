@@ -58,6 +58,10 @@ impl Provider for Gate {
         (**self).count_tokens(request).await
     }
 
+    fn lack(&self) -> Option<String> {
+        (**self).lack()
+    }
+
     fn endpoints(&self) -> Vec<Url> {
         (**self).endpoints()
     }

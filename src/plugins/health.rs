@@ -140,6 +140,10 @@ impl Provider for Watched {
         self.inner.count_tokens(request).await
     }
 
+    fn lack(&self) -> Option<String> {
+        self.inner.lack()
+    }
+
     fn endpoints(&self) -> Vec<Url> {
         self.inner.endpoints()
     }

@@ -41,6 +41,7 @@ pub struct Plugin {
     pub id: &'static str,
     pub description: &'static str,
     pub enabled: bool,
+    /// As the configuration leaves it; [`Self::readiness_now`] is what counts.
     pub readiness: Readiness,
     /// Where its own endpoints are.
     pub hosts: Vec<HostPattern>,
@@ -61,11 +62,44 @@ pub struct Plugin {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Readiness {
     Configured,
-    /// `missing` names settings; `hint` is one sentence on how to set it up.
+    /// `missing` names settings, and none if it is a sign-in that is missing; `hint` is one sentence on how to set it up.
     Missing {
         missing: Vec<&'static str>,
         hint: String,
     },
+}
+
+impl Plugin {
+    pub fn readiness_now(&self) -> Readiness {
+        self.readiness.now(self.provider.as_deref())
+    }
+}
+
+impl Readiness {
+    /// What is configured may still lack a sign-in, which comes and goes while the daemon runs.
+    fn now(&self, provider: Option<&Gate>) -> Self {
+        match provider.and_then(|provider| provider.lack()) {
+            Some(hint) if *self == Self::Configured => Self::Missing { missing: Vec::new(), hint },
+            _ => self.clone(),
+        }
+    }
+
+    /// How to set it up, if it is not.
+    pub fn hint(&self) -> &str {
+        match self {
+            Self::Configured => "",
+            Self::Missing { hint, .. } => hint,
+        }
+    }
+
+    /// What is missing, as a sentence has it.
+    pub fn lack(&self) -> Option<String> {
+        match self {
+            Self::Configured => None,
+            Self::Missing { missing, .. } if missing.is_empty() => Some("a sign-in".to_owned()),
+            Self::Missing { missing, .. } => Some(missing.join(" and ")),
+        }
+    }
 }
 
 /// `ENABLED_PLUGINS` to the letter when it is set; otherwise what is configured is enabled.

@@ -8,8 +8,9 @@ use super::{
     ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, CodexLostParams,
     CodexNotificationParams, CodexRequestParams, CodexRequestResolvedParams, CodexRespondParams, CodexRespondResult,
     CodexRpcParams, CodexRpcResult, CodexStatusParams, CodexStatusResult, CodexSubscribeParams, CodexSubscribeResult,
-    CodexUnsubscribeParams, Empty, EventParams, InitializeParams, InitializeResult, InterruptParams, InterruptResult,
-    MessageParams, MessageResult, ProgressParams, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
+    CodexUnsubscribeParams, DeviceCancelResult, DevicePollParams, DevicePollResult, DeviceStartResult, Empty,
+    EventParams, InitializeParams, InitializeResult, InterruptParams, InterruptResult, LogoutResult, MessageParams,
+    MessageResult, ProgressParams, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
     SessionDeleteResult, SessionDetail, SessionMessagesParams, SessionMessagesResult, SessionParams,
     SessionsListResult, SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams, StatusResult,
     SubscribeParams, SubscribeResult, UnsubscribeParams,
@@ -92,12 +93,12 @@ pub mod names {
         ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, ApproveParams, CancelParams, CodexLostParams,
         CodexNotificationParams, CodexRequestParams, CodexRequestResolvedParams, CodexRespondParams,
         CodexRespondResult, CodexRpcParams, CodexRpcResult, CodexStatusParams, CodexStatusResult, CodexSubscribeParams,
-        CodexSubscribeResult, CodexUnsubscribeParams, Empty, EventParams, InitializeParams, InitializeResult,
-        InterruptParams, InterruptResult, MessageParams, MessageResult, Method, Notification, ProgressParams,
-        ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult, SessionDeleteResult, SessionDetail,
-        SessionMessagesParams, SessionMessagesResult, SessionParams, SessionsListResult, Side, SkillInvokeParams,
-        SkillInvokeResult, SkillsListResult, StatusParams, StatusResult, SubscribeParams, SubscribeResult,
-        UnsubscribeParams,
+        CodexSubscribeResult, CodexUnsubscribeParams, DeviceCancelResult, DevicePollParams, DevicePollResult,
+        DeviceStartResult, Empty, EventParams, InitializeParams, InitializeResult, InterruptParams, InterruptResult,
+        LogoutResult, MessageParams, MessageResult, Method, Notification, ProgressParams, ProvidersListResult,
+        ProvidersModelsParams, ProvidersModelsResult, SessionDeleteResult, SessionDetail, SessionMessagesParams,
+        SessionMessagesResult, SessionParams, SessionsListResult, Side, SkillInvokeParams, SkillInvokeResult,
+        SkillsListResult, StatusParams, StatusResult, SubscribeParams, SubscribeResult, UnsubscribeParams,
     };
 
     methods! {
@@ -141,6 +142,14 @@ pub mod names {
             "Ends such a subscription."
         CodexRespond "codex.respond" (CodexRespondParams) -> CodexRespondResult;
             "Answers a question of the Codex app-server's; the first answer counts."
+        DeviceStart "oauth.codex.deviceStart" (Empty) -> DeviceStartResult;
+            "Begins a sign-in to ChatGPT by device code: says where to go and what to type in there."
+        DevicePoll "oauth.codex.devicePoll" (DevicePollParams) -> DevicePollResult;
+            "Tells how far that sign-in is. What comes of it is kept by the daemon, or by the app-server."
+        DeviceCancel "oauth.codex.deviceCancel" (DevicePollParams) -> DeviceCancelResult;
+            "Gives up a sign-in that goes on."
+        Logout "oauth.codex.logout" (Empty) -> LogoutResult;
+            "Deletes the daemon's own sign-in to ChatGPT, and asks the issuer to revoke it."
         DaemonStatus "daemon.status" (StatusParams) -> StatusResult;
             "Tells of this process: version, clients, running turns, paths."
         RpcDiscover "rpc.discover" (Empty) -> serde_json::Value;

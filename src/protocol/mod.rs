@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod lifecycle;
 mod method;
+mod oauth;
 mod provider;
 mod schema;
 mod session;
@@ -34,6 +35,9 @@ pub use lifecycle::{
     ServerCapabilities, ServerInfo, Token,
 };
 pub use method::{Method, Notification, Side, names};
+pub use oauth::{
+    CodexLogin, DeviceCancelResult, DevicePollParams, DevicePollResult, DeviceStartResult, DeviceStatus, LogoutResult,
+};
 pub use provider::{
     DiscoveredRow, ModelRow, ProviderRow, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
 };

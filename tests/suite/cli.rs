@@ -352,7 +352,20 @@ fn what_is_spoken_is_printed_without_a_home() {
 #[test]
 fn help_reads_well() {
     let home = Home::new();
-    let commands = ["ask", "approve", "sessions", "skills", "invoke", "providers", "doctor", "config", "rpc", "schema"];
+    let commands = [
+        "ask",
+        "approve",
+        "sessions",
+        "skills",
+        "invoke",
+        "providers",
+        "login",
+        "logout",
+        "doctor",
+        "config",
+        "rpc",
+        "schema",
+    ];
     insta::assert_snapshot!("help", home.run(&["--help"]).stdout);
     assert_eq!(home.run(&[]).code, 2);
     for command in commands {

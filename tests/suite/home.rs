@@ -63,10 +63,14 @@ impl Home {
         text.lines().map(|line| line.trim().parse().expect("a process id")).collect()
     }
 
-    pub async fn daemon(&self) -> Arc<Daemon> {
+    /// The variables that a program sees which lives here.
+    pub fn environment(&self) -> impl Iterator<Item = (String, String)> {
         let bases = BASES.map(|name| (name.to_owned(), self.path().display().to_string()));
-        let env = bases.into_iter().chain(self.env.clone());
-        let env = env.map(|(name, value)| (name, value.into())).collect();
+        bases.into_iter().chain(self.env.clone())
+    }
+
+    pub async fn daemon(&self) -> Arc<Daemon> {
+        let env = self.environment().map(|(name, value)| (name, value.into())).collect();
         let sources = Sources { flags: Overrides::default(), env, platform: Platform::Unix };
         let config = Config::load(sources).expect("the configuration is good");
         Arc::new(Daemon::open(&config).await.expect("the daemon opens"))
@@ -78,7 +82,7 @@ impl Home {
         for name in SETTINGS.iter().map(|setting| setting.name).chain(PROXIES) {
             command.env_remove(name);
         }
-        command.envs(BASES.map(|name| (name, self.path()))).envs(self.env.clone());
+        command.envs(self.environment());
         command.arg("--stdio").kill_on_drop(true);
         command
     }

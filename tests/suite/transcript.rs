@@ -47,6 +47,7 @@ transcripts! {
     sessions
     skills
     providers
+    sign_in
     status
     approval
     bad_frames

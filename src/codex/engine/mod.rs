@@ -24,9 +24,7 @@ mod warm;
 mod wire;
 
 #[cfg(test)]
-mod book_tests;
-#[cfg(test)]
-mod fold_tests;
+mod tests;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};

@@ -10,22 +10,19 @@ use super::errors::link_error;
 use super::slot::{Known, Loaded, Slot};
 use super::wire::{Opened, Page, Turn, TurnStatus};
 use crate::codex::Following;
-use crate::codex::link::{LinkError, State};
+use crate::codex::link::{FaultKind, LinkError, State};
 use crate::model::{ErrorKind, Place, ProviderError, Thread};
 
 /// How long a turn may take to end that was left, once it is interrupted.
 const STOP: Duration = Duration::from_secs(10);
+/// At what does no harm when it is done twice.
+const ATTEMPTS: usize = 3;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Inner {
     /// Makes sure that there is a thread for the place, which the connection that is up hears of. What is heard of it is
-    /// followed from before, if somebody wants to.
-    pub async fn ready(
-        &self,
-        known: &mut Known,
-        place: &Place,
-        follow: bool,
-    ) -> Result<Option<Following>, ProviderError> {
+    /// followed from before.
+    pub async fn ready(&self, known: &mut Known, place: &Place) -> Result<Following, ProviderError> {
         let fingerprint = self.ground.fingerprint(place);
         let named = |thread: &Thread| thread.fingerprint.is_empty();
         let wanted = place.thread.as_ref().filter(|thread| named(thread) || thread.fingerprint == fingerprint);
@@ -38,22 +35,22 @@ impl Inner {
         let mut loaded = match (has, wanted) {
             (Some(has), _) => has,
             (None, Some(wanted)) => Loaded::kept(wanted.clone()),
-            (None, None) => return self.start(known, place, fingerprint, follow).await,
+            (None, None) => return self.start(known, place, fingerprint).await,
         };
         self.hub().own(&loaded.thread.id);
-        let following = follow.then(|| self.hub().follow(&loaded.thread.id));
+        let following = self.hub().follow(&loaded.thread.id);
         if loaded.connection.is_some() && loaded.connection == self.connection() {
             known.thread = Some(loaded);
             return Ok(following);
         }
-        match self.resume(&mut loaded, place).await {
+        match self.resume_at_last(&mut loaded, place).await {
             Ok(_) => {
                 known.thread = Some(loaded);
                 Ok(following)
             }
             Err(LinkError::Rpc(refusal)) if is_lost(refusal.code()) && !named(&loaded.thread) => {
                 tracing::info!(thread = loaded.thread.id, %refusal, "a thread cannot be resumed, and another is started");
-                self.start(known, place, fingerprint, follow).await
+                self.start(known, place, fingerprint).await
             }
             Err(error) => {
                 known.thread = Some(loaded);
@@ -62,23 +59,21 @@ impl Inner {
         }
     }
 
-    async fn start(
-        &self,
-        known: &mut Known,
-        place: &Place,
-        fingerprint: String,
-        follow: bool,
-    ) -> Result<Option<Following>, ProviderError> {
+    async fn start(&self, known: &mut Known, place: &Place, fingerprint: String) -> Result<Following, ProviderError> {
         // The request waits for the connection, if there is none; which one it went over is known if it was up before.
-        let before = self.connection();
-        let opened: Opened = self
-            .link()
-            .call("thread/start", &self.ground.start(place))
-            .await
-            .map_err(|error| link_error("thread/start", &error))?;
+        let mut before = self.connection();
+        let params = self.ground.start(place);
+        let mut attempts = 1;
+        let opened: Opened = loop {
+            match self.link().call("thread/start", &params).await {
+                Err(error) if attempts < ATTEMPTS && has_broken(&error) => before = self.connection(),
+                other => break other.map_err(|error| link_error("thread/start", &error))?,
+            }
+            attempts += 1;
+        };
         let id = opened.thread.id;
         self.hub().own(&id);
-        let following = follow.then(|| self.hub().follow(&id));
+        let following = self.hub().follow(&id);
         let now = self.connection();
         let connection = now.filter(|_| before.is_none() || before == now);
         self.told_model(opened.model.as_ref());
@@ -91,6 +86,17 @@ impl Inner {
             empty: Some(instead),
         });
         Ok(following)
+    }
+
+    /// The same, also if the connection turns out to be broken.
+    pub async fn resume_at_last(&self, loaded: &mut Loaded, place: &Place) -> Result<bool, LinkError> {
+        let mut attempts = 1;
+        loop {
+            match self.resume(loaded, place).await {
+                Err(error) if attempts < ATTEMPTS && has_broken(&error) => attempts += 1,
+                other => return other,
+            }
+        }
     }
 
     /// Whether a turn runs there.
@@ -146,6 +152,15 @@ impl Inner {
     pub fn connection(&self) -> Option<u64> {
         let status = self.link().status();
         (status.state == State::Ready).then_some(status.connects)
+    }
+}
+
+/// Nothing listening, or nothing that answers, is another matter.
+pub fn has_broken(error: &LinkError) -> bool {
+    match error {
+        LinkError::Lost(_) => true,
+        LinkError::Down(fault) => fault.kind == FaultKind::Broken,
+        _ => false,
     }
 }
 

@@ -109,11 +109,12 @@ impl Inner {
 pub fn may_come_back(error: &LinkError) -> bool {
     match error {
         LinkError::Lost(_) => true,
-        LinkError::Down(fault) => is_passing(fault),
+        // What cannot be read will not be read the next time either.
+        LinkError::Down(fault) => is_passing(fault) && fault.kind != FaultKind::Protocol,
         _ => false,
     }
 }
 
 pub fn is_passing(fault: &Fault) -> bool {
-    !fault.kind.is_final() && fault.kind != FaultKind::Closed && fault.kind != FaultKind::Protocol
+    !fault.kind.is_final() && fault.kind != FaultKind::Closed
 }

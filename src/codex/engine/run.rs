@@ -141,17 +141,24 @@ impl Turning {
             self.place.thread = Some(thread.clone());
             self.tell(Happening::Thread(thread));
         }
-        if let Some(model) = started.model.filter(|model| self.model.as_ref() != Some(model)) {
-            self.model = Some(model.clone());
-            self.tell(Happening::Model(model));
-        }
+        self.answers(started.model);
         match started.turn {
             Some(turn) => {
                 self.fold = Fold::new(turn, self.slot.accounted(&self.thread));
                 self.task = None;
                 self.stage = Stage::Running;
             }
+            // The answer did not come, or not in time.
+            None if self.inner.connection().is_some() => self.recover(Instant::now() + AWAY),
             None => self.stage = Stage::Away { until: Instant::now() + AWAY },
+        }
+    }
+
+    /// Told if it is known, and not told already.
+    pub(super) fn answers(&mut self, model: Option<String>) {
+        if let Some(model) = model.filter(|model| self.model.as_ref() != Some(model)) {
+            self.model = Some(model.clone());
+            self.tell(Happening::Model(model));
         }
     }
 

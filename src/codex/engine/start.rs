@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Inner;
 use super::errors::link_error;
+use super::ready::has_broken;
 use super::slot::{Known, Loaded, Slot};
 use super::thread::{Input, history, input};
 use super::wire::{Begun, Tokens};
@@ -25,58 +26,85 @@ pub struct Started {
     pub model: Option<String>,
 }
 
+/// What a broken connection or a thread that is gone costs.
+const ATTEMPTS: usize = 4;
+
 /// `mark` tells the turn from others, should the answer be lost.
-pub async fn start(inner: Arc<Inner>, slot: Arc<Slot>, task: Task, mark: String) -> Result<Started, ProviderError> {
+pub async fn start(inner: Arc<Inner>, slot: Arc<Slot>, mut task: Task, mark: String) -> Result<Started, ProviderError> {
     let mut known = slot.lock().await;
-    let mut again = true;
+    let kept = task.place.thread.as_ref().map(|thread| thread.id.clone());
+    let mut attempts = 0;
     loop {
-        let following = inner.ready(&mut known, &task.place, true).await?;
-        let (Some(following), Some(loaded)) = (following, known.thread.clone()) else {
-            continue;
-        };
+        attempts += 1;
+        let following = inner.ready(&mut known, &task.place).await?;
+        let Some(loaded) = known.thread.clone() else { continue };
         if slot.is_left() {
             inner.stop_left(&slot, &loaded.thread.id).await?;
         }
-        let (unseen, asked) = split(&task, &loaded);
-        inner.tell(&mut known, &loaded, &unseen).await?;
-        let params = inner.ground.turn(&task.place, &loaded.thread.id, loaded.sandbox.as_ref(), &asked, &mark);
-        slot.enter();
-        let begun = inner.link().call::<Begun>("turn/start", &params).await;
-        let turn = match begun {
-            Ok(begun) => Some(begun.turn.id),
-            Err(LinkError::Lost(_) | LinkError::TimedOut { .. }) => None,
-            Err(LinkError::Rpc(refusal)) if again && refusal.message().starts_with("thread not found") => {
-                again = false;
-                slot.leave(true);
-                if let Some(thread) = &mut known.thread {
-                    thread.connection = None;
-                }
-                continue;
+        match inner.ask(&slot, &mut known, &loaded, &task, &mark).await {
+            Ok(turn) => {
+                let is_new = kept.as_ref() != Some(&loaded.thread.id);
+                return Ok(inner.started(&slot, &mut known, &task, (loaded, following, turn), is_new));
             }
-            Err(error) => {
-                slot.leave(true);
-                return Err(link_error("turn/start", &error));
-            }
-        };
-        return Ok(inner.started(&slot, &mut known, &task, (loaded, following, turn)));
+            Err(No::Again(_)) if attempts < ATTEMPTS => {}
+            Err(No::Otherwise(_)) if attempts < ATTEMPTS => (known.thread, task.place.thread) = (None, None),
+            Err(No::Again(error) | No::Otherwise(error) | No::More(error)) => return Err(error),
+        }
     }
 }
 
+/// Why a turn has not begun.
+enum No {
+    /// Nothing has come of it.
+    Again(ProviderError),
+    /// The thread may know something or not: another one is told for certain.
+    Otherwise(ProviderError),
+    More(ProviderError),
+}
+
 impl Inner {
+    /// None if it is not known whether the turn has begun.
+    async fn ask(
+        &self,
+        slot: &Slot,
+        known: &mut Known,
+        loaded: &Loaded,
+        task: &Task,
+        mark: &str,
+    ) -> Result<Option<String>, No> {
+        let (unseen, asked) = split(task, loaded);
+        self.tell(known, loaded, &unseen).await.map_err(|error| {
+            let no = match error {
+                _ if has_broken(&error) && !matches!(error, LinkError::Lost(_)) => No::Again,
+                LinkError::Lost(_) | LinkError::TimedOut { .. } => No::Otherwise,
+                _ => No::More,
+            };
+            no(link_error("thread/inject_items", &error))
+        })?;
+        let params = self.ground.turn(&task.place, &loaded.thread.id, loaded.sandbox.as_ref(), &asked, mark);
+        slot.enter();
+        match self.link().call::<Begun>("turn/start", &params).await {
+            Ok(begun) => Ok(Some(begun.turn.id)),
+            Err(LinkError::Lost(_) | LinkError::TimedOut { .. }) => Ok(None),
+            Err(error) => {
+                slot.leave(true);
+                let is_gone = matches!(&error, LinkError::Rpc(no) if no.message().starts_with("thread not found"));
+                if let Some(thread) = known.thread.as_mut().filter(|_| is_gone) {
+                    thread.connection = None;
+                }
+                let no = if is_gone || has_broken(&error) { No::Again } else { No::More };
+                Err(no(link_error("turn/start", &error)))
+            }
+        }
+    }
+
     /// What was said without the thread.
-    async fn tell(&self, known: &mut Known, loaded: &Loaded, unseen: &[(u64, &Message)]) -> Result<(), ProviderError> {
+    async fn tell(&self, known: &mut Known, loaded: &Loaded, unseen: &[(u64, &Message)]) -> Result<(), LinkError> {
         let items = history(unseen.iter().map(|(_, message)| *message));
         let Some((last, _)) = unseen.last() else { return Ok(()) };
         if !items.is_empty() {
             let params = json!({ "threadId": loaded.thread.id, "items": items });
-            let told = self.link().call::<Value>("thread/inject_items", &params).await;
-            if let Err(error) = told {
-                if matches!(error, LinkError::Lost(_) | LinkError::TimedOut { .. }) {
-                    // It may be there or not: another thread is told for certain.
-                    known.thread = None;
-                }
-                return Err(link_error("thread/inject_items", &error));
-            }
+            self.link().call::<Value>("thread/inject_items", &params).await?;
         }
         if let Some(thread) = &mut known.thread {
             thread.thread.seen = *last;
@@ -91,6 +119,7 @@ impl Inner {
         known: &mut Known,
         task: &Task,
         (loaded, following, turn): (Loaded, Following, Option<String>),
+        is_new: bool,
     ) -> Started {
         let seen = task.messages.last().map_or(loaded.thread.seen, |(id, _)| *id);
         let thread = Thread { seen, ..loaded.thread.clone() };
@@ -104,7 +133,6 @@ impl Inner {
         if loaded.empty.is_some() {
             slot.account(&thread.id, Tokens::default());
         }
-        let is_new = task.place.thread.as_ref().is_none_or(|old| old.id != thread.id);
         let model = task.place.model.clone().or_else(|| loaded.model.clone());
         Started { following, thread: thread.id.clone(), turn, new_thread: is_new.then_some(thread), model }
     }

@@ -33,7 +33,7 @@ pub async fn again(inner: Arc<Inner>) {
             let mut known = slot.lock().await;
             let (Some(mut place), Some(loaded)) = (known.place.clone(), &known.thread) else { continue };
             place.thread = Some(loaded.thread.clone());
-            if let Err(error) = inner.ready(&mut known, &place, false).await {
+            if let Err(error) = inner.ready(&mut known, &place).await {
                 tracing::debug!(%error, "a thread is not made ready again");
                 break;
             }
@@ -48,7 +48,7 @@ impl Inner {
             return None;
         }
         let mut known = slot.lock().await;
-        if let Err(error) = self.ready(&mut known, &place, false).await {
+        if let Err(error) = self.ready(&mut known, &place).await {
             tracing::debug!(%error, "a thread is not made ready");
             return None;
         }
@@ -65,7 +65,7 @@ impl Inner {
         let thread = loaded.thread.id.clone();
         self.hub().own(&thread);
         let mut following = self.hub().follow(&thread);
-        let is_active = match self.resume(&mut loaded, &place).await {
+        let is_active = match self.resume_at_last(&mut loaded, &place).await {
             Ok(is_active) => is_active,
             Err(LinkError::Rpc(refusal)) => {
                 tracing::info!(thread, %refusal, "a thread with a turn left in it cannot be resumed");
@@ -74,6 +74,7 @@ impl Inner {
             Err(error) => return Err(link_error("thread/resume", &error)),
         };
         known.place = Some(place.clone());
+        let model = loaded.model.clone();
         known.thread = Some(loaded);
         drop(known);
         let running = match is_active {
@@ -105,7 +106,7 @@ impl Inner {
         }
         slot.enter();
         let mut turn = Turning::new(Arc::clone(self), slot, place);
-        turn.take_over(id, thread, following, backlog, &done);
+        turn.take_over(id, model, following, backlog, &done);
         Ok(Some(turn))
     }
 }
@@ -114,14 +115,15 @@ impl Turning {
     fn take_over(
         &mut self,
         turn: String,
-        thread: String,
+        model: Option<String>,
         following: crate::codex::Following,
         backlog: VecDeque<Heard>,
         done: &[super::wire::Item],
     ) {
-        self.fold = super::fold::Fold::new(turn, self.slot.accounted(&thread));
+        self.fold = super::fold::Fold::new(turn, self.slot.accounted(following.thread()));
         self.fold.skip(done);
-        self.thread = thread;
+        following.thread().clone_into(&mut self.thread);
+        self.answers(model);
         self.following = Some(following);
         self.backlog = backlog;
         self.stage = Stage::Running;

@@ -228,3 +228,29 @@ impl Tail {
         error.or(lines.back()).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Stdio;
+
+    use tempfile::TempDir;
+    use tokio::process::Command;
+
+    use super::{Directory, Group};
+
+    /// The end of the pipe is all that it hears of the daemon's death.
+    #[tokio::test]
+    async fn whoever_stands_by_ends_the_child_when_the_daemon_is_gone() {
+        let place = TempDir::new().unwrap();
+        let directory = Directory::create(&[place.path().to_owned()]).unwrap();
+        let mut child = Command::new("sleep").arg("300").process_group(0).stdin(Stdio::null()).spawn().unwrap();
+        let leader = nix::unistd::Pid::from_raw(child.id().unwrap().try_into().unwrap());
+        let group = Group(Some(leader));
+        let mut stand_by = group.stand_by(&directory.0).unwrap();
+        assert!(child.try_wait().unwrap().is_none());
+        drop(stand_by.stdin.take());
+        assert!(!child.wait().await.unwrap().success());
+        stand_by.wait().await.unwrap();
+        assert!(!directory.0.exists());
+    }
+}

@@ -15,11 +15,13 @@ use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use super::pending::Outcome;
 use super::shared::{Shared, Standing};
-use super::socket::{Bytestream, Incoming, Socket};
+use super::shim::{self, Trouble};
+use super::socket::{Bytestream, Incoming};
 use super::state::{Effect, Input, Machine};
-use super::way::Way;
-use super::{Fault, FaultKind, Heard, LinkError, Listener, State, handshake};
+use super::way::{Line, Way};
+use super::{Fault, FaultKind, Heard, LinkError, Listener, Server, State, handshake};
 use crate::policy::Redactor;
 use crate::rpc::{Id, Message, frame, parse};
 
@@ -45,8 +47,8 @@ enum Stage {
     Down,
     Connecting(BoxFuture<'static, Result<Box<dyn Bytestream>, Fault>>),
     Connected(Box<dyn Bytestream>),
-    Upgrading(BoxFuture<'static, Result<Socket, Fault>>),
-    Up(Box<Socket>),
+    Upgrading(BoxFuture<'static, Result<Line, Fault>>),
+    Up(Line),
 }
 
 impl Driver {
@@ -68,7 +70,7 @@ impl Driver {
                 break;
             }
         }
-        if let Stage::Up(socket) = std::mem::replace(&mut self.stage, Stage::Down) {
+        if let Stage::Up(Line::Socket(socket)) = std::mem::replace(&mut self.stage, Stage::Down) {
             let _ = timeout(GOODBYE, socket.close()).await;
         }
         self.way.close().await;
@@ -113,7 +115,7 @@ impl Driver {
                 Err(fault) => (Stage::Down, Input::Failed(fault)),
             },
             Stage::Upgrading(upgrading) => match std::task::ready!(upgrading.poll_unpin(cx)) {
-                Ok(socket) => (Stage::Up(Box::new(socket)), Input::Upgraded),
+                Ok(line) => (Stage::Up(line), Input::Upgraded),
                 Err(fault) => (Stage::Down, Input::Failed(fault)),
             },
         };
@@ -122,17 +124,16 @@ impl Driver {
     }
 
     fn poll_up(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        for number in self.shared.forgotten() {
+            if let Stage::Up(Line::Shim(shim)) = &mut self.stage {
+                shim.forget(number);
+            }
+        }
         let mut reads = 0;
-        while let Stage::Up(socket) = &mut self.stage
-            && reads < BUDGET
-            && let Poll::Ready(incoming) = socket.poll_next(cx)
+        while reads < BUDGET
+            && let Poll::Ready(input) = self.read(cx)
         {
             reads += 1;
-            let input = match incoming {
-                Ok(Incoming::Text(text)) => self.hear(&text),
-                Ok(Incoming::Pong) => Some(Input::Pong),
-                Err(fault) => Some(Input::Failed(fault)),
-            };
             if let Some(input) = input {
                 return Poll::Ready(input);
             }
@@ -145,27 +146,94 @@ impl Driver {
         Poll::Pending
     }
 
+    /// One frame or answer; what comes of it for the machine.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Input>> {
+        let socket = match &mut self.stage {
+            Stage::Up(Line::Socket(socket)) => socket,
+            Stage::Up(Line::Shim(shim)) => {
+                let (number, answer) = std::task::ready!(shim.poll_next(cx));
+                return Poll::Ready(self.answered(number, answer));
+            }
+            _ => return Poll::Pending,
+        };
+        Poll::Ready(match std::task::ready!(socket.poll_next(cx)) {
+            Ok(Incoming::Text(text)) => self.hear(&text),
+            Ok(Incoming::Pong) => Some(Input::Pong),
+            Err(fault) => Some(Input::Failed(fault)),
+        })
+    }
+
     /// How many frames were begun.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<usize, Fault> {
-        let Stage::Up(socket) = &mut self.stage else { return Ok(0) };
+        let Stage::Up(line) = &mut self.stage else { return Ok(0) };
         let mut writes = 0;
         while writes < BUDGET {
-            match socket.poll_ready(cx) {
-                Poll::Ready(ready) => ready?,
-                Poll::Pending => return Ok(writes),
+            if let Line::Socket(socket) = line {
+                match socket.poll_ready(cx) {
+                    Poll::Ready(ready) => ready?,
+                    Poll::Pending => return Ok(writes),
+                }
             }
             let next = if self.is_up { self.shared.next() } else { None };
-            match next {
-                Some(frame) => socket.send(frame)?,
-                None => break,
+            match (next, &mut *line) {
+                (Some((_, frame)), Line::Socket(socket)) => socket.send(frame)?,
+                (Some((Some(number), frame)), Line::Shim(shim)) => shim.send(number, frame),
+                // It takes requests only.
+                (Some((None, _)), Line::Shim(_)) => {}
+                (None, _) => break,
             }
             writes += 1;
         }
-        match socket.poll_flush(cx) {
-            Poll::Ready(flushed) => flushed?,
-            Poll::Pending => {}
+        match line {
+            Line::Socket(socket) => match socket.poll_flush(cx) {
+                Poll::Ready(flushed) => flushed?,
+                Poll::Pending => {}
+            },
+            // What was begun has to be polled once.
+            Line::Shim(_) if writes > 0 => cx.waker().wake_by_ref(),
+            Line::Shim(_) => {}
         }
         Ok(writes)
+    }
+
+    /// What came of one request to a shim.
+    fn answered(&mut self, number: u64, answer: shim::Answer) -> Option<Input> {
+        let is_initialize = self.initialize.take_if(|initialize| *initialize == number).is_some();
+        match answer {
+            Err(Trouble::Rpc(_)) if is_initialize => Some(self.greeted_by_shim(None)),
+            Ok(result) if is_initialize => Some(self.greeted_by_shim(Some(Arc::from(result)))),
+            Err(Trouble::Request(fault) | Trouble::Link(fault)) if is_initialize => Some(Input::Failed(fault)),
+            Ok(result) => self.settle(number, Ok(result)),
+            Err(Trouble::Rpc(error)) => self.settle(number, Err(LinkError::Rpc(error))),
+            Err(Trouble::Request(fault)) => {
+                let fault = self.redacted(fault);
+                self.settle(number, Err(LinkError::Lost(Arc::new(fault))))
+            }
+            Err(Trouble::Link(fault)) => {
+                let fault = self.redacted(fault);
+                self.settle(number, Err(LinkError::Down(Arc::new(fault.clone()))));
+                Some(Input::Failed(fault))
+            }
+        }
+    }
+
+    fn greeted_by_shim(&mut self, result: Option<Arc<RawValue>>) -> Input {
+        match result.as_deref().map_or(Ok(None), handshake::shim_server) {
+            Ok(server) => {
+                let unknown = || Server { user_agent: String::new(), version: None, codex_home: None, platform: None };
+                let result = result.filter(|_| server.is_some());
+                self.shared.greeted(Arc::new(server.unwrap_or_else(unknown)), result);
+                Input::Initialized
+            }
+            Err(fault) => Input::Failed(fault),
+        }
+    }
+
+    fn settle(&self, number: u64, outcome: Outcome) -> Option<Input> {
+        if !self.shared.settle(number, outcome) {
+            tracing::debug!(number, "the app-server answered what nobody waits for");
+        }
+        None
     }
 
     /// One frame; what comes of it for the machine.
@@ -177,9 +245,9 @@ impl Driver {
                 if number.is_some() && number == self.initialize {
                     return Some(self.greeted(outcome.map_err(LinkError::Rpc)));
                 }
-                let known = number.is_some_and(|number| self.shared.settle(number, outcome.map_err(LinkError::Rpc)));
-                if !known {
-                    tracing::debug!(%id, "the app-server answered what nobody waits for");
+                match number {
+                    Some(number) => return self.settle(number, outcome.map_err(LinkError::Rpc)),
+                    None => tracing::debug!(%id, "the app-server answered what nobody has asked"),
                 }
             }
             Ok(Message::Notification { method, params: given }) => {
@@ -219,7 +287,7 @@ impl Driver {
         };
         match handshake::server(&result) {
             Ok(server) => {
-                self.shared.greeted(Arc::new(server), Arc::from(result));
+                self.shared.greeted(Arc::new(server), Some(Arc::from(result)));
                 Input::Initialized
             }
             Err(fault) => Input::Failed(fault),
@@ -259,9 +327,18 @@ impl Driver {
             Effect::Initialize => {
                 let number = self.shared.number();
                 self.initialize = Some(number);
-                self.send(frame::request(&Id::ours(number), "initialize", handshake::PARAMS))?;
+                let frame = frame::request(&Id::ours(number), "initialize", handshake::PARAMS);
+                match &mut self.stage {
+                    Stage::Up(Line::Socket(socket)) => socket.send(frame)?,
+                    Stage::Up(Line::Shim(shim)) => shim.send(number, frame),
+                    _ => {}
+                }
             }
-            Effect::Greet => self.send(frame::notification("initialized", "{}"))?,
+            Effect::Greet => {
+                if let Stage::Up(Line::Socket(socket)) = &mut self.stage {
+                    socket.send(frame::notification("initialized", "{}"))?;
+                }
+            }
             Effect::Announce => {
                 self.is_up = true;
                 self.shared.stand(self.standing(), None);
@@ -271,7 +348,7 @@ impl Driver {
                 }
             }
             Effect::Ping => {
-                if let Stage::Up(socket) = &mut self.stage {
+                if let Stage::Up(Line::Socket(socket)) = &mut self.stage {
                     socket.ping()?;
                 }
             }
@@ -291,13 +368,6 @@ impl Driver {
         self.shared.stand(self.standing(), Some(fault));
         if std::mem::take(&mut self.is_up) {
             self.listener.hear(Heard::Down(fault.clone()));
-        }
-    }
-
-    fn send(&mut self, frame: String) -> Result<(), Fault> {
-        match &mut self.stage {
-            Stage::Up(socket) => socket.send(frame),
-            _ => Ok(()),
         }
     }
 

@@ -73,3 +73,54 @@ fn allowed(policy: &HostPolicy, url: &Url) -> Result<(), Fault> {
             .with_hint(format!("add {host} to ALLOWED_HOSTS if requests may go there")))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, Environment};
+    use crate::policy::HostPolicy;
+
+    use super::Endpoint;
+
+    #[track_caller]
+    fn check(url: Option<&str>, set: impl FnOnce(&mut Config), expected: &str) {
+        let variables = [("HOME".to_owned(), "/home/u".into())];
+        let mut config = Config { environment: Environment::new(variables.into()), ..Config::default() };
+        config.codex.app_server.url = url.map(|url| url.parse().unwrap());
+        set(&mut config);
+        let policy = HostPolicy::new(vec!["allowed:4500".parse().unwrap()]);
+        let shown = match Endpoint::from_config(&config, &policy) {
+            Some(Ok(Endpoint::WebSocket { url, .. })) => format!("websocket {url}"),
+            Some(Ok(Endpoint::Http { url, .. })) => format!("http {url}"),
+            Some(Ok(Endpoint::Unix { path })) => format!("unix {}", path.display()),
+            Some(Ok(Endpoint::Child(_))) => "child".to_owned(),
+            Some(Err(fault)) => format!("{}: {fault}", fault.kind.as_str()),
+            None => "none".to_owned(),
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn it_is_where_the_user_says_and_a_url_goes_before_a_child() {
+        check(None, |_| {}, "none");
+        check(None, |config| config.codex.app_server.spawn = true, "child");
+        let url = "ws://allowed:4500";
+        check(Some(url), |config| config.codex.app_server.spawn = true, "websocket ws://allowed:4500/");
+        check(Some("allowed:4500"), |_| {}, "http http://allowed:4500/rpc");
+        check(Some("unix:///run/s"), |_| {}, "unix /run/s");
+    }
+
+    #[test]
+    fn the_usual_socket_is_below_the_home_of_codex() {
+        const SOCKET: &str = "app-server-control/app-server-control.sock";
+        check(Some("unix://"), |_| {}, &format!("unix /home/u/.codex/{SOCKET}"));
+        check(Some("unix://"), |config| config.codex.home = Some("/c".into()), &format!("unix /c/{SOCKET}"));
+    }
+
+    #[test]
+    fn hosts_have_to_be_allowed_and_files_need_not() {
+        for url in ["ws://other:4500", "wss://other:4500", "http://other:4500", "https://other:4500"] {
+            let message = "the host other:4500 of the Codex app-server is not on the list of allowed hosts";
+            check(Some(url), |_| {}, &format!("host-not-allowed: {message}"));
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The link as others see it.
 
+use std::ffi::OsStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::driver::Driver;
+use super::program::variable;
 use super::shared::Shared;
 use super::socket::MAX_MESSAGE;
 use super::state::{Limits, Machine};
@@ -18,6 +20,7 @@ use super::way::{Way, way};
 use super::{Endpoint, Fault, FaultKind, LinkError, Listener, State, Status};
 use crate::config::Config;
 use crate::policy::{HostPolicy, Redactor};
+use crate::providers::http::Http;
 use crate::rpc::{Id, frame};
 
 #[derive(Clone)]
@@ -26,6 +29,8 @@ pub struct Settings {
     pub endpoint: Result<Endpoint, Fault>,
     /// What a request may take that says nothing of it.
     pub timeout: Duration,
+    /// For a shim.
+    pub http: Http,
     pub redactor: Redactor,
 }
 
@@ -33,7 +38,14 @@ impl Settings {
     /// None if no app-server is configured.
     pub fn from_config(config: &Config, policy: &HostPolicy, redactor: Redactor) -> Option<Self> {
         let endpoint = Endpoint::from_config(config, policy)?;
-        Some(Self { endpoint, timeout: config.codex.app_server.timeout, redactor })
+        for name in &config.codex.app_server.env {
+            // What it is given by name may be a key, and come back in what it says.
+            if let Some(value) = variable(&config.environment, name).and_then(OsStr::to_str) {
+                redactor.learn(value);
+            }
+        }
+        let http = Http::new(policy.clone(), config.http.clone(), redactor.clone());
+        Some(Self { endpoint, timeout: config.codex.app_server.timeout, http, redactor })
     }
 }
 
@@ -53,9 +65,13 @@ struct Handle {
 impl Link {
     /// Reaches out to nobody yet.
     pub fn open(settings: Settings, listener: Arc<dyn Listener>) -> Self {
-        let Settings { endpoint, timeout, redactor } = settings;
-        let limits = Limits::default();
-        Self::over(way(endpoint, redactor.clone()), limits, timeout, redactor, listener)
+        let Settings { endpoint, timeout, http, redactor } = settings;
+        let limits = match &endpoint {
+            // It says nothing by itself, pongs included.
+            Ok(Endpoint::Http { .. }) => Limits { settle: Duration::ZERO, ping_every: None, ..Limits::default() },
+            _ => Limits::default(),
+        };
+        Self::over(way(endpoint, http, redactor.clone()), limits, timeout, redactor, listener)
     }
 
     pub(super) fn over(

@@ -28,10 +28,17 @@ struct Initialized {
 
 /// The result of `initialize`.
 pub(super) fn server(result: &RawValue) -> Result<Server, Fault> {
+    shim_server(result)?.ok_or_else(|| {
+        let message = "what listens there does not say that it is a Codex app-server";
+        Fault::new(FaultKind::WrongVersion, message).with_hint(UPDATE)
+    })
+}
+
+/// A shim may know nothing of what stands behind it.
+pub(super) fn shim_server(result: &RawValue) -> Result<Option<Server>, Fault> {
     let said: Option<Initialized> = serde_json::from_str(result.get()).ok();
     let Some(Initialized { user_agent: Some(user_agent), codex_home, platform_os }) = said else {
-        let message = "what listens there does not say that it is a Codex app-server";
-        return Err(Fault::new(FaultKind::WrongVersion, message).with_hint(UPDATE));
+        return Ok(None);
     };
     let version = version(&user_agent);
     if let Some(version) = version.as_ref().filter(|version| numbers(version) < OLDEST) {
@@ -39,7 +46,7 @@ pub(super) fn server(result: &RawValue) -> Result<Server, Fault> {
         let message = format!("the Codex app-server is version {version}, and {major}.{minor}.{patch} is needed");
         return Err(Fault::new(FaultKind::WrongVersion, message).with_hint(UPDATE));
     }
-    Ok(Server { user_agent, version, codex_home, platform: platform_os })
+    Ok(Some(Server { user_agent, version, codex_home, platform: platform_os }))
 }
 
 /// As in `open-think/0.169.0 (Debian 12.0.0; x86_64) unknown (open-think; 0.1.0)`.

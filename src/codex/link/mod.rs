@@ -8,16 +8,23 @@ mod handle;
 mod handshake;
 mod pending;
 mod program;
+#[cfg(test)]
+mod served;
 mod shared;
+mod shim;
 mod socket;
 mod state;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod way;
 
 pub use endpoint::Endpoint;
 pub use fault::{Fault, FaultKind, LinkError};
 pub use handle::{Link, Settings};
 pub use program::Program;
+#[cfg(test)]
+pub(super) use served::served;
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -26,6 +26,8 @@ pub(super) struct Pending {
     in_flight: HashMap<u64, oneshot::Sender<Outcome>>,
     said: VecDeque<String>,
     bytes: usize,
+    /// In flight, but nobody waits for them any more; until the driver has heard of it.
+    forgotten: Vec<u64>,
     /// Nothing goes in flight any more.
     draining: bool,
 }
@@ -57,11 +59,11 @@ impl Pending {
         fits
     }
 
-    /// The next to go out.
-    pub(super) fn next(&mut self) -> Option<String> {
+    /// The next to go out; a request comes with its number.
+    pub(super) fn next(&mut self) -> Option<(Option<u64>, String)> {
         if let Some(frame) = self.said.pop_front() {
             self.bytes -= frame.len();
-            return Some(frame);
+            return Some((None, frame));
         }
         if self.in_flight.len() >= MAX_IN_FLIGHT || self.draining {
             return None;
@@ -69,7 +71,7 @@ impl Pending {
         let (number, Asked { frame, waiter }) = self.waiting.pop_first()?;
         self.bytes -= frame.len();
         self.in_flight.insert(number, waiter);
-        Some(frame)
+        Some((Some(number), frame))
     }
 
     /// Whether anybody waited for it.
@@ -82,8 +84,14 @@ impl Pending {
     pub(super) fn forget(&mut self, number: u64) -> bool {
         let asked = self.waiting.remove(&number);
         self.bytes -= asked.as_ref().map_or(0, |asked| asked.frame.len());
-        self.in_flight.remove(&number);
+        if self.in_flight.remove(&number).is_some() {
+            self.forgotten.push(number);
+        }
         asked.is_some()
+    }
+
+    pub(super) fn take_forgotten(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// There is no connection: what was sent may have been done, what was not sent was not.

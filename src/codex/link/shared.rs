@@ -160,8 +160,12 @@ impl Shared {
         std::mem::take(&mut self.lock().orders)
     }
 
-    pub(super) fn next(&self) -> Option<String> {
+    pub(super) fn next(&self) -> Option<(Option<u64>, String)> {
         self.lock().pending.next()
+    }
+
+    pub(super) fn forgotten(&self) -> Vec<u64> {
+        self.lock().pending.take_forgotten()
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -182,11 +186,11 @@ impl Shared {
     }
 
     /// The server has said who it is.
-    pub(super) fn greeted(&self, server: Arc<Server>, result: Arc<RawValue>) {
+    pub(super) fn greeted(&self, server: Arc<Server>, result: Option<Arc<RawValue>>) {
         let mut inner = self.lock();
         inner.status.server = Some(server);
         inner.status.connects += 1;
-        inner.initialized = Some(result);
+        inner.initialized = result;
     }
 
     /// In one step with what it means for those who wait: nobody is put in a queue that nobody serves.

@@ -25,7 +25,7 @@ pub(super) const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 const FRAGMENT: usize = 4 * 1024 * 1024;
 const BUFFER: usize = 64 * 1024;
 /// Of what a server says when it refuses.
-const MAX_WORDS: usize = 300;
+pub(super) const MAX_WORDS: usize = 300;
 
 pub(super) trait Bytestream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -161,7 +161,7 @@ fn words(answer: &Response<Option<Vec<u8>>>) -> String {
     plain.take(MAX_WORDS).collect::<String>().trim().to_owned()
 }
 
-fn spell(words: &str) -> String {
+pub(super) fn spell(words: &str) -> String {
     if words.is_empty() { String::new() } else { format!(": {words}") }
 }
 

@@ -12,17 +12,19 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::child::Running;
+use super::shim::{Place, Shim};
 use super::socket::{Bytestream, Socket};
 use super::tcp::{self, Trust};
 use super::{Endpoint, Fault, FaultKind, Program};
 use crate::config::Secret;
 use crate::policy::Redactor;
+use crate::providers::http::Http;
 
 /// What is common to the ways over which a WebSocket goes.
 pub(super) trait Way: Send + Sync {
     fn connect(&self) -> BoxFuture<'static, Result<Box<dyn Bytestream>, Fault>>;
 
-    fn upgrade(&self, stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Socket, Fault>>;
+    fn upgrade(&self, stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Line, Fault>>;
 
     /// The process, where it is a child of ours.
     fn pid(&self) -> Option<u32> {
@@ -38,15 +40,26 @@ pub(super) trait Way: Send + Sync {
     }
 }
 
-pub(super) fn way(endpoint: Result<Endpoint, Fault>, redactor: Redactor) -> Box<dyn Way> {
+/// What requests go over, once it is there.
+pub(super) enum Line {
+    Socket(Box<Socket>),
+    Shim(Shim),
+}
+
+pub(super) fn way(endpoint: Result<Endpoint, Fault>, http: Http, redactor: Redactor) -> Box<dyn Way> {
     match endpoint {
-        Ok(Endpoint::WebSocket { url, token } | Endpoint::Http { url, token }) => {
-            Box::new(Tcp { url, token, trust: Trust::default() })
-        }
+        Ok(Endpoint::WebSocket { url, token }) => Box::new(Tcp { url, token, trust: Trust::default() }),
+        Ok(Endpoint::Http { url, token }) => Box::new(Posts { place: Place { url, token, http } }),
         Ok(Endpoint::Unix { path }) => Box::new(Unix { path }),
         Ok(Endpoint::Child(program)) => Box::new(Own { program, redactor, running: Arc::default() }),
         Err(fault) => Box::new(Nowhere { fault }),
     }
+}
+
+/// To a `wss` URL, with certificates of the test's own.
+#[cfg(test)]
+pub(super) fn secured(url: Url, trust: Trust) -> Box<dyn Way> {
+    Box::new(Tcp { url, token: None, trust })
 }
 
 struct Nowhere {
@@ -58,7 +71,7 @@ impl Way for Nowhere {
         ready(Err(self.fault.clone())).boxed()
     }
 
-    fn upgrade(&self, _: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Socket, Fault>> {
+    fn upgrade(&self, _: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Line, Fault>> {
         ready(Err(self.fault.clone())).boxed()
     }
 }
@@ -75,9 +88,9 @@ impl Way for Tcp {
         async move { tcp::connect(&url, trust).await }.boxed()
     }
 
-    fn upgrade(&self, stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Socket, Fault>> {
+    fn upgrade(&self, stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Line, Fault>> {
         let (url, token) = (self.url.clone(), self.token.clone());
-        async move { Socket::upgrade(stream, url.as_str(), token.as_ref()).await }.boxed()
+        async move { upgrade(stream, url.as_str(), token.as_ref()).await }.boxed()
     }
 }
 
@@ -96,14 +109,33 @@ impl Way for Unix {
         .boxed()
     }
 
-    fn upgrade(&self, stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Socket, Fault>> {
+    fn upgrade(&self, stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Line, Fault>> {
         upgrade_local(stream)
     }
 }
 
 /// Over a Unix socket the host means nothing, and there is no token.
-fn upgrade_local(stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Socket, Fault>> {
-    async move { Socket::upgrade(stream, "ws://localhost/", None).await }.boxed()
+fn upgrade_local(stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Line, Fault>> {
+    async move { upgrade(stream, "ws://localhost/", None).await }.boxed()
+}
+
+async fn upgrade(stream: Box<dyn Bytestream>, url: &str, token: Option<&Secret>) -> Result<Line, Fault> {
+    Ok(Line::Socket(Box::new(Socket::upgrade(stream, url, token).await?)))
+}
+
+struct Posts {
+    place: Place,
+}
+
+/// Connections are the HTTP client's, which makes them when it needs them.
+impl Way for Posts {
+    fn connect(&self) -> BoxFuture<'static, Result<Box<dyn Bytestream>, Fault>> {
+        ready(Ok(Box::new(tokio::io::empty()) as Box<dyn Bytestream>)).boxed()
+    }
+
+    fn upgrade(&self, _: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Line, Fault>> {
+        ready(Ok(Line::Shim(Shim::new(self.place.clone())))).boxed()
+    }
 }
 
 /// A child of ours, which outlives a connection to it.
@@ -148,7 +180,7 @@ impl Way for Own {
         .boxed()
     }
 
-    fn upgrade(&self, stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Socket, Fault>> {
+    fn upgrade(&self, stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Line, Fault>> {
         upgrade_local(stream)
     }
 

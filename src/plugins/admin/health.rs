@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Runtime, offline, state_dir};
+use super::{Fact, Runtime, offline, state_dir};
 use crate::plugins::Readiness;
 use crate::policy::{HostPattern, HostPolicy};
 
@@ -47,7 +47,8 @@ pub(super) async fn run(runtime: &Runtime) -> Value {
 
 /// Whether anything can answer, and whether a model can.
 fn models(runtime: &Runtime) -> Option<Issue> {
-    let mut answering = runtime.facts.iter().filter(|fact| fact.enabled && fact.completes).peekable();
+    let completes = |fact: &&Fact| fact.enabled && fact.completes && fact.is_configured();
+    let mut answering = runtime.facts.iter().filter(completes).peekable();
     if answering.peek().is_none() {
         let fix = "Add one of them to ENABLED_PLUGINS, at least `offline`, or unset it.";
         return Some(Issue::error("No plugin that is enabled can answer a request.", fix));
@@ -69,10 +70,10 @@ fn plugins(runtime: &Runtime) -> Vec<Issue> {
             let problem = format!("ENABLED_PLUGINS names '{name}', which is no plugin.");
             Some(Issue::warning(&problem, &format!("The plugins are {}.", known())))
         }
-        Some(fact) => match &fact.readiness {
-            Readiness::Missing { missing, hint } => {
-                let problem = format!("{name} is enabled but lacks {}.", missing.join(" and "));
-                Some(Issue::warning(&problem, hint).of(name))
+        Some(fact) => match (fact.readiness)() {
+            readiness @ Readiness::Missing { .. } => {
+                let problem = format!("{name} is enabled but lacks {}.", readiness.lack().unwrap_or_default());
+                Some(Issue::warning(&problem, readiness.hint()).of(name))
             }
             Readiness::Configured => None,
         },

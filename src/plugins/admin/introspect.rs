@@ -32,14 +32,15 @@ pub(super) fn run(runtime: &Runtime) -> Value {
 }
 
 fn plugin(fact: &Fact) -> Value {
+    let readiness = (fact.readiness)();
     let mut shown = json!({
         "id": fact.id,
         "description": fact.description,
         "enabled": fact.enabled,
-        "configured": fact.is_configured(),
+        "configured": readiness == Readiness::Configured,
         "skills": fact.skills,
     });
-    if let Readiness::Missing { missing, hint } = &fact.readiness {
+    if let Readiness::Missing { missing, hint } = &readiness {
         shown["missing"] = json!(missing);
         shown["hint"] = json!(hint);
     }

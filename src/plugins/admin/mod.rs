@@ -62,7 +62,8 @@ struct Fact {
     enabled: bool,
     /// Whether it can complete a conversation.
     completes: bool,
-    readiness: Readiness,
+    /// Asked each time, for a sign-in comes and goes.
+    readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
     hosts: Vec<HostPattern>,
     skills: Vec<String>,
 }
@@ -180,18 +181,19 @@ impl Handler for ActionHandler {
 
 impl Fact {
     fn of(plugin: &Plugin) -> Self {
+        let face = plugin.clone();
         Self {
             id: plugin.id,
             description: plugin.description,
             enabled: plugin.enabled,
             completes: plugin.provider.is_some(),
-            readiness: plugin.readiness.clone(),
+            readiness: Box::new(move || face.readiness_now()),
             hosts: plugin.hosts.clone(),
             skills: plugin.skills.iter().map(|skill| skill.spec().id.clone()).collect(),
         }
     }
 
     fn is_configured(&self) -> bool {
-        self.readiness == Readiness::Configured
+        (self.readiness)() == Readiness::Configured
     }
 }

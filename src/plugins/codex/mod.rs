@@ -3,6 +3,7 @@
 mod mode;
 mod rpc;
 mod setup;
+mod sign_in;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -21,9 +22,11 @@ use crate::config::Config;
 use crate::model::Engine;
 use crate::policy::{HostPattern, HostPolicy, Redactor};
 use crate::providers::codex::Codex;
+use crate::providers::codex::sign_in::{OwnLogin, is_there};
 use crate::providers::http::Http;
 
 pub use mode::Way;
+pub use sign_in::{Begun, Now, PLACES, Progress, Refused, SignIn, Started};
 
 pub const ID: &str = "codex";
 const HINT: &str = "set CODEX_APP_SERVER_URL to where a Codex app-server listens, or OPENAI_API_KEY, or CODEX_HOME to the \
@@ -40,13 +43,14 @@ enum Behind {
 }
 
 pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way) {
-    let chosen = mode::choose(&config.codex, http.redactor());
+    let own = OwnLogin::new(http, config.codex.oauth_issuer.clone(), &config.state_dir);
+    let chosen = mode::choose(config, http.redactor());
     let wanted_model = config.codex.default_model.as_ref().or(config.model_default.as_ref()).cloned();
     let default_model = wanted_model.clone().unwrap_or_else(|| DEFAULT_MODEL.to_owned());
     let (mode, behind, readiness) = match chosen {
         Ok(chosen) => {
             let mode = Some(chosen.mode());
-            let behind = match chosen.access(ID, &config.codex, http) {
+            let behind = match chosen.access(ID, &config.codex, http, &own) {
                 Some(access) => Some(Behind::Direct(Arc::new(Codex::new(ID, access, default_model.clone())))),
                 None => AppServer::new(config, policy, http.redactor()).map(Behind::AppServer),
             };
@@ -58,20 +62,20 @@ pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way)
         Readiness::Configured => HINT.to_owned(),
         Readiness::Missing { hint, .. } => hint.clone(),
     };
-    let provider = match &behind {
-        Some(Behind::Direct(codex)) => Some(Gate::new(codex.clone())),
-        Some(Behind::AppServer(_)) | None => None,
+    let (direct, app_server) = match &behind {
+        Some(Behind::Direct(codex)) => (Some(codex.clone()), None),
+        Some(Behind::AppServer(server)) => (None, Some(server.clone())),
+        None => (None, None),
     };
+    let provider = direct.clone().map(|codex| Gate::new(codex));
     let enabled = is_enabled(config, ID, mode.is_some());
-    let app_server = match &behind {
-        Some(Behind::AppServer(server)) => Some(server.clone()),
-        _ => None,
-    };
+    let way_there = app_server.clone().filter(|_| enabled);
+    let sign_in = SignIn::new(own, config.codex.oauth_client_id.clone(), direct.clone(), way_there.clone());
     let about = "List the models that the app-server, the key or the ChatGPT subscription may use";
     let mut skills = vec![
         chat_skill(ID, "codex-chat", "Ask a model of OpenAI's", provider.clone(), &hint, &options()),
         models_skill(ID, "codex-models", about, provider.clone(), &hint),
-        setup::skill(config, mode, &readiness),
+        setup::skill(config, mode, direct, &readiness),
         status::skill(mode, behind, wanted_model, &readiness),
     ];
     if let Some(server) = &app_server {
@@ -96,13 +100,16 @@ pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way)
     };
     let left_out = !enabled && app_server.is_some();
     let hint = if left_out { "add codex to ENABLED_PLUGINS" } else { NO_APP_SERVER }.to_owned();
-    (plugin, Way { mode, app_server: app_server.filter(|_| enabled), hint })
+    (plugin, Way { mode, app_server: way_there, hint, sign_in })
 }
 
 /// What must be reachable for it; nothing while it is not configured.
 pub fn endpoints(config: &Config) -> Vec<HostPattern> {
-    let chosen = mode::choose(&config.codex, &Redactor::default()).ok();
-    chosen.and_then(|chosen| chosen.host(&config.codex)).into_iter().collect()
+    let chosen = mode::choose(config, &Redactor::default()).ok();
+    let host = chosen.and_then(|chosen| chosen.host(&config.codex));
+    let signs_in = config.codex.oauth_client_id.is_some() || is_there(&config.state_dir);
+    let issuer = signs_in.then(|| HostPattern::of(&config.codex.oauth_issuer)).flatten();
+    host.into_iter().chain(issuer).collect()
 }
 
 fn options() -> Value {

@@ -1,5 +1,5 @@
 //! Which of the ways in is taken: an app-server that is there, one that the daemon starts, the API key, then tokens among
-//! the settings, then the Codex CLI's own sign-in.
+//! the settings, then the daemon's own sign-in, then that of the Codex CLI.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,10 +7,12 @@ use std::sync::Arc;
 use url::Url;
 
 use super::HINT;
+use super::sign_in::SignIn;
 use crate::codex::AppServer;
-use crate::config::{self, Secret};
+use crate::config::{self, Config, Secret};
 use crate::policy::{HostPattern, Redactor};
-use crate::providers::codex::{Access, ByKey, ByTokens, KeySettings, Login, TokenSource, Tokens, read_login};
+use crate::providers::codex::sign_in::{self, OwnLogin};
+use crate::providers::codex::{Access, ByKey, ByTokens, CliLogin, KeySettings, Login, TokenSource, Tokens, read_login};
 use crate::providers::http::Http;
 use crate::providers::upstream::Upstream;
 
@@ -18,8 +20,8 @@ const OPENAI: Upstream = Upstream { name: "OpenAI", key_setting: "OPENAI_API_KEY
 const CHATGPT: Upstream =
     Upstream { name: "ChatGPT", key_setting: "CODEX_ACCESS_TOKEN", url_setting: "CODEX_BACKEND_URL" };
 
-/// The way in, for those who speak to the app-server past the plugin.
-#[derive(Clone, Default)]
+/// The way in, for those who go past the plugin.
+#[derive(Clone)]
 pub struct Way {
     /// As clients see it; none if there is no way in.
     pub mode: Option<&'static str>,
@@ -27,6 +29,7 @@ pub struct Way {
     pub app_server: Option<Arc<AppServer>>,
     /// How to get one.
     pub hint: String,
+    pub sign_in: Arc<SignIn>,
 }
 
 #[derive(Debug)]
@@ -36,11 +39,11 @@ pub(super) enum Chosen {
         spawn: bool,
     },
     ApiKey(Secret),
-    ChatGptTokens {
-        tokens: Tokens,
-        /// Of the file that they came from.
-        home: Option<PathBuf>,
-    },
+    Tokens(Tokens),
+    /// Those in the file of the Codex CLI, in this directory.
+    CliLogin(PathBuf, Tokens),
+    /// One that is there, or may be made while the daemon runs; until then that of the Codex CLI, if there is one.
+    OwnLogin(Option<(PathBuf, Tokens)>),
 }
 
 /// Why there is no way in.
@@ -50,7 +53,8 @@ pub(super) struct Lack {
     pub(super) hint: String,
 }
 
-pub(super) fn choose(settings: &config::Codex, redactor: &Redactor) -> Result<Chosen, Lack> {
+pub(super) fn choose(config: &Config, redactor: &Redactor) -> Result<Chosen, Lack> {
+    let settings = &config.codex;
     if settings.app_server.is_configured() {
         return Ok(Chosen::AppServer { spawn: settings.app_server.url.is_none() });
     }
@@ -58,19 +62,20 @@ pub(super) fn choose(settings: &config::Codex, redactor: &Redactor) -> Result<Ch
         return Ok(Chosen::ApiKey(key.clone()));
     }
     if let Some(access) = &settings.access_token {
-        let tokens = Tokens::new(access.clone(), settings.id_token.as_ref(), None);
-        return Ok(Chosen::ChatGptTokens { tokens, home: None });
+        return Ok(Chosen::Tokens(Tokens::new(access.clone(), settings.id_token.as_ref(), None)));
     }
-    let Some(home) = &settings.home else {
-        return Err(Lack { missing: vec!["OPENAI_API_KEY"], hint: HINT.to_owned() });
+    let is_signed_in = sign_in::is_there(&config.state_dir);
+    let of_cli = match settings.home.as_ref().map(|home| (home, read_login(home, redactor))) {
+        // One that works goes before one that may be made.
+        Some((_, Ok(Login::Key(key)))) if !is_signed_in => return Ok(Chosen::ApiKey(key)),
+        Some((home, Ok(Login::Tokens(tokens)))) => Ok((home.clone(), tokens)),
+        Some((_, Ok(Login::Key(_)))) | None => Err(HINT.to_owned()),
+        Some((_, Err(fault))) => Err(format!("{}: {}", fault.message, fault.hint.unwrap_or_default())),
     };
-    match read_login(home, redactor) {
-        Ok(Login::Key(key)) => Ok(Chosen::ApiKey(key)),
-        Ok(Login::Tokens(tokens)) => Ok(Chosen::ChatGptTokens { tokens, home: Some(home.clone()) }),
-        Err(fault) => {
-            let hint = format!("{}: {}", fault.message, fault.hint.unwrap_or_default());
-            Err(Lack { missing: vec!["OPENAI_API_KEY"], hint })
-        }
+    match of_cli {
+        of_cli if is_signed_in || settings.oauth_client_id.is_some() => Ok(Chosen::OwnLogin(of_cli.ok())),
+        Ok((home, tokens)) => Ok(Chosen::CliLogin(home, tokens)),
+        Err(hint) => Err(Lack { missing: vec!["OPENAI_API_KEY"], hint }),
     }
 }
 
@@ -81,7 +86,7 @@ impl Chosen {
             Self::AppServer { spawn: false } => "app-server",
             Self::AppServer { spawn: true } => "app-server-spawn",
             Self::ApiKey(_) => "api-key",
-            Self::ChatGptTokens { .. } => "chatgpt-tokens",
+            Self::Tokens(_) | Self::CliLogin(..) | Self::OwnLogin(_) => "chatgpt-tokens",
         }
     }
 
@@ -90,24 +95,31 @@ impl Chosen {
         let url = match self {
             Self::AppServer { .. } => settings.app_server.url.as_ref()?.url()?,
             Self::ApiKey(_) => &settings.base_url,
-            Self::ChatGptTokens { .. } => &settings.backend_url,
+            Self::Tokens(_) | Self::CliLogin(..) | Self::OwnLogin(_) => &settings.backend_url,
         };
         HostPattern::of(url)
     }
 
     /// `id` is the plugin's name; none over the app-server, which has a way of its own.
-    pub(super) fn access(self, id: &'static str, settings: &config::Codex, http: &Http) -> Option<Access> {
-        match self {
-            Self::AppServer { .. } => None,
+    pub(super) fn access(
+        self,
+        id: &'static str,
+        settings: &config::Codex,
+        http: &Http,
+        own: &Arc<OwnLogin>,
+    ) -> Option<Access> {
+        let cli = |(home, tokens)| CliLogin::new(home, Some(tokens), http.redactor().clone());
+        let source = match self {
+            Self::AppServer { .. } => return None,
             Self::ApiKey(key) => {
                 let base_url: Url = settings.base_url.clone();
                 let settings = KeySettings { id, upstream: OPENAI, base_url, key, api: settings.api };
-                Some(Access::ApiKey(ByKey::new(http, settings)))
+                return Some(Access::ApiKey(ByKey::new(http, settings)));
             }
-            Self::ChatGptTokens { tokens, home } => {
-                let source = TokenSource::new(tokens, home, http.redactor().clone());
-                Some(Access::ChatGptTokens(ByTokens::new(http, CHATGPT, settings.backend_url.clone(), source)))
-            }
-        }
+            Self::Tokens(tokens) => TokenSource::Settings(tokens),
+            Self::CliLogin(home, tokens) => TokenSource::CodexCli(cli((home, tokens))),
+            Self::OwnLogin(of_cli) => TokenSource::Own { own: Arc::clone(own), cli: of_cli.map(cli) },
+        };
+        Some(Access::ChatGptTokens(ByTokens::new(http, CHATGPT, settings.backend_url.clone(), source)))
     }
 }

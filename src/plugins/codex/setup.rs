@@ -1,11 +1,15 @@
 //! `codex-setup-instructions`: how each way in is set up, and how far that has come here. No secret is shown.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::ID;
 use crate::config::{self, Config, SETTINGS};
+use crate::model::Provider;
 use crate::plugins::Readiness;
+use crate::providers::codex::{Access, Codex, Owner};
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 /// One way in.
@@ -19,7 +23,7 @@ struct Guide {
 }
 
 /// In the order in which they are taken.
-const GUIDES: [Guide; 4] = [
+const GUIDES: [Guide; 5] = [
     Guide {
         mode: "app-server",
         title: "A Codex app-server that runs already, with its own sign-in",
@@ -87,16 +91,41 @@ const GUIDES: [Guide; 4] = [
         settings: &["CODEX_HOME", "CODEX_ACCESS_TOKEN", "CODEX_ID_TOKEN", "CODEX_BACKEND_URL", "CODEX_DEFAULT_MODEL"],
         notes: &[
             "Calls count against the limits of the subscription; codex-status shows them.",
-            "auth.json is read and never written, and tokens are not refreshed: when calls are refused with 401, run \
-             `codex login` again, or use the Codex CLI, which refreshes them.",
+            "auth.json is read and never written, and its tokens are not refreshed: when calls are refused with 401, \
+             run `codex login` again, or use the Codex CLI, which refreshes them.",
             "The backend is no public API and may change; whether its terms allow other clients than OpenAI's is for \
              you to judge.",
         ],
     },
+    Guide {
+        mode: "oauth-device",
+        title: "A ChatGPT subscription, by a sign-in of the daemon's own",
+        steps: &[
+            "Set CODEX_OAUTH_CLIENT_ID to the OAuth client that the daemon signs in as.",
+            "If ALLOWED_HOSTS is set, add auth.openai.com and chatgpt.com, or the hosts of CODEX_OAUTH_ISSUER and \
+             CODEX_BACKEND_URL.",
+            "Run `open-think login codex`, open the address that it shows, and type in the code.",
+            "Run codex-status. A daemon that has been running with CODEX_OAUTH_CLIENT_ID set needs no new start.",
+        ],
+        settings: &["CODEX_OAUTH_CLIENT_ID", "CODEX_OAUTH_ISSUER", "CODEX_BACKEND_URL", "CODEX_DEFAULT_MODEL"],
+        notes: &[
+            "The tokens are kept in codex-login.json in the state directory, which only you can read, and are \
+             refreshed about five minutes before they expire.",
+            "It goes before the sign-in of the Codex CLI, and behind an API key and CODEX_ACCESS_TOKEN.",
+            "Without CODEX_OAUTH_CLIENT_ID the same command signs a Codex app-server in, if one is configured; that \
+             then keeps the tokens.",
+            "`open-think logout codex` deletes the tokens and has them revoked.",
+        ],
+    },
 ];
 
-/// `mode` is the one in use.
-pub(super) fn skill(config: &Config, mode: Option<&'static str>, readiness: &Readiness) -> Skill {
+/// `mode` is the one in use, and `codex` what it leads to unless that is an app-server.
+pub(super) fn skill(
+    config: &Config,
+    mode: Option<&'static str>,
+    codex: Option<Arc<Codex>>,
+    readiness: &Readiness,
+) -> Skill {
     let modes: Vec<&str> = GUIDES.iter().map(|guide| guide.mode).collect();
     let spec = SkillSpec {
         id: "codex-setup-instructions".to_owned(),
@@ -111,11 +140,8 @@ pub(super) fn skill(config: &Config, mode: Option<&'static str>, readiness: &Rea
         }),
         dangerous: false,
     };
-    let problem = match readiness {
-        Readiness::Configured => None,
-        Readiness::Missing { hint, .. } => Some(hint.clone()),
-    };
-    Skill::new(spec, Setup { mode, set: set(config), problem })
+    let problem = Some(readiness.hint().to_owned()).filter(|hint| !hint.is_empty());
+    Skill::new(spec, Setup { mode, codex, set: set(config), problem })
 }
 
 /// The names of the settings that are set, or not left at their default.
@@ -133,14 +159,16 @@ fn set(config: &Config) -> Vec<&'static str> {
         ("CODEX_ACCESS_TOKEN", codex.access_token.is_some()),
         ("CODEX_ID_TOKEN", codex.id_token.is_some()),
         ("CODEX_HOME", codex.home.is_some()),
+        ("CODEX_OAUTH_CLIENT_ID", codex.oauth_client_id.is_some()),
+        ("CODEX_OAUTH_ISSUER", codex.oauth_issuer != default.oauth_issuer),
         ("CODEX_DEFAULT_MODEL", codex.default_model.is_some()),
     ];
     known.into_iter().filter(|(_, set)| *set).map(|(name, _)| name).collect()
 }
 
 struct Setup {
-    /// The one in use.
     mode: Option<&'static str>,
+    codex: Option<Arc<Codex>>,
     set: Vec<&'static str>,
     problem: Option<String>,
 }
@@ -150,9 +178,13 @@ impl Handler for Setup {
     async fn run(&self, input: Value) -> Result<Value, SkillError> {
         let wanted = input.get("mode").and_then(Value::as_str);
         let guides = GUIDES.iter().filter(|guide| wanted.is_none_or(|mode| mode == guide.mode));
-        let (modes, texts): (Vec<Value>, Vec<String>) = guides.map(|guide| (self.told(guide), text(guide))).unzip();
-        let mut output = json!({ "mode": self.mode, "configured": self.mode.is_some(), "modes": modes });
-        if let Some(problem) = &self.problem {
+        let lack = self.codex.as_ref().and_then(|codex| codex.lack());
+        let mode = self.mode.filter(|_| lack.is_none());
+        let used = if self.is_own() { Some("oauth-device") } else { mode };
+        let told = |guide: &Guide| (self.told(guide, used), text(guide));
+        let (modes, texts): (Vec<Value>, Vec<String>) = guides.map(told).unzip();
+        let mut output = json!({ "mode": mode, "configured": mode.is_some(), "modes": modes });
+        if let Some(problem) = lack.as_ref().or(self.problem.as_ref()) {
             output["problem"] = json!(problem);
         }
         output["text"] = json!(texts.join("\n\n"));
@@ -161,7 +193,15 @@ impl Handler for Setup {
 }
 
 impl Setup {
-    fn told(&self, guide: &Guide) -> Value {
+    /// Whether the daemon's own sign-in is the one in use.
+    fn is_own(&self) -> bool {
+        let Some(Access::ChatGptTokens(by_tokens)) = self.codex.as_ref().map(|codex| codex.access()) else {
+            return false;
+        };
+        by_tokens.tokens().owner() == Owner::Daemon && by_tokens.tokens().lack().is_none()
+    }
+
+    fn told(&self, guide: &Guide, used: Option<&str>) -> Value {
         let known = |name: &&str| SETTINGS.iter().find(|setting| setting.name == *name);
         let settings = guide.settings.iter().filter_map(known).map(|setting| {
             let set = self.set.contains(&setting.name);
@@ -170,7 +210,7 @@ impl Setup {
         json!({
             "mode": guide.mode,
             "title": guide.title,
-            "inUse": self.mode == Some(guide.mode),
+            "inUse": used == Some(guide.mode),
             "steps": guide.steps,
             "settings": settings.collect::<Vec<_>>(),
             "notes": guide.notes,

@@ -69,7 +69,13 @@ impl Handler for Status {
                 status["latencyMs"] = millis(start);
                 tell_of_server(server, checkup, &mut status);
             }
-            Some(Behind::Direct(codex)) => probe(codex, &mut status).await,
+            Some(Behind::Direct(codex)) => match codex.lack() {
+                Some(lack) => {
+                    status["configured"] = json!(false);
+                    status["error"] = json!(lack);
+                }
+                None => probe(codex, &mut status).await,
+            },
         }
         Ok(status)
     }
@@ -139,10 +145,13 @@ fn told(window: &Window, now: SystemTime) -> Value {
 fn tell(codex: &Codex, status: &mut Value) {
     status["baseUrl"] = json!(codex.base_url());
     if let Access::ChatGptTokens(by_tokens) = codex.access() {
-        let tokens = by_tokens.tokens();
-        status["account"] = json!(tokens.account);
-        put(status, "plan", tokens.plan);
-        put(status, "tokenExpiresAt", tokens.expires_at);
+        let source = by_tokens.tokens();
+        if let Some(tokens) = source.current() {
+            status["account"] = json!(tokens.account);
+            put(status, "plan", tokens.plan);
+            put(status, "tokenExpiresAt", tokens.expires_at);
+        }
+        put(status, "loginOwner", Some(source.owner().as_str()));
         put(status, "rateLimits", codex.rate_limits());
     }
 }

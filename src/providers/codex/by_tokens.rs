@@ -24,8 +24,8 @@ impl ByTokens {
         Self { responses: Responses::new(http.clone(), &CHATGPT, upstream, backend_url), tokens }
     }
 
-    pub fn tokens(&self) -> Tokens {
-        self.tokens.current()
+    pub fn tokens(&self) -> &TokenSource {
+        &self.tokens
     }
 
     pub(super) fn base_url(&self) -> &Url {
@@ -48,7 +48,10 @@ impl ByTokens {
         };
         let tokens = self.tokens.valid().await?;
         let result = match ask(&tokens).await {
-            Err(error) if self.may_be_outdated(&error) => ask(&self.tokens.newest().await?).await,
+            Err(error) => match self.newer(&tokens, &error).await? {
+                Some(newer) => ask(&newer).await,
+                None => Err(error),
+            },
             result => result,
         };
         result.map_err(|error| self.hinted(error))
@@ -61,15 +64,21 @@ impl ByTokens {
         };
         let tokens = self.tokens.valid().await?;
         let result = match ask(&tokens).await {
-            Err(error) if self.may_be_outdated(&error) => ask(&self.tokens.newest().await?).await,
+            Err(error) => match self.newer(&tokens, &error).await? {
+                Some(newer) => ask(&newer).await,
+                None => Err(error),
+            },
             result => result,
         };
         result.map_err(|error| self.hinted(error))
     }
 
-    /// The owner of the file may have put newer tokens there.
-    fn may_be_outdated(&self, error: &ProviderError) -> bool {
-        error.status == Some(401) && self.tokens.is_a_file()
+    /// A first 401 may mean no more than that there are newer tokens.
+    async fn newer(&self, refused: &Tokens, error: &ProviderError) -> Result<Option<Tokens>, ProviderError> {
+        match error.status {
+            Some(401) => self.tokens.after_refusal(refused).await,
+            _ => Ok(None),
+        }
     }
 
     fn hinted(&self, error: ProviderError) -> ProviderError {

@@ -8,6 +8,7 @@ const NAMESPACE: &str = "https://api.openai.com/auth";
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Claims {
     pub(super) account: Option<String>,
+    pub(super) email: Option<String>,
     pub(super) plan: Option<String>,
     /// Seconds since 1970.
     pub(super) expires_at: Option<u64>,
@@ -22,8 +23,9 @@ impl Claims {
             let own = claims.get(NAMESPACE).and_then(|own| own.get(name)).and_then(Value::as_str);
             own.filter(|text| !text.is_empty()).map(str::to_owned)
         };
+        let email = claims.get("email").and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
         let expires_at = claims.get("exp").and_then(|exp| exp.as_u64().or_else(|| exp.as_f64().map(|exp| exp as u64)));
-        Self { account: text("chatgpt_account_id"), plan: text("chatgpt_plan_type"), expires_at }
+        Self { account: text("chatgpt_account_id"), email, plan: text("chatgpt_plan_type"), expires_at }
     }
 }
 
@@ -84,7 +86,7 @@ mod tests {
                        aGF0Z3B0X3BsYW5fdHlwZSI6InBybyJ9fQ";
         let claims = Claims::of(&format!("e30.{payload}.c2ln"));
         let (account, plan) = (Some("acct-1".to_owned()), Some("pro".to_owned()));
-        assert_eq!(claims, Claims { account, plan, expires_at: Some(9) });
+        assert_eq!(claims, Claims { account, email: None, plan, expires_at: Some(9) });
         for other in ["at-opaque", "", "..", "a.!!.b", "a.e30.b", "a.W10.b"] {
             assert_eq!(Claims::of(other), Claims::default(), "{other}");
         }

@@ -5,6 +5,7 @@ mod auth_file;
 mod by_key;
 mod by_tokens;
 mod claims;
+pub mod sign_in;
 mod tokens;
 
 #[cfg(test)]
@@ -22,7 +23,7 @@ use crate::model::{Delta, DeltaStream, Metadata, ModelInfo, Provider, ProviderEr
 pub use auth_file::{Login, read as read_login};
 pub use by_key::{ByKey, KeySettings};
 pub use by_tokens::ByTokens;
-pub use tokens::{TokenSource, Tokens};
+pub use tokens::{CliLogin, Owner, TokenSource, Tokens};
 
 #[cfg(test)]
 pub(crate) use claims::token_of;
@@ -106,5 +107,11 @@ impl Provider for Codex {
 
     fn endpoints(&self) -> Vec<Url> {
         vec![self.base_url().clone()]
+    }
+
+    fn lack(&self) -> Option<String> {
+        let Access::ChatGptTokens(by_tokens) = &self.access else { return None };
+        let ProviderError { message, hint, .. } = by_tokens.tokens().lack()?;
+        Some(format!("{message}: {}", hint.unwrap_or_default()))
     }
 }

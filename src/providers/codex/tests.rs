@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Access, ByKey, ByTokens, Codex, KeySettings, Login, TokenSource, Tokens, read_login, token_of};
+use super::{Access, ByKey, ByTokens, CliLogin, Codex, KeySettings, Login, TokenSource, Tokens, read_login, token_of};
 use crate::config::{self, CodexApi, Secret};
 use crate::model::{Completion, ErrorKind, Fold, Message, Provider, ProviderError, Request, Role};
 use crate::providers::loopback::{Answer, Loopback, http};
@@ -33,8 +33,13 @@ fn by_tokens(server: &Loopback, tokens: Option<Tokens>, home: Option<&Path>) -> 
         Ok(Login::Tokens(tokens)) => tokens,
         other => panic!("{other:?}"),
     };
-    let tokens = tokens.unwrap_or_else(read);
-    let source = TokenSource::new(tokens, home.map(Path::to_owned), http.redactor().clone());
+    let source = match tokens {
+        Some(tokens) => TokenSource::Settings(tokens),
+        None => {
+            let home = home.expect("a home").to_owned();
+            TokenSource::CodexCli(CliLogin::new(home, Some(read()), http.redactor().clone()))
+        }
+    };
     let backend = server.url.join("backend-api/codex").unwrap();
     Codex::new("codex", Access::ChatGptTokens(ByTokens::new(&http, UPSTREAM, backend, source)), "gpt-x".to_owned())
 }

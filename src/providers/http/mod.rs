@@ -89,6 +89,10 @@ impl Http {
             match next_hop(&request.method, &request.url, answer.status(), answer.headers()) {
                 Hop::Stay => return Ok(self.respond(answer, &request, under_way)),
                 Hop::Refuse(to) => return Err(fault::moved(&request.url, answer.status(), &to)),
+                Hop::Follow(to) if request.is_confined && to.origin() != request.url.origin() => {
+                    let origin = to.origin().ascii_serialization();
+                    return Err(fault::moved(&request.url, answer.status(), &origin));
+                }
                 Hop::Follow(to) => request.redirect(to),
             }
         }

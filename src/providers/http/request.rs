@@ -19,6 +19,8 @@ pub struct HttpRequest {
     pub body: Bytes,
     /// By when the whole exchange, body included, must be over.
     pub deadline: Option<Instant>,
+    /// Whether the body is a secret, which no redirect takes to another origin.
+    pub(super) is_confined: bool,
 }
 
 impl HttpRequest {
@@ -35,8 +37,20 @@ impl HttpRequest {
         request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
     }
 
+    pub fn post_form<'a>(url: Url, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = Self { body: body.into(), ..Self::new(Method::POST, url) };
+        request.header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
+    }
+
     fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), deadline: None }
+        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), deadline: None, is_confined: false }
+    }
+
+    /// The body is a secret: it goes to this origin or nowhere.
+    pub fn confined(mut self) -> Self {
+        self.is_confined = true;
+        self
     }
 
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {

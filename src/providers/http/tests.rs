@@ -54,6 +54,17 @@ async fn credentials_stay_with_their_origin() {
 }
 
 #[tokio::test]
+async fn a_secret_body_stays_with_its_origin() {
+    let other = Loopback::start(vec![Answer::json(200, "", "{}")]).await;
+    let server = Loopback::start(vec![moved(307, "/here"), moved(307, other.url.as_str())]).await;
+    let request = HttpRequest::post_form(server.url.clone(), [("token", "rt-1"), ("to", "a b&c")]).confined();
+    let error = fault(&http(&[&server, &other], config::Http::default()), request).await;
+    assert!(error.message.contains("moved to http://127.0.0.1:"), "{error}");
+    assert!(server.asked()[1].ends_with("token=rt-1&to=a+b%26c"), "{:?}", server.asked());
+    assert_eq!(other.connections(), 0);
+}
+
+#[tokio::test]
 async fn a_post_goes_on_as_a_post_or_not_at_all() {
     let server = Loopback::start(vec![moved(308, "/there"), Answer::json(200, "", "{}")]).await;
     let client = http(&[&server], config::Http::default());

@@ -56,13 +56,17 @@ impl Envelope {
                 }
                 self.resets_at = seconds(fields.get("resets_at")).or(self.resets_at);
                 self.resets_in = seconds(fields.get("resets_in_seconds")).or(self.resets_in);
+                // In the words of OAuth the error itself is but a code.
+                if let Some(description) = fields.get("error_description") {
+                    self.search(description, depth - 1);
+                }
                 // The inner message is the vendor's, the outer one that of a box in between.
                 for name in ["error", "errors", "detail", "details"] {
                     if let Some(inner) = fields.get(name) {
                         self.search(inner, depth - 1);
                     }
                 }
-                for name in ["message", "msg", "error_description", "title"] {
+                for name in ["message", "msg", "title"] {
                     if let Some(message) = fields.get(name) {
                         self.search(message, depth - 1);
                     }

@@ -2,20 +2,20 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::fold::Fold;
-use super::wire::{Item, TurnStatus, What, notice};
+use super::super::fold::Fold;
+use super::super::wire::{Item, TurnStatus, What, notice};
 use crate::model::{BlockStart, Delta, Ending, ErrorKind, Happening};
 
-const TEXT: &str = include_str!("../../../tests/fixtures/codex/text.jsonl");
-const REASON: &str = include_str!("../../../tests/fixtures/codex/reason.jsonl");
-const TOOL: &str = include_str!("../../../tests/fixtures/codex/tool.jsonl");
-const COMMAND: &str = include_str!("../../../tests/fixtures/codex/command.jsonl");
-const DECLINED: &str = include_str!("../../../tests/fixtures/codex/declined.jsonl");
-const PATCH: &str = include_str!("../../../tests/fixtures/codex/patch.jsonl");
-const STEER: &str = include_str!("../../../tests/fixtures/codex/steer.jsonl");
-const BROKEN: &str = include_str!("../../../tests/fixtures/codex/broken.jsonl");
-const QUOTA: &str = include_str!("../../../tests/fixtures/codex/quota.jsonl");
-const INTERRUPT: &str = include_str!("../../../tests/fixtures/codex/interrupt.jsonl");
+const TEXT: &str = include_str!("../../../../tests/fixtures/codex/text.jsonl");
+const REASON: &str = include_str!("../../../../tests/fixtures/codex/reason.jsonl");
+const TOOL: &str = include_str!("../../../../tests/fixtures/codex/tool.jsonl");
+const COMMAND: &str = include_str!("../../../../tests/fixtures/codex/command.jsonl");
+const DECLINED: &str = include_str!("../../../../tests/fixtures/codex/declined.jsonl");
+const PATCH: &str = include_str!("../../../../tests/fixtures/codex/patch.jsonl");
+const STEER: &str = include_str!("../../../../tests/fixtures/codex/steer.jsonl");
+const BROKEN: &str = include_str!("../../../../tests/fixtures/codex/broken.jsonl");
+const QUOTA: &str = include_str!("../../../../tests/fixtures/codex/quota.jsonl");
+const INTERRUPT: &str = include_str!("../../../../tests/fixtures/codex/interrupt.jsonl");
 
 #[derive(Clone, Deserialize)]
 struct Line {
