@@ -8,13 +8,13 @@ use futures_util::future::BoxFuture;
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc;
 
-use super::socket::{Bytestream, Socket};
+use super::socket::Bytestream;
 use super::state::Limits;
-use super::way::Way;
+use super::way::{self, Line, Way};
 use super::{Fault, FaultKind, Link, Listener};
 use crate::policy::Redactor;
 
-struct Served(mpsc::Sender<DuplexStream>);
+pub(super) struct Served(pub(super) mpsc::Sender<DuplexStream>);
 
 pub(in crate::codex) fn served(connects: mpsc::Sender<DuplexStream>, listener: Arc<dyn Listener>) -> Link {
     let timeout = Duration::from_secs(30);
@@ -33,7 +33,7 @@ impl Way for Served {
         .boxed()
     }
 
-    fn upgrade(&self, stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Socket, Fault>> {
-        async move { Socket::upgrade(stream, "ws://localhost/", None).await }.boxed()
+    fn upgrade(&self, stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Line, Fault>> {
+        way::upgrade_local(stream)
     }
 }
