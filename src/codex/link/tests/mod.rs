@@ -12,16 +12,18 @@ mod sockets;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
-use super::served::Served;
+use super::socket::{Bytestream, Socket};
 use super::state::Limits;
+use super::way::{Line, Way};
 use super::{Fault, Heard, Link, Listener, State};
 use crate::policy::Redactor;
 
@@ -40,7 +42,7 @@ impl Bench {
         let (connects, connections) = mpsc::channel(16);
         let (listens, heard) = mpsc::channel(4096);
         let redactor = Redactor::new(["sk-secret-1".to_owned()]);
-        let link = Link::over(Box::new(Served(connects)), Limits::default(), TIMEOUT, redactor, Arc::new(Ear(listens)));
+        let link = Link::over(Box::new(Wire(connects)), Limits::default(), TIMEOUT, redactor, Arc::new(Ear(listens)));
         Self { link, heard, connections }
     }
 
