@@ -133,7 +133,10 @@ impl ApiError {
         let link = |retryable| Self::new(Code::CodexLink, message.clone()).with_status(None, retryable);
         match error {
             LinkError::Rpc(error) => {
-                let mut api = Self::new(Code::CodexRpc, error.message());
+                // All of it is beside this.
+                let said = shown(error.message());
+                let message = format!("the Codex app-server answered with error {}: {said}", error.code());
+                let mut api = Self::new(Code::CodexRpc, message);
                 api.0.retryable = error.code() == OVERLOADED;
                 let data = error.data().map(ToOwned::to_owned);
                 let (code, message) = (i64::from(error.code()), error.message().to_owned());

@@ -2,7 +2,7 @@
 //!
 //! It reaches out to nobody until somebody asks for something, or it is woken.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jsonrpsee::types::ErrorObjectOwned;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::desk::{Desk, Reply};
 use super::hub::Hub;
 use super::limits::{Window, windows};
-use super::link::{Fault, FaultKind, Heard, Link, LinkError, Settings, State, Status};
+use super::link::{Fault, FaultKind, Heard, Link, LinkError, Listener, Settings, State, Status};
 use super::watched::{Watch, Watched};
 use crate::config::{self, AppServerUrl, Config};
 use crate::policy::{HostPolicy, Redactor};
@@ -26,10 +26,31 @@ pub struct AppServer {
     hub: Arc<Hub>,
     desk: Arc<Desk>,
     watched: Arc<Watched>,
-    /// As last heard of.
-    limits: Arc<Mutex<Vec<Window>>>,
+    known: Arc<Known>,
     settings: config::AppServer,
     attendant: Mutex<Attendant>,
+}
+
+/// What is remembered of what it says.
+#[derive(Default)]
+struct Known {
+    /// As last heard of.
+    limits: Mutex<Vec<Window>>,
+}
+
+/// The first that hears of the link. What it says is carried out only in a runtime, which is where it speaks.
+struct Ears {
+    hub: Arc<Hub>,
+    server: Weak<AppServer>,
+}
+
+impl Listener for Ears {
+    fn hear(&self, heard: Heard) {
+        if let (Heard::Up(_), Some(server)) = (&heard, self.server.upgrade()) {
+            server.attend();
+        }
+        self.hub.hear(heard);
+    }
 }
 
 /// Carries out what the desk decides and what a new connection wants.
@@ -65,23 +86,23 @@ impl AppServer {
     /// None if no app-server is configured.
     pub fn new(config: &Config, policy: &HostPolicy, redactor: &Redactor) -> Option<Arc<Self>> {
         let link = Settings::from_config(config, policy, redactor.clone())?;
-        let open = |hub: Arc<Hub>| Link::open(link, hub);
+        let open = |listener| Link::open(link, listener);
         Some(Self::over(open, config.codex.app_server.clone(), config.helm.approval_timeout))
     }
 
     pub(super) fn over(
-        open: impl FnOnce(Arc<Hub>) -> Link,
+        open: impl FnOnce(Arc<dyn Listener>) -> Link,
         settings: config::AppServer,
         patience: Duration,
     ) -> Arc<Self> {
         let (desk, outbox) = Desk::new(patience);
         let hub = Hub::with(Some(Arc::clone(&desk)));
-        Arc::new(Self {
-            link: open(hub.clone()),
+        Arc::new_cyclic(|server| Self {
+            link: open(Arc::new(Ears { hub: hub.clone(), server: server.clone() })),
             hub,
             desk,
             watched: Arc::default(),
-            limits: Arc::default(),
+            known: Arc::default(),
             settings,
             attendant: Mutex::new(Attendant::Waiting(outbox)),
         })
@@ -89,7 +110,6 @@ impl AppServer {
 
     /// For those who speak to it themselves.
     pub fn link(&self) -> &Link {
-        self.attend();
         &self.link
     }
 
@@ -103,7 +123,7 @@ impl AppServer {
 
     /// Connects ahead of need, and again whenever the connection is lost.
     pub fn wake(&self) {
-        self.link().wake();
+        self.link.wake();
     }
 
     /// Ends the connection, and a child of ours with it.
@@ -121,16 +141,20 @@ impl AppServer {
 
     /// The windows of the subscription's limits, as last heard of.
     pub fn limits(&self) -> Vec<Window> {
-        locked(&self.limits).clone()
+        locked(&self.known.limits).clone()
     }
 
     pub(super) fn note_limits(&self, told: &RawValue) {
-        *locked(&self.limits) = windows(told.get());
+        *locked(&self.known.limits) = windows(told.get());
     }
 
     /// How many threads somebody here hears of.
     pub fn threads(&self) -> usize {
         self.watched.count()
+    }
+
+    pub(super) fn is_watched(&self, thread: &str) -> bool {
+        self.watched.has(thread)
     }
 
     /// What any method gives, untouched. Parameters that are left out are an empty object, which every method takes.
@@ -148,7 +172,7 @@ impl AppServer {
             // The one handshake of the connection was the link's.
             "initialize" => self.initialized(timeout.unwrap_or(self.settings.timeout)).await,
             "initialized" => Ok(nothing),
-            _ => Ok(self.link().request(method, params.unwrap_or(&nothing), timeout).await?),
+            _ => Ok(self.link.request(method, params.unwrap_or(&nothing), timeout).await?),
         }
     }
 
@@ -156,8 +180,8 @@ impl AppServer {
     /// is `joined` has just been started or resumed by a client.
     pub fn watch(&self, thread: &str, joined: bool) -> Option<Watch> {
         let (watch, first) = self.watched.watch(thread)?;
-        if first && !joined && !self.hub.is_followed(thread) {
-            tokio::spawn(resume(self.link().clone(), vec![thread.to_owned()]));
+        if first && !joined && !self.hub.is_helms(thread) {
+            tokio::spawn(resume(self.link.clone(), vec![thread.to_owned()]));
         }
         Some(watch)
     }
@@ -165,7 +189,7 @@ impl AppServer {
     /// What the server answered to the link's own `initialize`.
     async fn initialized(&self, timeout: Duration) -> Result<Box<RawValue>, RpcFault> {
         let deadline = Instant::now() + timeout;
-        let link = self.link();
+        let link = &self.link;
         let mut changes = link.changes();
         link.wake();
         loop {
@@ -194,12 +218,12 @@ impl AppServer {
         }
         let (link, heard) = (self.link.clone(), self.hub.listen());
         let hub = Arc::clone(&self.hub);
-        let (watched, limits) = (Arc::clone(&self.watched), Arc::clone(&self.limits));
+        let (watched, known) = (Arc::clone(&self.watched), Arc::clone(&self.known));
         // Nothing is sent before the link lives, so nothing waits in the one that stands in for a moment.
         let before = std::mem::replace(&mut *attendant, Attendant::Waiting(mpsc::channel(1).1));
         if let Attendant::Waiting(outbox) = before {
             let task = tokio::spawn(async move {
-                tokio::join!(answer(&link, outbox), listen(&link, heard, &hub, &watched, &limits));
+                tokio::join!(answer(&link, outbox), listen(&link, heard, &hub, &watched, &known));
             });
             *attendant = Attendant::At(task.abort_handle());
         }
@@ -230,22 +254,16 @@ async fn answer(link: &Link, mut outbox: mpsc::Receiver<(Id, Reply)>) {
     }
 }
 
-async fn listen(
-    link: &Link,
-    mut heard: broadcast::Receiver<Heard>,
-    hub: &Hub,
-    watched: &Watched,
-    limits: &Mutex<Vec<Window>>,
-) {
+async fn listen(link: &Link, mut heard: broadcast::Receiver<Heard>, hub: &Hub, watched: &Watched, known: &Known) {
     loop {
         match heard.recv().await {
             Ok(Heard::Up(_)) => {
-                // Who follows a thread resumes it himself.
-                let threads: Vec<String> = watched.all().into_iter().filter(|id| !hub.is_followed(id)).collect();
+                // Helm resumes its own.
+                let threads: Vec<String> = watched.all().into_iter().filter(|id| !hub.is_helms(id)).collect();
                 tokio::spawn(resume(link.clone(), threads));
             }
             Ok(Heard::Notification { method, params }) if &*method == "account/rateLimits/updated" => {
-                *locked(limits) = windows(params.get());
+                *locked(&known.limits) = windows(params.get());
             }
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => return,

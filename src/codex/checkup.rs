@@ -3,16 +3,17 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::AppServer;
-use super::app_server::raw;
 use super::limits::Window;
 use super::link::{LinkError, State, Status};
 
 /// Somebody waits to hear whether it works.
 const PROBE: Duration = Duration::from_secs(10);
+/// Somebody waits for an error.
+const LIMITS: Duration = Duration::from_secs(3);
 
 /// What an app-server says when it is asked how it does.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +41,21 @@ struct AccountRead {
 }
 
 impl AppServer {
+    /// How long the limit still holds that is reached; none if that is not known.
+    pub async fn limit_ends_in(&self) -> Option<Duration> {
+        self.read_limits(LIMITS).await;
+        let now = SystemTime::now();
+        let limits = self.limits();
+        limits.iter().filter(|window| window.is_used_up()).filter_map(|window| window.resets_in(now)).max()
+    }
+
+    async fn read_limits(&self, patience: Duration) {
+        match self.link().request("account/rateLimits/read", RawValue::NULL, Some(patience)).await {
+            Ok(limits) => self.note_limits(&limits),
+            Err(error) => tracing::info!(%error, "what is left of the limits cannot be read"),
+        }
+    }
+
     /// What is known without asking.
     pub fn known(&self) -> Checkup {
         let limits = self.limits();
@@ -49,7 +65,7 @@ impl AppServer {
 
     /// Asks who is signed in and what is left of the limits; connects if need be.
     pub async fn check_up(&self) -> Checkup {
-        let account = match self.link().request("account/read", &raw(&json!({})), Some(PROBE)).await {
+        let account = match self.link().request("account/read", RawValue::NULL, Some(PROBE)).await {
             Ok(account) => account,
             Err(error) => {
                 let problem = Some(of_error(&self.status(), &error));
@@ -57,10 +73,7 @@ impl AppServer {
             }
         };
         if is_subscription(&account) {
-            match self.link().request("account/rateLimits/read", &raw(&json!({})), Some(PROBE)).await {
-                Ok(limits) => self.note_limits(&limits),
-                Err(error) => tracing::info!(%error, "what is left of the limits cannot be read"),
-            }
+            self.read_limits(PROBE).await;
         }
         let limits = self.limits();
         let problem = not_signed_in(&account).or_else(|| used_up(&limits, SystemTime::now()));

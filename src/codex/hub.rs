@@ -1,8 +1,9 @@
 //! Who hears what of the app-server.
 //!
 //! What belongs to a thread in which Helm works goes to the turn that follows it, and to nobody else may its questions
-//! go, also while no turn follows it. Everything else, and all notifications, go to the clients that listen. The task that reads waits for none of
-//! them: a follower that cannot keep up loses its place, and finds out what it missed by resuming the thread.
+//! go, also while no turn follows it. Other questions are the desk's. Everything else, and all notifications, go to the
+//! clients that listen. The task that reads waits for none of them: a follower that cannot keep up loses its place, and
+//! finds out what it missed by resuming the thread.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,8 +68,10 @@ impl Hub {
         Arc::new(Self { threads: Mutex::default(), desk, all: broadcast::channel(LISTENED).0 })
     }
 
-    pub fn is_followed(&self, thread: &str) -> bool {
-        self.threads().followers.contains_key(thread)
+    /// Whether Helm works in the thread, and resumes it itself.
+    pub fn is_helms(&self, thread: &str) -> bool {
+        let threads = self.threads();
+        threads.owned.contains(thread) || threads.followers.contains_key(thread)
     }
 
     /// Follows a thread from now on. Who followed it before hears no more of it.

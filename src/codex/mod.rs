@@ -1,12 +1,13 @@
 //! The app-server of the Codex CLI: one warm, handshaken connection to it for all clients, and what goes over it.
 //!
 //! ```text
-//!  plugins/codex ── AppServer ── hub      who hears what, and which of its questions are open
-//!  helm (Engine) ── engine ───┘   link    one connection: a pure state machine, and the task that does what it says
-//!                                         websocket (tcp, tls, unix) · POST to a shim · a child of ours
+//!  api ── plugins/codex ── AppServer ── hub    who hears what      desk  which of its questions are open
+//!  helm (Engine) ── engine ────┤        link   one connection: a pure state machine, and the task that does what it
+//!  skills (Provider) ── chat ──┘               says: websocket (tcp, tls, unix) · POST to a shim · a child of ours
 //! ```
 
 mod app_server;
+mod chat;
 mod checkup;
 mod desk;
 pub mod engine;
@@ -18,6 +19,7 @@ mod shapes;
 mod watched;
 
 pub use app_server::{AppServer, Place, RpcFault};
+pub use chat::Chat;
 pub use checkup::{Checkup, Problem};
 pub use desk::{Desk, Question, Reply, Resolution, Settled};
 pub use hub::{Following, Hub, thread_of};

@@ -32,6 +32,10 @@ impl Watched {
         Some((Watch { watched: Arc::clone(self), thread: thread.to_owned() }, first))
     }
 
+    pub fn has(&self, thread: &str) -> bool {
+        self.threads().contains_key(thread)
+    }
+
     pub fn all(&self) -> Vec<String> {
         self.threads().keys().cloned().collect()
     }

@@ -192,7 +192,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "CODEX_DEFAULT_MODEL",
         about: "The model that the codex plugin asks when a request names none.",
-        default: Some("gpt-5-codex"),
+        default: Some("gpt-5-codex, or the app-server's own"),
         put: Put::Text(|config, value| config.codex.default_model = Some(value)),
     },
     Setting {

@@ -1,11 +1,14 @@
 //! What is fast to check. What talks to other people's programs is in `tests/real_world`.
 
 mod anthropic;
+mod app_server;
 mod architecture;
 mod bytes;
 mod cancel;
 mod cli;
 mod clients;
+mod codex;
+mod codex_skills;
 mod discover;
 mod durability;
 mod fallbacks;

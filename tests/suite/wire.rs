@@ -99,12 +99,24 @@ impl Wire {
         timeout(PATIENCE, self.read_now()).await.expect("the daemon says something in time")
     }
 
+    /// The same as it was written, with nothing checked.
+    pub async fn read_text(&mut self) -> Option<String> {
+        timeout(PATIENCE, self.read_text_now()).await.expect("the daemon says something in time")
+    }
+
     async fn read_now(&mut self) -> Option<Value> {
+        let text = self.read_text_now().await?;
+        let frame: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+        check_form(&frame);
+        Some(frame)
+    }
+
+    async fn read_text_now(&mut self) -> Option<String> {
         let mut line = String::new();
         if self.reader.read_line(&mut line).await.expect("the daemon's output can be read") == 0 {
             return None;
         }
-        let text = match self.framing {
+        Some(match self.framing {
             Framing::Lines => line,
             Framing::Headers => {
                 let length = line.strip_prefix("Content-Length: ").and_then(|rest| rest.strip_suffix("\r\n"));
@@ -114,10 +126,7 @@ impl Wire {
                 let body = body.strip_prefix(b"\r\n").expect("the end of the headers");
                 String::from_utf8(body.to_vec()).expect("UTF-8")
             }
-        };
-        let frame: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
-        check_form(&frame);
-        Some(frame)
+        })
     }
 
     /// The id of the request.

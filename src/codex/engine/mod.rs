@@ -11,31 +11,28 @@
 
 mod book;
 mod deed;
-mod errors;
-mod fold;
+pub(super) mod errors;
+pub(super) mod fold;
 mod port;
 mod ready;
 mod recover;
 mod run;
 mod slot;
 mod start;
-mod thread;
+pub(super) mod thread;
 mod warm;
-mod wire;
+pub(super) mod wire;
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use serde_json::value::RawValue;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::app_server::AppServer;
 use super::hub::Hub;
-use super::limits::windows;
 use super::link::Link;
 use crate::config::{AppServerUrl, Config, Sandbox};
 use crate::model::{Engine, ErrorKind, Place, ProviderError, Run, Task, Thread};
@@ -43,9 +40,6 @@ use crate::policy::Redactor;
 use run::Turning;
 use slot::Slots;
 use thread::Ground;
-
-/// For asking when a limit ends that is reached.
-const LIMITS: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]
 pub struct Settings {
@@ -171,11 +165,7 @@ impl Inner {
         if error.kind != ErrorKind::Quota || error.retry_after.is_some() {
             return error;
         }
-        let told = self.link().request("account/rateLimits/read", RawValue::NULL, Some(LIMITS)).await;
-        let windows = told.map(|told| windows(told.get())).unwrap_or_default();
-        let now = SystemTime::now();
-        let used_up = windows.iter().filter(|window| window.is_used_up());
-        let after = used_up.filter_map(|window| window.resets_in(now)).max();
+        let after = self.server.limit_ends_in().await;
         error.with_retry_after(after)
     }
 }

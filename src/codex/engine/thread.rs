@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::config::Sandbox;
-use crate::model::{Block, ImageSource, Message, Mode, Place, Role, ToolCall, ToolResult};
+use crate::model::{Block, ImageSource, Message, Mode, Place, Role, ToolCall, ToolResult, ToolSpec};
 
 /// A session has one thread of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,7 +125,11 @@ fn tools(place: &Place) -> Vec<Value> {
     if Kind::of(place.mode) == Kind::Propose {
         return Vec::new();
     }
-    let tool = |tool: &crate::model::ToolSpec| {
+    dynamic_tools(&place.tools)
+}
+
+pub fn dynamic_tools(tools: &[ToolSpec]) -> Vec<Value> {
+    let tool = |tool: &ToolSpec| {
         json!({
             "type": "function",
             "name": tool.name,
@@ -133,11 +137,11 @@ fn tools(place: &Place) -> Vec<Value> {
             "inputSchema": &*tool.input_schema,
         })
     };
-    place.tools.iter().map(tool).collect()
+    tools.iter().map(tool).collect()
 }
 
 /// Takes away what Codex can do by itself, as far as that goes.
-fn without_tools() -> Value {
+pub fn without_tools() -> Value {
     json!({
         "features.shell_tool": false,
         "features.unified_exec": false,
@@ -180,7 +184,7 @@ impl Input {
 pub fn input<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Vec<Input> {
     let input = blocks.into_iter().filter_map(|block| match block {
         Block::Text { text } => Some(Input::text(text)),
-        Block::Image { source } => Some(Input::Image { url: url(source) }),
+        Block::Image { source } => Some(Input::Image { url: image_url(source) }),
         Block::ToolCall(call) => Some(Input::text(called(call))),
         Block::ToolResult(result) => Some(Input::text(gave(result))),
         Block::Reasoning { .. } | Block::Foreign { .. } => None,
@@ -205,7 +209,9 @@ fn item(message: &Message) -> Option<Value> {
         Block::Text { text: said } => Some(text(said.clone())),
         Block::ToolCall(call) => Some(text(called(call))),
         Block::ToolResult(result) => Some(text(gave(result))),
-        Block::Image { source } if role == "user" => Some(json!({ "type": "input_image", "image_url": url(source) })),
+        Block::Image { source } if role == "user" => {
+            Some(json!({ "type": "input_image", "image_url": image_url(source) }))
+        }
         Block::Image { .. } | Block::Reasoning { .. } | Block::Foreign { .. } => None,
     });
     let content: Vec<Value> = content.collect();
@@ -222,7 +228,7 @@ fn gave(result: &ToolResult) -> String {
     format!("[{} {verb}]\n{}", result.name, result.content)
 }
 
-fn url(source: &ImageSource) -> String {
+pub fn image_url(source: &ImageSource) -> String {
     match source {
         ImageSource::Url { url } => url.clone(),
         ImageSource::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),

@@ -40,7 +40,7 @@ async fn ask(provider: &dyn Provider, request: Request) -> Result<Completion, Pr
     Ok(fold.finish().0)
 }
 
-/// `path` and `response` are there when the provider has them to tell.
+/// `path`, `threadId` and `response` are there when the provider has them to tell.
 pub(in crate::plugins) fn output(completion: Completion, model: Option<String>, provider: &str) -> Value {
     let calls = completion.message.tool_calls().map(|call| {
         let input = call.input().unwrap_or_else(|_| Value::String(call.arguments.clone()));
@@ -58,7 +58,7 @@ pub(in crate::plugins) fn output(completion: Completion, model: Option<String>, 
         output["refusal"] = json!(reason);
     }
     let mut metadata = completion.metadata;
-    for name in ["path", "response"] {
+    for name in ["path", "threadId", "response"] {
         if let Some(value) = metadata.remove(name) {
             output[name] = value;
         }

@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use super::chat_skill::chat_skill;
 use super::models_skill::models_skill;
 use super::{EngineGate, Gate, Health, Plugin, Readiness, is_enabled};
-use crate::codex::AppServer;
 use crate::codex::engine::{self, CodexEngine};
+use crate::codex::{AppServer, Chat};
 use crate::config::Config;
-use crate::model::Engine;
+use crate::model::Provider;
 use crate::policy::{HostPattern, HostPolicy, Redactor};
 use crate::providers::codex::Codex;
 use crate::providers::codex::sign_in::{OwnLogin, is_there};
@@ -37,70 +37,115 @@ const NO_APP_SERVER: &str =
 const DEFAULT_MODEL: &str = "gpt-5-codex";
 
 /// What stands behind the plugin.
+#[derive(Clone)]
 enum Behind {
-    AppServer(Arc<AppServer>),
+    AppServer { server: Arc<AppServer>, mode: &'static str },
     Direct(Arc<Codex>),
 }
 
+impl Behind {
+    /// As clients see it.
+    fn mode(&self) -> &'static str {
+        match self {
+            Self::AppServer { mode, .. } => mode,
+            Self::Direct(codex) => codex.access().mode(),
+        }
+    }
+
+    /// What is missing although it is configured.
+    fn lack(&self) -> Option<String> {
+        match self {
+            Self::AppServer { .. } => None,
+            Self::Direct(codex) => codex.lack(),
+        }
+    }
+}
+
+/// With the way there for those who go past the plugin.
 pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way) {
     let own = OwnLogin::new(http, config.codex.oauth_issuer.clone(), &config.state_dir);
-    let chosen = mode::choose(config, http.redactor());
-    let wanted_model = config.codex.default_model.as_ref().or(config.model_default.as_ref()).cloned();
-    let default_model = wanted_model.clone().unwrap_or_else(|| DEFAULT_MODEL.to_owned());
-    let (mode, behind, readiness) = match chosen {
+    let model = config.codex.default_model.as_ref().or(config.model_default.as_ref()).cloned();
+    let (behind, readiness) = match mode::choose(config, http.redactor()) {
         Ok(chosen) => {
-            let mode = Some(chosen.mode());
+            let mode = chosen.mode();
             let behind = match chosen.access(ID, &config.codex, http, &own) {
-                Some(access) => Some(Behind::Direct(Arc::new(Codex::new(ID, access, default_model.clone())))),
-                None => AppServer::new(config, policy, http.redactor()).map(Behind::AppServer),
+                Some(access) => {
+                    let model = model.clone().unwrap_or_else(|| DEFAULT_MODEL.to_owned());
+                    Some(Behind::Direct(Arc::new(Codex::new(ID, access, model))))
+                }
+                None => {
+                    AppServer::new(config, policy, http.redactor()).map(|server| Behind::AppServer { server, mode })
+                }
             };
-            (mode, behind, Readiness::Configured)
+            (behind, Readiness::Configured)
         }
-        Err(lack) => (None, None, Readiness::Missing { missing: lack.missing, hint: lack.hint }),
+        Err(lack) => (None, Readiness::Missing { missing: lack.missing, hint: lack.hint }),
     };
-    let hint = match &readiness {
-        Readiness::Configured => HINT.to_owned(),
-        Readiness::Missing { hint, .. } => hint.clone(),
-    };
-    let (direct, app_server) = match &behind {
+    let (direct, server) = match &behind {
         Some(Behind::Direct(codex)) => (Some(codex.clone()), None),
-        Some(Behind::AppServer(server)) => (None, Some(server.clone())),
+        Some(Behind::AppServer { server, .. }) => (None, Some(server.clone())),
         None => (None, None),
     };
-    let provider = direct.clone().map(|codex| Gate::new(codex));
-    let enabled = is_enabled(config, ID, mode.is_some());
-    let way_there = app_server.clone().filter(|_| enabled);
-    let sign_in = SignIn::new(own, config.codex.oauth_client_id.clone(), direct.clone(), way_there.clone());
-    let about = "List the models that the app-server, the key or the ChatGPT subscription may use";
-    let mut skills = vec![
-        chat_skill(ID, "codex-chat", "Ask a model of OpenAI's", provider.clone(), &hint, &options()),
-        models_skill(ID, "codex-models", about, provider.clone(), &hint),
-        setup::skill(config, mode, direct, &readiness),
-        status::skill(mode, behind, wanted_model, &readiness),
-    ];
-    if let Some(server) = &app_server {
-        skills.extend([threads::start(server, &config.codex), threads::list(server), rpc::skill(server)]);
-    }
-    let engine = app_server.clone().map(|server| -> Arc<dyn Engine> {
-        let settings = engine::Settings::from_config(ID, config, http.redactor().clone());
-        Arc::new(CodexEngine::new(server, settings))
+    let provider = behind.as_ref().map(|behind| match behind {
+        Behind::Direct(codex) => Gate::new(codex.clone()),
+        Behind::AppServer { server, mode } => {
+            let quiet = config.http.response_timeout;
+            Gate::new(Arc::new(Chat::new(ID, server.clone(), (*mode, model.clone()), quiet)))
+        }
     });
+    // A shim tells of nothing while a turn runs.
+    let engine = server.clone().filter(|_| !config.codex.app_server.is_shim()).map(|server| {
+        let settings = engine::Settings::from_config(ID, config, http.redactor().clone());
+        EngineGate::new(Arc::new(CodexEngine::new(server, settings)))
+    });
+    let enabled = is_enabled(config, ID, behind.is_some());
+    let left_out = !enabled && server.is_some();
+    let app_server = server.filter(|_| enabled);
+    let sign_in = SignIn::new(own, config.codex.oauth_client_id.clone(), direct, app_server.clone());
+    let way = Way {
+        mode: behind.as_ref().map(Behind::mode),
+        app_server,
+        sign_in,
+        hint: if left_out { "add codex to ENABLED_PLUGINS" } else { NO_APP_SERVER }.to_owned(),
+    };
     let plugin = Plugin {
         id: ID,
         description: "OpenAI's models, by a Codex app-server, an API key or a ChatGPT subscription",
         enabled,
         hosts: endpoints(config),
-        skills,
+        skills: skills(config, behind, provider.clone(), (model, &readiness)),
         readiness,
         provider,
-        engine: engine.filter(|_| !config.codex.app_server.is_shim()).map(EngineGate::new),
+        engine,
         propose_only: None,
         vendors: Vec::new(),
         health: Health::default(),
     };
-    let left_out = !enabled && app_server.is_some();
-    let hint = if left_out { "add codex to ENABLED_PLUGINS" } else { NO_APP_SERVER }.to_owned();
-    (plugin, Way { mode, app_server: way_there, hint, sign_in })
+    (plugin, way)
+}
+
+fn skills(
+    config: &Config,
+    behind: Option<Behind>,
+    provider: Option<Arc<Gate>>,
+    (model, readiness): (Option<String>, &Readiness),
+) -> Vec<crate::skills::Skill> {
+    let hint = match readiness {
+        Readiness::Configured => HINT,
+        Readiness::Missing { hint, .. } => hint,
+    };
+    let about = "List the models that the app-server, the key or the ChatGPT subscription may use";
+    let over_server = matches!(behind, Some(Behind::AppServer { .. }));
+    let mut skills = vec![
+        chat_skill(ID, "codex-chat", "Ask a model of OpenAI's", provider.clone(), hint, &options(over_server)),
+        models_skill(ID, "codex-models", about, provider, hint),
+        setup::skill(config, behind.clone(), readiness),
+        status::skill(behind.clone(), model, readiness),
+    ];
+    if let Some(Behind::AppServer { server, .. }) = &behind {
+        skills.extend([threads::start(server, &config.codex), threads::list(server), rpc::skill(server)]);
+    }
+    skills
 }
 
 /// What must be reachable for it; nothing while it is not configured.
@@ -112,13 +157,18 @@ pub fn endpoints(config: &Config) -> Vec<HostPattern> {
     host.into_iter().chain(issuer).collect()
 }
 
-fn options() -> Value {
+fn options(over_server: bool) -> Value {
     let text = |about: &str| json!({ "type": "string", "minLength": 1, "description": about });
-    json!({
+    let mut options = json!({
         "reasoningEffort": text("how long the model thinks, as in low, medium or high"),
         "reasoningSummary": text("whether its thoughts are told, as in auto, concise or detailed"),
         "verbosity": text("how long the answer is: low, medium or high"),
         "serviceTier": text("as in auto, flex or priority"),
         "promptCacheKey": text("what calls share that begin alike"),
-    })
+    });
+    if over_server {
+        options["threadId"] =
+            text("a thread of the app-server's to go on with; it knows what was said, and is read-only");
+    }
+    options
 }

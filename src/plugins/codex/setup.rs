@@ -1,15 +1,12 @@
 //! `codex-setup-instructions`: how each way in is set up, and how far that has come here. No secret is shown.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::ID;
+use super::{Behind, ID};
 use crate::config::{self, Config, SETTINGS};
-use crate::model::Provider;
 use crate::plugins::Readiness;
-use crate::providers::codex::{Access, Codex, Owner};
+use crate::providers::codex::{Access, Owner};
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 /// One way in.
@@ -111,7 +108,7 @@ const GUIDES: [Guide; 5] = [
         notes: &[
             "The tokens are kept in codex-login.json in the state directory, which only you can read, and are \
              refreshed about five minutes before they expire.",
-            "It goes before the sign-in of the Codex CLI, and behind an API key and CODEX_ACCESS_TOKEN.",
+            "It goes before the sign-in of the Codex CLI, and behind an app-server, an API key and CODEX_ACCESS_TOKEN.",
             "Without CODEX_OAUTH_CLIENT_ID the same command signs a Codex app-server in, if one is configured; that \
              then keeps the tokens.",
             "`open-think logout codex` deletes the tokens and has them revoked.",
@@ -119,13 +116,7 @@ const GUIDES: [Guide; 5] = [
     },
 ];
 
-/// `mode` is the one in use, and `codex` what it leads to unless that is an app-server.
-pub(super) fn skill(
-    config: &Config,
-    mode: Option<&'static str>,
-    codex: Option<Arc<Codex>>,
-    readiness: &Readiness,
-) -> Skill {
+pub(super) fn skill(config: &Config, behind: Option<Behind>, readiness: &Readiness) -> Skill {
     let modes: Vec<&str> = GUIDES.iter().map(|guide| guide.mode).collect();
     let spec = SkillSpec {
         id: "codex-setup-instructions".to_owned(),
@@ -141,7 +132,7 @@ pub(super) fn skill(
         dangerous: false,
     };
     let problem = Some(readiness.hint().to_owned()).filter(|hint| !hint.is_empty());
-    Skill::new(spec, Setup { mode, codex, set: set(config), problem })
+    Skill::new(spec, Setup { behind, set: set(config), problem })
 }
 
 /// The names of the settings that are set, or not left at their default.
@@ -167,8 +158,7 @@ fn set(config: &Config) -> Vec<&'static str> {
 }
 
 struct Setup {
-    mode: Option<&'static str>,
-    codex: Option<Arc<Codex>>,
+    behind: Option<Behind>,
     set: Vec<&'static str>,
     problem: Option<String>,
 }
@@ -178,12 +168,13 @@ impl Handler for Setup {
     async fn run(&self, input: Value) -> Result<Value, SkillError> {
         let wanted = input.get("mode").and_then(Value::as_str);
         let guides = GUIDES.iter().filter(|guide| wanted.is_none_or(|mode| mode == guide.mode));
-        let lack = self.codex.as_ref().and_then(|codex| codex.lack());
-        let mode = self.mode.filter(|_| lack.is_none());
-        let used = if self.is_own() { Some("oauth-device") } else { mode };
-        let told = |guide: &Guide| (self.told(guide, used), text(guide));
+        let lack = self.behind.as_ref().and_then(Behind::lack);
+        let used = self.behind.as_ref().filter(|_| lack.is_none());
+        let guide_used = used.map(guide_of);
+        let told = |guide: &Guide| (self.told(guide, guide_used), text(guide));
         let (modes, texts): (Vec<Value>, Vec<String>) = guides.map(told).unzip();
-        let mut output = json!({ "mode": mode, "configured": mode.is_some(), "modes": modes });
+        let mode = used.map(Behind::mode);
+        let mut output = json!({ "mode": mode, "configured": used.is_some(), "modes": modes });
         if let Some(problem) = lack.as_ref().or(self.problem.as_ref()) {
             output["problem"] = json!(problem);
         }
@@ -193,14 +184,6 @@ impl Handler for Setup {
 }
 
 impl Setup {
-    /// Whether the daemon's own sign-in is the one in use.
-    fn is_own(&self) -> bool {
-        let Some(Access::ChatGptTokens(by_tokens)) = self.codex.as_ref().map(|codex| codex.access()) else {
-            return false;
-        };
-        by_tokens.tokens().owner() == Owner::Daemon && by_tokens.tokens().lack().is_none()
-    }
-
     fn told(&self, guide: &Guide, used: Option<&str>) -> Value {
         let known = |name: &&str| SETTINGS.iter().find(|setting| setting.name == *name);
         let settings = guide.settings.iter().filter_map(known).map(|setting| {
@@ -216,6 +199,17 @@ impl Setup {
             "notes": guide.notes,
         })
     }
+}
+
+/// The guide that led there.
+fn guide_of(behind: &Behind) -> &'static str {
+    if let Behind::Direct(codex) = behind
+        && let Access::ChatGptTokens(by_tokens) = codex.access()
+        && by_tokens.tokens().owner() == Owner::Daemon
+    {
+        return "oauth-device";
+    }
+    behind.mode()
 }
 
 fn text(guide: &Guide) -> String {

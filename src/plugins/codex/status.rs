@@ -19,12 +19,7 @@ use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 /// Somebody waits to hear whether it works.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) fn skill(
-    mode: Option<&'static str>,
-    behind: Option<Behind>,
-    model: Option<String>,
-    readiness: &Readiness,
-) -> Skill {
+pub(super) fn skill(behind: Option<Behind>, model: Option<String>, readiness: &Readiness) -> Skill {
     let spec = SkillSpec {
         id: "codex-status".to_owned(),
         description: "Whether OpenAI is configured and reachable, by which sign-in, and what is left of it".to_owned(),
@@ -37,11 +32,10 @@ pub(super) fn skill(
         Readiness::Configured => None,
         Readiness::Missing { hint, .. } => Some(hint.clone()),
     };
-    Skill::new(spec, Status { mode, behind, model, lack })
+    Skill::new(spec, Status { behind, model, lack })
 }
 
 struct Status {
-    mode: Option<&'static str>,
     behind: Option<Behind>,
     /// What the configuration says.
     model: Option<String>,
@@ -54,14 +48,20 @@ impl Handler for Status {
     async fn run(&self, _: Value) -> Result<Value, SkillError> {
         let mut status = json!({
             "provider": ID,
-            "mode": self.mode,
+            "mode": self.behind.as_ref().map(Behind::mode),
             "configured": self.behind.is_some(),
             "account": null,
             "modelDefault": self.model.as_deref().unwrap_or(DEFAULT_MODEL),
         });
+        if let Some(lack) = self.behind.as_ref().and_then(Behind::lack) {
+            status["mode"] = Value::Null;
+            status["configured"] = json!(false);
+            status["error"] = json!(lack);
+            return Ok(status);
+        }
         match &self.behind {
             None => status["error"] = json!(self.lack),
-            Some(Behind::AppServer(server)) => {
+            Some(Behind::AppServer { server, .. }) => {
                 // Its own, which is told with the list of its models.
                 status["modelDefault"] = json!(self.model);
                 let start = Instant::now();
@@ -69,13 +69,7 @@ impl Handler for Status {
                 status["latencyMs"] = millis(start);
                 tell_of_server(server, checkup, &mut status);
             }
-            Some(Behind::Direct(codex)) => match codex.lack() {
-                Some(lack) => {
-                    status["configured"] = json!(false);
-                    status["error"] = json!(lack);
-                }
-                None => probe(codex, &mut status).await,
-            },
+            Some(Behind::Direct(codex)) => probe(codex, &mut status).await,
         }
         Ok(status)
     }

@@ -16,6 +16,8 @@ const SANDBOXES: [(&str, Sandbox); 3] = [
     ("workspace-write", Sandbox::WorkspaceWrite),
     ("danger-full-access", Sandbox::DangerFullAccess),
 ];
+/// Of a thread, when nobody says.
+const TITLE: &str = "Open Think";
 /// Of a page, when nobody says.
 const ROWS: u64 = 25;
 const MOST_ROWS: u64 = 100;
@@ -82,9 +84,10 @@ impl Handler for Start {
         let Some(thread) = started_thread(&started) else {
             return Err(SkillError::new("the app-server did not say which thread it has started"));
         };
-        if let Some(title) = given("title") {
+        if given("ephemeral") != Some(json!(true)) {
+            // A thread is kept from its first turn on, or once it has a name.
+            let title = given("title").unwrap_or_else(|| json!(TITLE));
             let params = raw(&json!({ "threadId": thread, "name": title }));
-            // A thread without a name is a thread.
             if let Err(error) = self.server.rpc("thread/name/set", Some(&params), None).await {
                 tracing::info!(%error, "a thread could not be named");
             }

@@ -31,7 +31,7 @@ fn bench() -> (CodexEngine, Fake) {
 }
 
 fn engine(connects: mpsc::Sender<DuplexStream>) -> CodexEngine {
-    let open = |hub: Arc<crate::codex::Hub>| crate::codex::link::served(connects, hub);
+    let open = |listener| crate::codex::link::served(connects, listener);
     let server = AppServer::over(open, crate::config::AppServer::default(), Duration::from_secs(30));
     let settings = Settings {
         id: "codex",
@@ -55,7 +55,7 @@ fn place(mode: Mode, thread: Option<Thread>) -> Place {
 
 fn task(place: Place, messages: &[(u64, Role, &str)]) -> Task {
     let messages = messages.iter().map(|(id, role, text)| (*id, Message::text(*role, *text)));
-    Task { place, messages: messages.collect() }
+    Task { place, messages: messages.collect(), known: 0 }
 }
 
 async fn begin(engine: &CodexEngine, mode: Mode, thread: &Option<Thread>, text: &str) -> Box<dyn Run> {
