@@ -48,16 +48,43 @@ pub enum AppServerUrl {
     Http(Url),
 }
 
-/// What reaches the user's files, processes or sign-in without the sandbox.
-const REFUSED: [&str; 8] = [
+/// What reaches the user's files, processes, settings or sign-in without the sandbox, and what lets others do so.
+const REFUSED: [&str; 35] = [
     "fs/*",
+    "fuzzyFileSearch*",
+    "gitDiffToRemote",
+    "getConversationSummary",
+    "feedback/*",
+    "externalAgentConfig/*",
     "process/*",
     "command/exec*",
+    "thread/shellCommand",
+    "thread/backgroundTerminals/terminate",
+    "thread/backgroundTerminals/clean",
+    "thread/approveGuardianDeniedAction",
+    "environment/add",
+    "mcpServer/tool/call",
+    "mcpServer/resource/read",
+    "mcpServer/event/stream/start",
+    "mcpServer/oauth/login",
     "config/*",
+    "modelProvider/config/write",
+    "experimentalFeature/enablement/set",
+    "skills/config/write",
+    "skills/extraRoots/set",
+    "plugin/install",
+    "plugin/uninstall",
+    "plugin/share/*",
+    "marketplace/*",
+    "remoteControl/enable",
+    "remoteControl/pairing/start",
     "getAuthStatus",
     "account/login/*",
     "account/logout",
-    "accountSession/switch",
+    "account/gatewayOAuth/*",
+    "account/bedrock/*",
+    "account/gcp/*",
+    "accountSession/*",
 ];
 
 impl Default for AppServer {
@@ -178,6 +205,11 @@ mod tests {
             ("command/exec/write", Some("command/exec*")),
             ("getAuthStatus", Some("getAuthStatus")),
             ("getAuthStatusOf", None),
+            ("thread/shellCommand", Some("thread/shellCommand")),
+            ("mcpServer/tool/call", Some("mcpServer/tool/call")),
+            ("feedback/upload", Some("feedback/*")),
+            ("accountSession/switch", Some("accountSession/*")),
+            ("modelProvider/list", None),
             ("account/read", None),
             ("thread/start", None),
         ] {
