@@ -45,12 +45,8 @@ impl Ground {
     }
 
     pub fn start(&self, place: &Place) -> Value {
-        let kind = Kind::of(place.mode);
         let mut params = self.resume_or_start(place);
         params.insert("dynamicTools".into(), Value::Array(tools(place)));
-        if kind == Kind::Propose {
-            params.insert("config".into(), without_tools());
-        }
         Value::Object(params)
     }
 
@@ -73,6 +69,10 @@ impl Ground {
         params.insert("approvalsReviewer".into(), "user".into());
         insert(&mut params, "cwd", self.cwd.as_deref());
         insert(&mut params, "model", place.model.as_deref());
+        // The thread does not remember it.
+        if Kind::of(place.mode) == Kind::Propose {
+            params.insert("config".into(), without_tools());
+        }
         params
     }
 

@@ -53,6 +53,19 @@ async fn a_turn_that_another_process_left_is_stopped_before_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_thread_without_tools_has_none_when_it_is_resumed() {
+    for (mode, shell) in [(Mode::Propose, json!(false)), (Mode::Auto, json!(null))] {
+        let (engine, fake) = bench();
+        let (mut run, thread) = at_work(&engine, &fake, mode).await;
+        fake.finish();
+        rest(&mut run).await.1.expect("an end");
+        assert!(fake.engine().warm(place(mode, thread)).await.is_none());
+        let resumed = fake.heard("thread/resume").pop().expect("a thread");
+        assert_eq!(resumed["config"]["features.shell_tool"], shell, "{mode:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_nothing_waits_nothing_is_taken_up() {
     let (engine, fake) = bench();
     assert!(engine.take_up(place(Mode::Selective, None)).await.expect("no thread").is_none());
