@@ -175,6 +175,28 @@ async fn a_turn_whose_beginning_was_not_confirmed_is_found_or_begun_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_turn_whose_beginning_was_not_confirmed_is_found_behind_that_of_another_client() {
+    let (engine, fake) = bench();
+    let thread = engine.warm(place(Mode::Auto, None)).await;
+    fake.cut_at("turn/start", true);
+    let mut run = begin(&engine, Mode::Auto, &thread, "ours").await;
+    tokio::select! {
+        happening = run.next() => panic!("{happening:?}"),
+        () = fake.wait("turn/start") => {}
+    }
+    fake.speak("m1", "Yes.");
+    fake.finish();
+    let mut theirs = begin(&fake.engine(), Mode::Auto, &thread, "theirs").await;
+    next(&mut theirs).await;
+    fake.finish();
+    rest(&mut theirs).await.1.expect("an end");
+    let (happenings, end) = rest(&mut run).await;
+    assert_eq!(happenings[1..], [started(0), said(0, "Yes."), stopped(0)]);
+    assert_eq!(end.expect("an end"), Ending::Done);
+    assert_eq!(fake.heard("turn/start").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_turn_of_which_too_much_was_left_unread_is_caught_up_with() {
     let (engine, fake) = bench();
     let (mut run, _) = at_work(&engine, &fake, Mode::Auto).await;
