@@ -136,13 +136,22 @@ impl Outbox {
         false
     }
 
-    /// A question has come to its end; whether the client has to hear of it.
+    /// A question has come to its end; whether the client has to hear of it. One that it has not read yet is taken back.
     pub fn settled(&mut self, settled: Settled) -> bool {
-        let told = self.told.remove(&settled.id);
-        if told {
-            self.items.push_back(Item::Resolved(settled));
+        let is_it = |item: &Item| matches!(item, Item::Asked(question) if question.id() == settled.id);
+        if !self.told.remove(&settled.id) {
+            return false;
         }
-        told
+        match self.items.iter().position(is_it) {
+            Some(at) => {
+                self.items.remove(at);
+                false
+            }
+            None => {
+                self.items.push_back(Item::Resolved(settled));
+                true
+            }
+        }
     }
 
     /// Before anything could be offered.
@@ -180,5 +189,32 @@ impl Outbox {
             _ => {}
         }
         self.items.push_back(item);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codex::link::Heard;
+    use crate::codex::{Desk, Resolution};
+    use crate::rpc::Id;
+
+    #[tokio::test]
+    async fn the_end_of_a_question_is_told_to_whoever_has_read_it() {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).expect("JSON");
+        let (desk, _outbox) = Desk::new(std::time::Duration::from_secs(120));
+        for id in ["1", "2"] {
+            let (id, params) = (Id::parse(&raw(id)).expect("an id"), raw(r#"{"threadId":"t"}"#).into());
+            desk.hear(&Heard::Request { id, method: "item/fileChange/requestApproval".into(), params });
+        }
+        let end = |id: &str| Settled { id: id.to_owned(), how: Resolution::Lost };
+        let mut outbox = Outbox::default();
+        outbox.subscribe_to_all();
+        desk.open().into_iter().for_each(|question| assert!(outbox.offer(Item::Asked(question))));
+        assert!(matches!(outbox.next(), Some(Item::Asked(_))));
+        assert!(outbox.settled(end("q1")), "it was read");
+        assert!(!outbox.settled(end("q2")), "nobody knows of it");
+        assert!(matches!(outbox.next(), Some(Item::Resolved(settled)) if settled.id == "q1"));
+        assert!(outbox.next().is_none() && !outbox.settled(end("q1")));
     }
 }

@@ -54,7 +54,7 @@ impl Handler for Rpc {
         let params = input.params.as_ref().map(raw);
         let timeout = input.timeout_ms.map(Duration::from_millis);
         let result = self.server.rpc(&input.method, params.as_deref(), timeout).await.map_err(failed)?;
-        Ok(json!({ "result": value(&result) }))
+        Ok(json!({ "result": value(&result)? }))
     }
 }
 
@@ -62,8 +62,10 @@ pub(super) fn raw(value: &Value) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).expect("made of JSON values")
 }
 
-pub(super) fn value(result: &RawValue) -> Value {
-    serde_json::from_str(result.get()).expect("a raw value is JSON")
+/// JSON may be nested deeper, and numbers in it may be greater, than a value can be.
+pub(super) fn value(result: &RawValue) -> Result<Value, SkillError> {
+    serde_json::from_str(result.get())
+        .map_err(|error| SkillError::new(format!("the Codex app-server answered with what cannot be read: {error}")))
 }
 
 pub(super) fn failed(fault: RpcFault) -> SkillError {

@@ -107,8 +107,7 @@ fn tell_of_server(server: &AppServer, checkup: Checkup, status: &mut Value) {
             "version": version, "userAgent": user_agent, "codexHome": codex_home, "platform": platform,
         });
     }
-    if let Some(account) = account {
-        let read = value(&account);
+    if let Some(read) = account.and_then(|account| value(&account).ok()) {
         status["account"] = read["account"].clone();
         status["requiresOpenaiAuth"] = read["requiresOpenaiAuth"].clone();
         put(status, "plan", read.pointer("/account/planType").cloned());

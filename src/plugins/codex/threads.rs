@@ -92,7 +92,7 @@ impl Handler for Start {
                 tracing::info!(%error, "a thread could not be named");
             }
         }
-        let started = value(&started);
+        let started = value(&started)?;
         let told = |name: &str| started.get(name).cloned().unwrap_or(Value::Null);
         Ok(json!({ "threadId": thread, "model": told("model"), "cwd": told("cwd"), "sandbox": sandbox }))
     }
@@ -129,7 +129,7 @@ impl Handler for List {
             input["limit"] = json!(ROWS);
         }
         let page = self.server.rpc("thread/list", Some(&raw(&input)), None).await.map_err(failed)?;
-        let page = value(&page);
+        let page = value(&page)?;
         let threads = page.get("data").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let next = page.get("nextCursor").cloned().unwrap_or(Value::Null);
         Ok(json!({ "threads": threads.iter().map(row).collect::<Vec<_>>(), "nextCursor": next }))
