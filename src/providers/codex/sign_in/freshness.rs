@@ -31,8 +31,8 @@ pub(super) fn freshness(obtained_at: u64, expires_at: Option<u64>, now: SystemTi
 
 /// Whether a refusal may mean that newer tokens are wanted.
 pub(super) fn is_young(obtained_at: u64, now: SystemTime) -> bool {
-    let obtained_at = UNIX_EPOCH + Duration::from_secs(obtained_at);
-    now.duration_since(obtained_at).is_ok_and(|age| age < YOUNG)
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.checked_sub(Duration::from_secs(obtained_at)).is_some_and(|age| age < YOUNG)
 }
 
 #[cfg(test)]
@@ -67,5 +67,6 @@ mod tests {
         let at = |now: u64| is_young(1000, UNIX_EPOCH + Duration::from_secs(now));
         assert!(at(1000) && at(1059) && !at(1060));
         assert!(!at(900), "a clock that was set back proves nothing");
+        assert!(!is_young(u64::MAX, UNIX_EPOCH), "nor does a file that somebody else wrote");
     }
 }

@@ -112,8 +112,9 @@ pub(super) fn code(body: Value) -> Option<Code> {
         matches!(url.scheme(), "http" | "https").then_some(url)
     };
     // Clients sleep for as long as they are told.
-    let lifetime = seconds(answer.expires_in).unwrap_or(LIFETIME).min(LONGEST_LIFETIME);
-    let interval = seconds(answer.interval).unwrap_or(INTERVAL).max(Duration::from_secs(1));
+    let within = |duration: Duration| duration.max(Duration::from_secs(1)).min(LONGEST_LIFETIME);
+    let lifetime = within(seconds(answer.expires_in).unwrap_or(LIFETIME));
+    let interval = within(seconds(answer.interval).unwrap_or(INTERVAL));
     let is_plain = |text: &str| !text.is_empty() && text.len() <= 64 && text.chars().all(|c| !c.is_control());
     is_plain(&answer.user_code).then_some(Code {
         device: answer.device_auth_id,
@@ -205,6 +206,9 @@ mod tests {
         let odd = json!({ "device_code": "d", "user_code": "A", "interval": 0, "expires_in": "soon", "verification_uri": "javascript:x" });
         let odd = code(odd).expect("a code");
         assert_eq!((odd.page, odd.interval, odd.lifetime), (None, Duration::from_secs(5), Duration::from_secs(900)));
+        let long = code(json!({ "device_code": "d", "user_code": "A", "interval": 1e19, "expires_in": 0.1 }));
+        let long = long.expect("a code");
+        assert_eq!((long.interval, long.lifetime), (Duration::from_secs(1800), Duration::from_secs(1)));
     }
 
     #[test]
