@@ -5,15 +5,20 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 
 use super::AppServer;
 use super::limits::Window;
 use super::link::{LinkError, State, Status};
+use crate::model::{ErrorKind, ProviderError};
 
 /// Somebody waits to hear whether it works.
 const PROBE: Duration = Duration::from_secs(10);
 /// Somebody waits for an error.
 const LIMITS: Duration = Duration::from_secs(3);
+
+/// For an attempt to begin.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What an app-server says when it is asked how it does.
 #[derive(Clone, Debug, Default)]
@@ -41,12 +46,16 @@ struct AccountRead {
 }
 
 impl AppServer {
-    /// How long the limit still holds that is reached; none if that is not known.
-    pub async fn limit_ends_in(&self) -> Option<Duration> {
+    /// Says of a limit that is reached when it ends, where the app-server knows.
+    pub(super) async fn explain(&self, error: ProviderError) -> ProviderError {
+        if error.kind != ErrorKind::Quota || error.retry_after.is_some() {
+            return error;
+        }
         self.read_limits(LIMITS).await;
         let now = SystemTime::now();
         let limits = self.limits();
-        limits.iter().filter(|window| window.is_used_up()).filter_map(|window| window.resets_in(now)).max()
+        let used_up = limits.iter().filter(|window| window.is_used_up());
+        error.with_retry_after(used_up.filter_map(|window| window.resets_in(now)).max())
     }
 
     async fn read_limits(&self, patience: Duration) {
@@ -63,8 +72,15 @@ impl AppServer {
         Checkup { account: None, limits, problem }
     }
 
-    /// Asks who is signed in and what is left of the limits; connects if need be.
+    /// Asks who is signed in and what is left of the limits; connects if need be, also where the link has given up:
+    /// somebody may have mended what stood in its way.
     pub async fn check_up(&self) -> Checkup {
+        if self.status().state == State::Refused {
+            let mut changes = self.link().changes();
+            self.link().reconnect();
+            // One that is closed stays closed.
+            let _ = timeout(AGAIN, changes.changed()).await;
+        }
         let account = match self.link().request("account/read", RawValue::NULL, Some(PROBE)).await {
             Ok(account) => account,
             Err(error) => {
@@ -135,5 +151,39 @@ fn told(left: Duration) -> String {
         (0, 0, minutes) => format!("{minutes} min"),
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::mpsc;
+
+    use super::AppServer;
+    use crate::codex::link::served;
+    use crate::config;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_has_given_up_is_tried_again_by_whoever_asks() {
+        let (connects, mut connections) = mpsc::channel(4);
+        let server = AppServer::over(
+            |listener| served(connects, listener),
+            config::AppServer::default(),
+            Duration::from_secs(30),
+        );
+        for _ in 0..2 {
+            let refused = async {
+                let mut stream = connections.recv().await.expect("an attempt");
+                assert!(stream.read(&mut [0; 1024]).await.expect("an upgrade") > 0);
+                let answer = b"HTTP/1.1 401 X\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(answer).await.expect("an answer");
+            };
+            let (checkup, ()) = tokio::join!(server.check_up(), refused);
+            assert_eq!(checkup.problem.expect("a problem").kind, "wrong-token");
+            assert!(server.rpc("model/list", None, None).await.is_err());
+            assert!(connections.try_recv().is_err(), "nobody else tries");
+        }
     }
 }

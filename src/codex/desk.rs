@@ -11,11 +11,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde::Deserialize;
 use serde_json::json;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::app_server::raw;
 use super::hub::thread_of;
 use super::link::Heard;
 use crate::rpc::Id;
@@ -214,10 +215,6 @@ pub fn declined(method: &str, why: &str) -> Reply {
         _ => return Err(ErrorObjectOwned::owned(DECLINED, why, None::<()>)),
     };
     Ok(raw(&no))
-}
-
-fn raw(value: &serde_json::Value) -> Box<RawValue> {
-    to_raw_value(value).expect("made of JSON values")
 }
 
 fn unix_seconds() -> u64 {

@@ -238,7 +238,7 @@ impl Turn {
             Ok(Ending::Interrupted) => {
                 Err(ProviderError::new(ErrorKind::Truncated, "the turn was interrupted by somebody else"))
             }
-            Err(error) => Err(self.explain(error).await),
+            Err(error) => Err(self.server.explain(error).await),
         };
         self.ready.push_back(stop.map(Delta::Finished));
         self.is_over = true;
@@ -265,14 +265,6 @@ impl Turn {
     fn fail(&mut self, error: ProviderError) {
         self.ready.push_back(Err(error));
         self.stop();
-    }
-
-    /// Says of a limit when it ends, where the app-server knows.
-    async fn explain(&self, error: ProviderError) -> ProviderError {
-        if error.kind != ErrorKind::Quota || error.retry_after.is_some() {
-            return error;
-        }
-        error.with_retry_after(self.server.limit_ends_in().await)
     }
 
     /// Before the end is told, so that whoever asks next finds the thread as it was.

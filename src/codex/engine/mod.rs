@@ -159,13 +159,4 @@ impl Inner {
             *self.last_model.lock().unwrap_or_else(PoisonError::into_inner) = Some(model.clone());
         }
     }
-
-    /// Says of a limit when it ends, where the app-server knows.
-    async fn explain(&self, error: ProviderError) -> ProviderError {
-        if error.kind != ErrorKind::Quota || error.retry_after.is_some() {
-            return error;
-        }
-        let after = self.server.limit_ends_in().await;
-        error.with_retry_after(after)
-    }
 }

@@ -378,7 +378,7 @@ impl Turning {
             Err(mut error) => {
                 error.message = self.inner.redactor.redact(&error.message);
                 let inner = Arc::clone(&self.inner);
-                self.stage = Stage::Explaining(Box::pin(async move { inner.explain(error).await }));
+                self.stage = Stage::Explaining(Box::pin(async move { inner.server.explain(error).await }));
             }
         }
     }
