@@ -41,6 +41,7 @@ pub async fn subscribe(context: Context, params: SubscribeParams) -> Result<Subs
     let log = context.app.conductor.log(&params.session_name);
     let (subscriptions, answered) = (&context.connection.subscriptions, context.call.answered.clone());
     let seq = subscriptions.subscribe(&params.session_name, &log, params.after_seq, answered)?;
+    context.app.conductor.warm(&params.session_name);
     Ok(SubscribeResult { seq })
 }
 

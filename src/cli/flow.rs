@@ -63,6 +63,18 @@ impl Flow {
         pieces
     }
 
+    /// The block that is being written is void, and gets no end. Blocks that ended meanwhile are not.
+    pub fn void(&mut self) -> Vec<Piece> {
+        let Some((_, shown)) = self.open.take() else { return Vec::new() };
+        self.said.truncate(self.said.len() - shown.len());
+        let mut pieces: Vec<Piece> = vec![Piece::End];
+        for whole in self.waiting.drain(..) {
+            self.said.push_str(&whole);
+            pieces.extend([Piece::Anew(whole), Piece::End]);
+        }
+        pieces
+    }
+
     /// What the turn's last message holds and was never written.
     pub fn finish(&mut self, content: &str) -> Option<Piece> {
         // Blank lines around what was taken out of the text may differ.
@@ -79,8 +91,9 @@ mod tests {
     enum Event {
         Delta(u32, &'static str),
         Stop(u32, &'static str),
+        Void,
     }
-    use Event::{Delta, Stop};
+    use Event::{Delta, Stop, Void};
 
     #[track_caller]
     fn check(events: &[Event], content: &str, expected: &str) {
@@ -90,6 +103,7 @@ mod tests {
             match event {
                 Delta(index, text) => pieces.extend(flow.delta(*index, text)),
                 Stop(index, whole) => pieces.extend(flow.stop(*index, whole)),
+                Void => pieces.extend(flow.void()),
             }
         }
         pieces.extend(flow.finish(content));
@@ -114,6 +128,14 @@ mod tests {
         check(&[Delta(0, "b"), Stop(0, "a b")], "a b", "b^a b$");
         check(&[Delta(0, "a ")], "a b", "a ^a b");
         check(&[Delta(0, "a")], "a", "a");
+    }
+
+    #[test]
+    fn what_is_void_is_said_anew() {
+        check(&[Delta(0, "a"), Void, Delta(1, "a b"), Stop(1, "a b")], "a b", "a$a b$");
+        check(&[Delta(0, "lost"), Stop(1, "kept"), Void], "kept", "lost$^kept$");
+        check(&[Delta(0, "said"), Void], "said", "said$^said");
+        check(&[Void, Delta(0, "a"), Stop(0, "a")], "a", "a$");
     }
 
     #[test]

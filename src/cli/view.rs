@@ -76,6 +76,8 @@ impl View {
                 self.line(&format!("✗ {skill}: {why}"), Style::Bad)?;
             }
             Event::AttemptFailed { provider, model, error, .. } => {
+                let pieces = self.flow.void();
+                self.write(pieces)?;
                 let model = model.as_ref().map(|model| format!(" · {model}")).unwrap_or_default();
                 self.failed = Some(format!("✗ {provider}{model}: {error}"));
             }

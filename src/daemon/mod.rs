@@ -48,6 +48,8 @@ pub struct Daemon {
     methods: Methods,
     limits: config::Limits,
     http: Http,
+    /// Of the sessions used last, so many have their threads made ready.
+    warm_threads: u32,
     stop: CancellationToken,
 }
 
@@ -84,7 +86,8 @@ impl Daemon {
         let app = App::new(conductor, loaded.plugins, shared, facts);
         let methods = api::methods(Arc::clone(&app)).into();
         let (limits, http) = (config.limits.clone(), loaded.http);
-        Ok(Self { app, methods, limits, http, stop: CancellationToken::new() })
+        let warm_threads = u32::try_from(config.codex.app_server.warm_threads).unwrap_or(u32::MAX);
+        Ok(Self { app, methods, limits, http, warm_threads, stop: CancellationToken::new() })
     }
 
     /// Serves one connection to its end.
@@ -141,6 +144,8 @@ impl Daemon {
         self.http.settings().warm.then(|| {
             if let Some(server) = &self.app.codex.app_server {
                 server.wake();
+                let (conductor, limit) = (self.app.conductor.clone(), self.warm_threads);
+                tokio::spawn(async move { conductor.warm_threads(limit).await });
             }
             self.http.keep_warm()
         })

@@ -10,7 +10,9 @@ use super::log::{EventLog, Logs};
 use super::request::{Action, Approve, Message, TurnOutcome};
 use super::route::{Chosen, Routes};
 use super::running::{Listed, Running, TurnHandle, Turns};
-use super::{Decision, Event, HelmError, history, start};
+use super::warm::{self, Warming};
+use super::{Decision, Event, HelmError, history, prompt, start};
+use crate::model::{Mode, Place, Thread, ToolSpec};
 use crate::sessions::{ActionRow, ActionState, Store, TurnRow, Write};
 use crate::skills::Registry;
 
@@ -39,6 +41,7 @@ pub struct Shared {
     pub routes: Routes,
     pub settings: Settings,
     pub logs: Logs,
+    pub warming: Warming,
     lanes: Arc<Lanes>,
     turns: Arc<Turns>,
 }
@@ -56,7 +59,8 @@ impl Conductor {
             logs.get_or_start(&session.name, session.last_seq + crashed);
         }
         let lanes = Arc::new(Lanes::new(settings.queued_turns));
-        let shared = Shared { store, skills, routes, settings, logs, lanes, turns: Arc::default() };
+        let (warming, turns) = Default::default();
+        let shared = Shared { store, skills, routes, settings, logs, warming, lanes, turns };
         Self { shared: Arc::new(shared) }
     }
 
@@ -146,6 +150,21 @@ impl Conductor {
         }
     }
 
+    /// Makes the threads of the sessions used last ready, so many at most.
+    pub async fn warm_threads(&self, limit: u32) {
+        warm::used_last(Arc::clone(&self.shared), limit).await;
+    }
+
+    /// Makes the thread of a session ready, beside all else.
+    pub fn warm(&self, session: &str) {
+        tokio::spawn(warm::session(Arc::clone(&self.shared), session.to_owned()));
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_warmed(&self, session: &str) -> bool {
+        self.shared.warming.knows(session)
+    }
+
     /// The turn that the session is at.
     pub fn running(&self, session: &str) -> Option<Arc<Running>> {
         self.shared.turns.first(session)
@@ -205,6 +224,21 @@ impl Conductor {
 }
 
 impl Shared {
+    /// Where turns of a session take place in an engine.
+    pub fn place(&self, session: &str, mode: Mode, thread: Option<Thread>, model: Option<String>) -> Place {
+        let system = prompt::system(mode, self.skills.specs());
+        Place { session: session.to_owned(), mode, thread, model, system, tools: self.tools(mode) }
+    }
+
+    /// What a model may call.
+    pub fn tools(&self, mode: Mode) -> Arc<[ToolSpec]> {
+        if mode == Mode::Propose { Arc::default() } else { self.skills.tools() }
+    }
+
+    pub fn is_running(&self, session: &str) -> bool {
+        self.turns.first(session).is_some()
+    }
+
     /// How much of a session to read for its history. Kept messages are longer than what a model reads of them.
     pub fn context_bytes(&self) -> usize {
         2 * history::bytes(self.settings.history_tokens)

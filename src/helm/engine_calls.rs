@@ -241,7 +241,11 @@ impl Runner {
             return None;
         }
         work.calls.known.insert(id.to_owned(), Known::Answered(answer.clone()));
-        work.run.answer(id, answer).await.err().map(Outcome::Failed)
+        tokio::select! {
+            biased;
+            () = self.cancelled.cancelled() => None,
+            taken = work.run.answer(id, answer) => taken.err().map(Outcome::Failed),
+        }
     }
 
     /// Nobody has decided in time if there is no decision: the turn is left then, once nothing else is open.

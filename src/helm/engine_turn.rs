@@ -23,7 +23,7 @@ use crate::model::{
     Block, Completion, Delta, Ending, Engine, Happening, Message, Metadata, Place, ProviderError, Role, Run, Stop,
     Task, ToolCall, Usage,
 };
-use crate::sessions::{Threads, TurnState, Write};
+use crate::sessions::{ThreadKind, Threads, TurnState, Write};
 
 /// How long an engine may take to end a turn that was interrupted.
 const INTERRUPT: Duration = Duration::from_secs(3);
@@ -124,8 +124,14 @@ impl Work {
     }
 
     async fn interrupt(&mut self, why: Why, patience: Duration) {
-        self.run.interrupt().await;
-        self.ending = Some((why, Instant::now() + patience));
+        let until = Instant::now() + patience;
+        self.ending = Some((why, until));
+        // Dropping the turn stops it as well.
+        let _ = tokio::time::timeout_at(until, self.run.interrupt()).await;
+    }
+
+    async fn leave(self) {
+        let _ = tokio::time::timeout(INTERRUPT, self.run.leave()).await;
     }
 }
 
@@ -141,7 +147,8 @@ impl Runner {
     /// The rest of the turn; the next step is its end, or another candidate's if this one failed before it showed
     /// anything.
     pub async fn engine_turn(&mut self, engine: Arc<dyn Engine>) -> Result<Step, HelmError> {
-        let context = self.context().await?;
+        let mut context = self.context().await?;
+        self.take_warmed(&mut context.threads).await?;
         let place = self.place(&context.threads);
         let seen = place.thread.as_ref().map_or(0, |thread| thread.seen);
         let budget = self.helm.settings.history_tokens;
@@ -167,17 +174,21 @@ impl Runner {
         }
     }
 
+    /// A thread that was made ready before there was a session is that of its first turn.
+    async fn take_warmed(&self, threads: &mut Threads) -> Result<(), HelmError> {
+        let (session, mode) = (self.row.session.clone(), self.row.settings.mode);
+        let warmed = self.helm.warming.take(&session, mode);
+        let Some(thread) = warmed.filter(|_| threads.of(mode).is_none()) else { return Ok(()) };
+        threads.put(ThreadKind::of(mode), thread.clone());
+        self.write(vec![Write::Thread { session, mode, thread }]).await?;
+        Ok(())
+    }
+
     /// Where the turn takes place.
     pub fn place(&self, threads: &Threads) -> Place {
         let mode = self.row.settings.mode;
-        Place {
-            session: self.row.session.clone(),
-            mode,
-            thread: threads.of(mode).cloned(),
-            model: self.caller.candidates[self.caller.current].model.clone(),
-            system: self.system(),
-            tools: self.tools(),
-        }
+        let model = self.caller.candidates[self.caller.current].model.clone();
+        self.helm.place(&self.row.session, mode, threads.of(mode).cloned(), model)
     }
 
     /// From a turn that is at work in the engine to the next step.
@@ -191,7 +202,7 @@ impl Runner {
             Ok(outcome) => self.worked(work, outcome).await,
             // Somebody else decides, and goes on with it.
             Err(error @ HelmError::BadRequest { .. }) => {
-                work.run.leave().await;
+                work.leave().await;
                 Err(error)
             }
             Err(error) => Err(error),
@@ -345,7 +356,12 @@ impl Runner {
 
     /// What somebody says while the turn runs. Where the engine does not take it, it becomes a message of its own.
     async fn steer(&mut self, work: &mut Work, steer: Steer) -> Result<Option<Outcome>, HelmError> {
-        match work.run.steer(&steer.content).await {
+        let taken = tokio::select! {
+            biased;
+            () = self.cancelled.cancelled() => return Ok(None),
+            taken = work.run.steer(&steer.content) => taken,
+        };
+        match taken {
             Ok(()) => {
                 let said = Message { role: Role::User, blocks: steer.content };
                 self.write(vec![self.message(said, None)]).await?;
@@ -369,7 +385,7 @@ impl Runner {
             self.note_untold(&mut work).await?;
             self.keep_said(&mut work, None).await?;
             let cancelled = self.cancelled.is_cancelled();
-            work.run.leave().await;
+            work.leave().await;
             let cancelled = cancelled.then_some(Step::End { stop: StopReason::Cancelled, halted: None });
             return Ok(cancelled.unwrap_or_else(|| self.turn.skills_done(true)));
         }

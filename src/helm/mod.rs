@@ -31,6 +31,7 @@ mod start;
 mod take_up;
 mod tools;
 mod turn;
+mod warm;
 
 pub use action_block::parse as parse_action_blocks;
 pub use approval::{ApprovalRequest, Approver, Decision};

@@ -14,7 +14,7 @@ use super::request::{StopReason, TraceEntry, TurnResult};
 use super::running::{Running, Steer};
 use super::turn::{Step, Turn, stop_reason};
 use super::{Action, Approver, Event, HelmError, Model, history, prompt};
-use crate::model::{Completion, Message, Mode, Request, ToolSpec, Usage};
+use crate::model::{Completion, Message, Request, Usage};
 use crate::sessions::{ActionRow, ActionState, Context, TurnRow, TurnState, Write};
 
 pub struct Runner {
@@ -81,12 +81,13 @@ impl Runner {
         }
         self.steers = None;
         let context = self.context().await?;
+        let mode = self.row.settings.mode;
         let budget = self.helm.settings.history_tokens;
         let messages = history::messages(context.messages, &context.states, &self.row.id, budget);
         let request = Request {
-            system: Some(self.system()),
+            system: Some(prompt::system(mode, self.helm.skills.specs())),
             messages,
-            tools: self.tools(),
+            tools: self.helm.tools(mode),
             stream: self.stream || self.caller.events.log.watchers() > 0,
             goes_on: true,
             ..Request::default()
@@ -101,15 +102,6 @@ impl Runner {
             Some(context) => Ok(context),
             None => Ok(self.helm.store.context(&self.row.session, self.helm.context_bytes()).await?),
         }
-    }
-
-    pub fn system(&self) -> String {
-        prompt::system(self.row.settings.mode, self.helm.skills.specs())
-    }
-
-    pub fn tools(&self) -> Arc<[ToolSpec]> {
-        let offers_tools = self.row.settings.mode != Mode::Propose;
-        if offers_tools { self.helm.skills.tools() } else { Arc::default() }
     }
 
     pub fn model_is_called(&self) {

@@ -4,6 +4,7 @@
 //! then carried out as the engine tells again of what it waits for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -16,6 +17,9 @@ use super::turn::Step;
 use super::{Decision, HelmError};
 use crate::model::{Engine, Role, Run};
 use crate::sessions::{ActionRow, ActionState, Context, MessageRow, TurnState, Write};
+
+/// How long letting go of a turn may take.
+const LEAVE: Duration = Duration::from_secs(3);
 
 pub enum TakenUp {
     /// The decisions are carried out, and this is next.
@@ -90,7 +94,7 @@ async fn carry_out(
     let mut calls = match noted(runner, &context, actions, &approve.decision).await {
         Ok(calls) => calls,
         Err(error) => {
-            run.leave().await;
+            let _ = tokio::time::timeout(LEAVE, run.leave()).await;
             return Err(error);
         }
     };

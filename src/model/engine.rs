@@ -79,7 +79,8 @@ pub trait Run: Send {
     /// What happens next. Dropping the future loses nothing. Not called again after [`Happening::Ended`] or an error.
     async fn next(&mut self) -> Result<Happening, ProviderError>;
 
-    /// Answers a [`Happening::Call`] or a [`Happening::Asked`] by its id.
+    /// Answers a [`Happening::Call`] or a [`Happening::Asked`] by its id. One that nobody waits for any more is no error;
+    /// after an error the turn has failed.
     async fn answer(&mut self, id: &str, answer: Answer) -> Result<(), ProviderError>;
 
     /// Adds to what is asked, while the turn runs.

@@ -122,13 +122,15 @@ impl Link {
 
     /// Whether it will be sent: it is lost if the link is down, or takes nothing.
     pub fn notify(&self, method: &str, params: &RawValue) -> bool {
-        self.handle.shared.say(frame::notification(method, object(params)))
+        let frame = frame::notification(method, object(params));
+        frame.len() <= MAX_MESSAGE && self.handle.shared.say(frame)
     }
 
-    /// Answers what the server has asked over this connection. False if it has not, if that is answered, or if the
-    /// connection is gone: it is asked again then, once its thread is resumed.
+    /// Answers what the server has asked over this connection. False if it has not, if that is answered, if it cannot
+    /// take as much, or if the connection is gone: it is asked again then, once its thread is resumed.
     pub fn respond(&self, id: &Id, outcome: Result<&RawValue, &ErrorObjectOwned>) -> bool {
-        self.handle.shared.answer(id, frame::answer(Some(id), outcome))
+        let frame = frame::answer(Some(id), outcome);
+        frame.len() <= MAX_MESSAGE && self.handle.shared.answer(id, frame)
     }
 
     pub fn status(&self) -> Status {

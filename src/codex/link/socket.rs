@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Response, StatusCode, header};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -171,6 +172,7 @@ fn broken(error: &Error) -> Fault {
             FaultKind::Protocol,
             format!("the Codex app-server sent what is longer than {MAX_MESSAGE} bytes"),
         ),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => closed(None),
         Error::Protocol(_) | Error::Utf8(_) | Error::AttackAttempt => {
             Fault::new(FaultKind::Broken, format!("the connection to the Codex app-server broke: {error}"))
         }

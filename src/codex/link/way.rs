@@ -145,6 +145,9 @@ struct Own {
     running: Arc<Mutex<Option<Running>>>,
 }
 
+/// It is killed before that; only the kernel could hold it longer.
+const EXIT_WAIT: Duration = Duration::from_secs(5);
+
 /// Between two looks at whether it listens.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -201,7 +204,7 @@ impl Way for Own {
         async move {
             if let Some(running) = running {
                 running.stop();
-                let _ = running.exited().wait_for(Option::is_some).await;
+                let _ = timeout(EXIT_WAIT, running.exited().wait_for(Option::is_some)).await;
             }
         }
         .boxed()

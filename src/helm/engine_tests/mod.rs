@@ -5,6 +5,7 @@ mod holds;
 mod steering;
 mod taken_up;
 mod turns;
+mod warming;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -329,8 +329,8 @@ async fn a_thread_that_is_named_is_used_from_then_on() {
     let named = || Some("t9".to_owned());
     world.say(Message { thread: named(), ..message(Mode::Auto, "one") }).await;
     world.say(message(Mode::Selective, "two")).await;
-    let tasks = world.engine.tasks.lock().unwrap();
-    let used: Vec<_> = tasks.iter().map(|task| task.place.thread.clone().unwrap()).collect();
+    let tasks: Vec<_> = world.engine.tasks.lock().unwrap().iter().map(|task| task.place.thread.clone()).collect();
+    let used: Vec<_> = tasks.into_iter().flatten().collect();
     assert_eq!((used[0].clone(), used[1].id.as_str()), (Thread::named("t9".to_owned()), "t9"));
     let other = Message { thread: named(), provider: Some("plain".to_owned()), ..message(Mode::Auto, "three") };
     let error = world.outcome(other).await.unwrap_err();

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::call::{Call, Progress};
 use super::{Meter, estimate};
 use crate::model::{
-    Answer, Block, Delta, Engine, Happening, Place, ProviderError, Request, Run, Stop, Task, Thread, Usage,
+    Answer, Block, Delta, Ending, Engine, Happening, Place, ProviderError, Request, Run, Stop, Task, Thread, Usage,
 };
 
 pub(super) struct MeteredEngine {
@@ -123,11 +123,17 @@ impl MeteredRun {
                 self.responded(usage);
                 self.goes_on = std::mem::take(&mut self.acted);
             }
+            Happening::Ended(Ending::Done) => {
+                // The model was not asked again after all.
+                if let Some(call) = self.call.as_mut().filter(|call| call.written == 0) {
+                    call.progress = Progress::Void;
+                }
+            }
             Happening::Thread(_)
             | Happening::Void(_)
             | Happening::Settled { .. }
             | Happening::Warning(_)
-            | Happening::Ended(_) => {}
+            | Happening::Ended(Ending::Interrupted) => {}
         }
     }
 

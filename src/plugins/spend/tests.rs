@@ -7,6 +7,10 @@ use futures_util::{FutureExt, stream};
 use tokio::sync::Notify;
 
 use super::*;
+
+#[path = "engine_tests.rs"]
+mod engine;
+
 use crate::model::{Delta, Message, Role, Stop};
 
 /// Answers with these deltas, or hangs where they say nothing more.

@@ -59,3 +59,84 @@ fn row(row: &Row<'_>) -> rusqlite::Result<(String, ThreadKind, Thread)> {
         Thread { id: row.get("thread_id")?, fingerprint: row.get("fingerprint")?, seen: unsigned(row.get("seen")?) };
     Ok((row.get("session")?, ThreadKind::parse(&kind).ok_or_else(unknown)?, thread))
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+    use tempfile::TempDir;
+
+    use crate::model::{Message, Mode, Role, Thread};
+    use crate::sessions::{Sqlite, Store, ThreadKind, Threads, TurnRow, TurnSettings, TurnState, Write};
+
+    fn turn(session: &str) -> Write {
+        let (id, session) = (format!("turn-{session}"), session.to_owned());
+        let (state, settings) = (TurnState::Running, TurnSettings::default());
+        Write::Turn(TurnRow { id, session, state, settings, iterations: 0, created_at: 7 })
+    }
+
+    fn say(session: &str) -> Write {
+        let (session, turn_id) = (session.to_owned(), format!("turn-{session}"));
+        Write::Message { session, turn_id, message: Message::text(Role::User, "a"), provider: None }
+    }
+
+    fn thread(id: &str) -> Thread {
+        Thread { id: id.to_owned(), fingerprint: "f".to_owned(), seen: 0 }
+    }
+
+    fn put(session: &str, mode: Mode, id: &str) -> Write {
+        Write::Thread { session: session.to_owned(), mode, thread: thread(id) }
+    }
+
+    fn seen(session: &str, mode: Mode) -> Write {
+        let (session, turn_id) = (session.to_owned(), format!("turn-{session}"));
+        Write::Seen { session, mode, turn_id }
+    }
+
+    #[tokio::test]
+    async fn a_session_has_one_thread_that_proposes_and_one_that_works() {
+        let store = Sqlite::in_memory().unwrap();
+        assert_eq!(store.threads("s").await.unwrap(), Threads::default());
+        store.write(vec![turn("s"), put("s", Mode::Propose, "p")]).await.unwrap();
+        assert_eq!(store.session("s").await.unwrap().unwrap().thread_id.as_deref(), Some("p"));
+        store.write(vec![put("s", Mode::Auto, "a"), put("s", Mode::Selective, "w")]).await.unwrap();
+        let expected = Threads { propose: Some(thread("p")), work: Some(thread("w")) };
+        assert_eq!(store.threads("s").await.unwrap(), expected);
+        assert_eq!(store.context("s", 0).await.unwrap().threads, expected);
+        assert_eq!(store.sessions().await.unwrap()[0].thread_id.as_deref(), Some("w"));
+        assert!(store.write(vec![put("gone", Mode::Auto, "x")]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_thread_used_last_is_the_one_that_has_seen_most() {
+        let store = Sqlite::in_memory().unwrap();
+        let begin = |session| vec![turn(session), put(session, Mode::Auto, session), say(session), say("a")];
+        store.write(begin("a")).await.unwrap();
+        store.write(begin("b")).await.unwrap();
+        store.write(vec![seen("a", Mode::Auto), seen("b", Mode::Auto), seen("a", Mode::Propose)]).await.unwrap();
+        let used = store.threads_used_last(5).await.unwrap();
+        let shown: Vec<_> = used.iter().map(|(name, kind, thread)| (name.as_str(), *kind, thread.seen)).collect();
+        assert_eq!(shown, [("a", ThreadKind::Work, 4), ("b", ThreadKind::Work, 3)]);
+        assert_eq!(store.threads_used_last(1).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_file_from_before_threads_keeps_its_actions() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("sessions.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(include_str!("schema.sql")).unwrap();
+        old.execute_batch(include_str!("usage.sql")).unwrap();
+        let rows = "INSERT INTO sessions VALUES ('s', 1, 2, 3);
+                    INSERT INTO actions (id, session, turn_id, skill, dangerous, state, created_at)
+                    VALUES ('a', 's', 't', 'wipe', 1, 'held', 4);
+                    PRAGMA user_version = 2";
+        old.execute_batch(rows).unwrap();
+        drop(old);
+        let store = Sqlite::open(&path).unwrap();
+        let action = store.action("a").await.unwrap().unwrap();
+        assert_eq!((action.skill.as_str(), action.own), ("wipe", false));
+        store.write(vec![put("s", Mode::Auto, "w")]).await.unwrap();
+        store.delete("s").await.unwrap();
+        assert!(store.threads_used_last(1).await.unwrap().is_empty());
+    }
+}
