@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::upstream::Upstream;
@@ -85,6 +86,14 @@ impl Daemon {
                 return start.elapsed();
             }
         }
+    }
+
+    /// The result.
+    pub fn value(&mut self, method: &str, params: &str) -> Value {
+        let asked = self.send(method, params);
+        while !matches!(self.next(), Frame::Answer { id } if id == asked) {}
+        let mut frame: Value = serde_json::from_slice(&self.line).expect("JSON");
+        frame["result"].take()
     }
 
     /// The id of the request.

@@ -6,10 +6,18 @@
 
 mod cancel;
 mod client;
+mod codex;
 mod dialect;
 mod direct;
+#[path = "../../tests/real_world/codex/harness/mod.rs"]
+#[expect(dead_code, reason = "the tests need more of it")]
+mod harness;
 mod many;
 mod memory;
+#[path = "../../tests/real_world/needs.rs"]
+mod needs;
+#[path = "../../tests/real_world/npm.rs"]
+mod npm;
 mod sample;
 mod skill;
 mod start;
@@ -42,7 +50,7 @@ impl Effort {
 
 type Group = fn(Effort, &mut Table);
 
-const GROUPS: [(&str, Group); 9] = [
+const GROUPS: [(&str, Group); 10] = [
     ("start", start::measure),
     ("memory", memory::measure),
     ("turn", turn::measure),
@@ -52,6 +60,7 @@ const GROUPS: [(&str, Group); 9] = [
     ("wire", wire::measure),
     ("many", many::measure),
     ("cancel", cancel::measure),
+    ("codex", codex::measure),
 ];
 
 fn main() -> ExitCode {

@@ -18,6 +18,8 @@ pub enum Aim {
     Added(f64),
     /// What it takes altogether.
     Whole(f64),
+    /// What is added, as a part of the direct call.
+    Part(f64),
     None,
 }
 
@@ -58,6 +60,7 @@ impl Table {
         let (limit, met) = match aim {
             Aim::Added(limit) => (format!("+{}", unit.show(limit)), mark(added <= limit)),
             Aim::Whole(limit) => (unit.show(limit), mark(ours <= limit)),
+            Aim::Part(limit) => (format!("+{:.0} %", limit * 100.0), mark(added <= limit * direct)),
             Aim::None => (String::new(), ""),
         };
         let added = format!("{}{} (×{:.1})", if added < 0.0 { "" } else { "+" }, unit.show(added), ours / direct);

@@ -8,7 +8,6 @@ use tokio::sync::watch;
 
 use super::Connection;
 use crate::helm::Conductor;
-use crate::plugins::codex::SignIn;
 use crate::plugins::{CodexWay, LocalServers, Meter, Plugin};
 
 pub struct App {
@@ -17,7 +16,6 @@ pub struct App {
     pub meter: Meter,
     pub local_servers: LocalServers,
     pub codex: CodexWay,
-    pub sign_in: Arc<SignIn>,
     pub facts: Facts,
     /// The process to end with, once a client has named it.
     parent: watch::Sender<Option<i64>>,
@@ -42,11 +40,11 @@ impl App {
     pub fn new(
         conductor: Conductor,
         plugins: Vec<Plugin>,
-        (meter, local_servers, codex, sign_in): (Meter, LocalServers, CodexWay, Arc<SignIn>),
+        (meter, local_servers, codex): (Meter, LocalServers, CodexWay),
         facts: Facts,
     ) -> Arc<Self> {
         let (parent, connections) = (watch::channel(None).0, Mutex::default());
-        Arc::new(Self { conductor, plugins, meter, local_servers, codex, sign_in, facts, parent, connections })
+        Arc::new(Self { conductor, plugins, meter, local_servers, codex, facts, parent, connections })
     }
 
     /// A client has said which process started it, and with it us.

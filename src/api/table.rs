@@ -154,7 +154,7 @@ mod tests {
             confirm_dangerous: true,
         };
         let loaded = load(&Default::default(), None).expect("the defaults are good");
-        let parts = (loaded.meter, loaded.local_servers, loaded.codex, loaded.sign_in);
+        let parts = (loaded.meter, loaded.local_servers, loaded.codex);
         let table = methods(App::new(conductor, Vec::new(), parts, facts));
         let rows: BTreeSet<String> = table.method_names().map(str::to_owned).collect();
         assert_eq!(rows, BTreeSet::from_iter(request_names()));

@@ -78,7 +78,7 @@ fn examine(sources: Sources) -> anyhow::Result<Vec<Finding>> {
     match plugins::load(&config, None) {
         Ok(loaded) => {
             findings.extend(loaded_plugins(&config, &loaded));
-            findings.extend(loaded.sign_in.standing().map(sign_in));
+            findings.extend(loaded.codex.sign_in.standing().map(sign_in));
             findings.extend(runtime.block_on(loaded.local_servers.find()).iter().map(local_server));
         }
         Err(error) => {

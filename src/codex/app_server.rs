@@ -16,7 +16,6 @@ use super::desk::{Desk, Reply};
 use super::hub::Hub;
 use super::limits::{Window, windows};
 use super::link::{Fault, FaultKind, Heard, Link, LinkError, Listener, Settings, State, Status};
-use super::login::Logins;
 use super::watched::{Watch, Watched};
 use crate::config::{self, AppServerUrl, Config};
 use crate::policy::{HostPolicy, Redactor};
@@ -37,7 +36,6 @@ pub struct AppServer {
 struct Known {
     /// As last heard of.
     limits: Mutex<Vec<Window>>,
-    logins: Logins,
 }
 
 /// The first that hears of the link. What it says is carried out only in a runtime, which is where it speaks.
@@ -148,10 +146,6 @@ impl AppServer {
 
     pub(super) fn note_limits(&self, told: &RawValue) {
         *locked(&self.known.limits) = windows(told.get());
-    }
-
-    pub(super) fn logins(&self) -> &Logins {
-        &self.known.logins
     }
 
     /// How many threads somebody here hears of.
@@ -268,11 +262,9 @@ async fn listen(link: &Link, mut heard: broadcast::Receiver<Heard>, hub: &Hub, w
                 let threads: Vec<String> = watched.all().into_iter().filter(|id| !hub.is_helms(id)).collect();
                 tokio::spawn(resume(link.clone(), threads));
             }
-            Ok(Heard::Notification { method, params }) => match &*method {
-                "account/rateLimits/updated" => *locked(&known.limits) = windows(params.get()),
-                "account/login/completed" => known.logins.completed(&params),
-                _ => {}
-            },
+            Ok(Heard::Notification { method, params }) if &*method == "account/rateLimits/updated" => {
+                *locked(&known.limits) = windows(params.get());
+            }
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => return,
         }

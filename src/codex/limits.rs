@@ -99,7 +99,7 @@ mod tests {
             minutes: Some(300),
             resets_at: Some(1_795_386_541),
         };
-        assert_eq!(windows(&told), [window.clone()]);
+        assert_eq!(windows(&told), std::slice::from_ref(&window));
         let of_ids = format!(r#"{{"codex":{{"primary":{primary}}},"other":{{"secondary":{{"usedPercent":100}}}}}}"#);
         let read = format!(r#"{{"rateLimits":{{"primary":{primary}}},"rateLimitsByLimitId":{of_ids}}}"#);
         let read = windows(&read);

@@ -1,71 +1,35 @@
-//! The port behind which an app-server signs its user in by device code. It keeps the tokens; we never see them.
+//! A sign-in by device code that the app-server carries out. It keeps the tokens; we never see them.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
-use serde_json::value::RawValue;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::AppServer;
-use super::link::LinkError;
+use super::app_server::raw;
+use super::link::{Heard, LinkError};
 
-/// Ends of logins that are remembered.
-const REMEMBERED: usize = 32;
+/// For who it was that signed in.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-#[async_trait]
-pub trait AppServerLogin: Send + Sync {
-    /// `account/login/start` of `chatgptDeviceCode`.
-    async fn start(&self) -> Result<DeviceCode, LinkError>;
-
-    /// What `account/login/completed` said of this login, with the reason if it failed; none while it has said nothing.
-    fn outcome(&self, login_id: &str) -> Option<Result<(), String>>;
-
-    /// `account/login/cancel`. One that cannot be told forgets by itself.
-    async fn cancel(&self, login_id: &str);
+/// One that was begun. Dropping it ends the listening, not the sign-in.
+pub struct DeviceLogin {
+    server: Arc<AppServer>,
+    started: Started,
+    /// With the reason if it failed.
+    outcome: Arc<OnceLock<Result<(), String>>>,
+    _listening: JoinSet<()>,
 }
 
-/// What the user needs for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceCode {
-    pub login_id: String,
-    pub user_code: String,
-    pub verification_url: String,
-}
-
-/// How logins ended, the latest last.
-#[derive(Default)]
-pub(super) struct Logins {
-    ended: Mutex<VecDeque<(String, Result<(), String>)>>,
-}
-
-impl Logins {
-    /// The parameters of `account/login/completed`.
-    pub(super) fn completed(&self, params: &RawValue) {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Completed {
-            login_id: Option<String>,
-            success: bool,
-            error: Option<String>,
-        }
-        let Ok(Completed { login_id: Some(id), success, error }) = serde_json::from_str(params.get()) else { return };
-        let why = || error.unwrap_or_else(|| "it did not say why".to_owned());
-        let mut ended = self.ended();
-        if ended.len() >= REMEMBERED {
-            ended.pop_front();
-        }
-        ended.push_back((id, if success { Ok(()) } else { Err(why()) }));
-    }
-
-    fn outcome(&self, id: &str) -> Option<Result<(), String>> {
-        self.ended().iter().rev().find(|(ended, _)| ended == id).map(|(_, outcome)| outcome.clone())
-    }
-
-    fn ended(&self) -> MutexGuard<'_, VecDeque<(String, Result<(), String>)>> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Who is signed in there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    pub email: Option<String>,
+    pub plan: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -76,42 +40,82 @@ struct Started {
     verification_url: String,
 }
 
-#[async_trait]
-impl AppServerLogin for AppServer {
-    async fn start(&self) -> Result<DeviceCode, LinkError> {
-        let params = json!({ "type": "chatgptDeviceCode" });
-        let Started { login_id, user_code, verification_url } =
-            self.link().call("account/login/start", &params).await?;
-        Ok(DeviceCode { login_id, user_code, verification_url })
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Completed {
+    login_id: Option<String>,
+    success: bool,
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct AccountRead {
+    account: Option<AccountOfIt>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AccountOfIt {
+    email: Option<String>,
+    plan_type: Option<String>,
+}
+
+impl DeviceLogin {
+    pub async fn start(server: &Arc<AppServer>) -> Result<Self, LinkError> {
+        // From before it is asked for, or the end of a quick one would be missed.
+        let heard = server.hub().listen();
+        let started: Started =
+            server.link().call("account/login/start", &json!({ "type": "chatgptDeviceCode" })).await?;
+        let outcome = Arc::<OnceLock<Result<(), String>>>::default();
+        let listening = listen(heard, started.login_id.clone(), Arc::clone(&outcome));
+        Ok(Self { server: Arc::clone(server), started, outcome, _listening: JoinSet::from_iter([listening]) })
     }
 
-    fn outcome(&self, login_id: &str) -> Option<Result<(), String>> {
-        self.logins().outcome(login_id)
+    pub fn user_code(&self) -> &str {
+        &self.started.user_code
     }
 
-    async fn cancel(&self, login_id: &str) {
-        let params = json!({ "loginId": login_id });
-        if let Err(error) = self.link().call::<serde_json::Value>("account/login/cancel", &params).await {
-            tracing::info!(%error, "a login of the app-server's could not be cancelled");
+    pub fn page(&self) -> &str {
+        &self.started.verification_url
+    }
+
+    /// None while the user has not decided.
+    pub fn outcome(&self) -> Option<&Result<(), String>> {
+        self.outcome.get()
+    }
+
+    /// Who it was, if the server says so.
+    pub async fn account(&self) -> Account {
+        let read = self.server.link().request("account/read", &raw(&json!({})), Some(PATIENCE)).await;
+        let read: Option<AccountRead> = read.ok().and_then(|read| serde_json::from_str(read.get()).ok());
+        let account = read.and_then(|read| read.account);
+        account.map(|account| Account { email: account.email, plan: account.plan_type }).unwrap_or_default()
+    }
+
+    /// One that cannot be told forgets by itself.
+    pub async fn cancel(&self) {
+        let params = raw(&json!({ "loginId": self.started.login_id }));
+        let told = timeout(PATIENCE, self.server.link().request("account/login/cancel", &params, Some(PATIENCE))).await;
+        if let Ok(Err(error)) = told {
+            tracing::info!(%error, "the app-server goes on with a sign-in that was given up");
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_end_of_a_login_is_remembered_with_its_reason() {
-        let logins = Logins::default();
-        let completed = |text: &str| logins.completed(&RawValue::from_string(text.to_owned()).expect("JSON"));
-        completed(r#"{"loginId":"a","success":true,"error":null,"onboardingEntrypoint":null}"#);
-        completed(r#"{"loginId":"b","success":false,"error":"Login was not completed"}"#);
-        completed(r#"{"loginId":null,"success":true,"error":null}"#);
-        assert_eq!(logins.outcome("a"), Some(Ok(())));
-        assert_eq!(logins.outcome("b"), Some(Err("Login was not completed".to_owned())));
-        assert_eq!(logins.outcome("c"), None);
-        (0..REMEMBERED).for_each(|number| completed(&format!(r#"{{"loginId":"{number}","success":true}}"#)));
-        assert_eq!(logins.outcome("a"), None);
+/// Until it has ended. A connection that is lost and back again hears of it too.
+async fn listen(mut heard: broadcast::Receiver<Heard>, id: String, outcome: Arc<OnceLock<Result<(), String>>>) {
+    loop {
+        let ended = match heard.recv().await {
+            Ok(Heard::Notification { method, params }) if &*method == "account/login/completed" => {
+                serde_json::from_str::<Completed>(params.get()).ok()
+            }
+            Ok(_) | Err(RecvError::Lagged(_)) => None,
+            Err(RecvError::Closed) => return,
+        };
+        if let Some(ended) = ended.filter(|ended| ended.login_id.as_ref() == Some(&id)) {
+            let reason = || ended.error.unwrap_or_else(|| "it did not say why".to_owned());
+            let _ = outcome.set(if ended.success { Ok(()) } else { Err(reason()) });
+            return;
+        }
     }
 }

@@ -14,7 +14,7 @@ pub mod engine;
 mod hub;
 mod limits;
 pub mod link;
-pub mod login;
+mod login;
 mod shapes;
 mod watched;
 
@@ -24,5 +24,6 @@ pub use checkup::{Checkup, Problem};
 pub use desk::{Desk, Question, Reply, Resolution, Settled};
 pub use hub::{Following, Hub, thread_of};
 pub use limits::Window;
+pub use login::DeviceLogin;
 pub use shapes::{immediate_text, started_thread};
 pub use watched::Watch;

@@ -82,7 +82,7 @@ impl Daemon {
             allowed_hosts: loaded.hosts.iter().map(ToString::to_string).collect(),
             confirm_dangerous: config.helm.confirm_dangerous,
         };
-        let shared = (loaded.meter, loaded.local_servers, loaded.codex, loaded.sign_in);
+        let shared = (loaded.meter, loaded.local_servers, loaded.codex);
         let app = App::new(conductor, loaded.plugins, shared, facts);
         let methods = api::methods(Arc::clone(&app)).into();
         let (limits, http) = (config.limits.clone(), loaded.http);
@@ -111,7 +111,7 @@ impl Daemon {
         let mut signals = Signals::listen().context("signals cannot be listened for")?;
         let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
         let _warmth = self.keep_warm();
-        let _fresh = self.app.sign_in.keep_fresh();
+        let _fresh = self.app.codex.sign_in.keep_fresh();
         let serve = self.serve(transport);
         tokio::pin!(serve);
         let served = tokio::select! {
@@ -166,13 +166,13 @@ impl Daemon {
         if tokio::time::timeout(STOP, stopped).await.is_err() {
             tracing::warn!("a turn did not stop in time");
         }
+        self.app.codex.sign_in.settle(SETTLE).await;
         // After the turns, which end over it.
         if let Some(server) = &self.app.codex.app_server
             && tokio::time::timeout(CLOSE, server.close()).await.is_err()
         {
             tracing::warn!("the link to the app-server did not end in time");
         }
-        self.app.sign_in.settle(SETTLE).await;
         if tokio::time::timeout(KEEP, self.app.meter.close(STOP)).await.is_err() {
             tracing::error!("what calls have spent could not be written down in time");
         }

@@ -41,8 +41,10 @@ pub(super) struct Calls {
     /// Calls that are written down, and those whose result is.
     written: HashSet<String>,
     finished: HashSet<String>,
-    /// What the engine was allowed to do and has not done yet.
+    /// What the engine was allowed to do and may be doing.
     pub(super) allowed: HashSet<String>,
+    /// The same where it is written down as a call, until what came of it is.
+    untold: HashMap<String, Planned>,
     /// The model does not hear of what was decided.
     pub(super) stops: bool,
 }
@@ -230,6 +232,7 @@ impl Runner {
     /// Tells and keeps what became of a call; what the model reads of it.
     async fn finish(&mut self, work: &mut Work, entry: TraceEntry) -> Result<Answer, HelmError> {
         let (text, is_error) = tools::read(&entry, self.helm.settings.tool_result_bytes);
+        work.calls.untold.remove(&entry.tool_use_id);
         work.calls.finished.insert(entry.tool_use_id.clone());
         self.note_results(vec![entry]).await?;
         Ok(Answer::Result { text, is_error })
@@ -278,8 +281,9 @@ impl Runner {
         match decision {
             Decision::Deny => self.refuse(work, &planned, action.own, tools::DENIED).await,
             Decision::Approve(_) if action.own => {
-                let id = planned.call.id;
+                let id = planned.call.id.clone();
                 work.calls.allowed.insert(id.clone());
+                work.calls.untold.insert(id.clone(), planned);
                 Ok(self.answer(work, &id, Answer::Allow).await)
             }
             Decision::Approve(input) => {
@@ -384,19 +388,23 @@ impl Runner {
         for id in void {
             self.supersede(work, &id).await?;
         }
+        // An engine may ask twice about one deed, or tell nothing of one that came to nothing.
+        for planned in std::mem::take(&mut work.calls.untold).into_values() {
+            self.finish(work, tools::allowed(&planned)).await?;
+        }
         self.note_untold(work).await
     }
 
     /// What was decided and never asked for again.
     pub(super) async fn note_untold(&mut self, work: &mut Work) -> Result<(), HelmError> {
-        let untold: Vec<Planned> = std::mem::take(&mut work.calls.known)
+        let decided: Vec<Planned> = std::mem::take(&mut work.calls.known)
             .into_values()
             .filter_map(|known| match known {
                 Known::Decided(held, _) => Some(held.planned),
                 _ => None,
             })
             .collect();
-        for planned in untold {
+        for planned in decided {
             self.finish(work, tools::refused(&planned, NOT_WANTED)).await?;
         }
         Ok(())

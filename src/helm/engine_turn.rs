@@ -152,13 +152,13 @@ impl Runner {
         let place = self.place(&context.threads);
         let seen = place.thread.as_ref().map_or(0, |thread| thread.seen);
         let budget = self.helm.settings.history_tokens;
-        let messages = history::unseen(context.messages, &context.states, &self.row.id, budget, seen);
+        let (messages, known) = history::known(context.messages, &context.states, &self.row.id, budget, seen);
         self.model_is_called();
         let (began, timeout) = (Instant::now(), self.caller.timeout);
         let run = tokio::select! {
             biased;
             () = self.cancelled.cancelled() => None,
-            run = engine.begin(Task { place, messages }) => Some(run),
+            run = engine.begin(Task { place, messages, known }) => Some(run),
             () = after(timeout) => Some(Err(late(&self.caller.candidates[self.caller.current], timeout))),
         };
         match run {

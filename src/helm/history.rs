@@ -24,22 +24,21 @@ pub fn messages(
     kept(rows, states, current, budget_tokens).into_iter().map(|row| row.message).collect()
 }
 
-/// What somebody has to be told who knows of all that stands up to the message `seen`, that one included; each message
-/// with its id. Where the current turn has nothing new, it is told once more.
-pub fn unseen(
+/// The same, each message with its id; and how many of them are known to somebody who knows of all that stands up to the
+/// message `seen`, that one included.
+pub fn known(
     rows: Vec<MessageRow>,
     states: &HashMap<String, TurnState>,
     current: &str,
     budget_tokens: u32,
     seen: u64,
-) -> Vec<(u64, Message)> {
+) -> (Vec<(u64, Message)>, usize) {
     // By place and not by number: a message that waited in the queue may be older than what stands before it.
     let begin = rows.iter().position(|row| row.id == seen).map_or(0, |at| at + 1);
     let known: HashSet<u64> = rows[..begin].iter().map(|row| row.id).collect();
     let kept = kept(rows, states, current, budget_tokens);
-    let nothing_new = kept.iter().all(|row| known.contains(&row.id));
-    let is_told = |row: &MessageRow| if nothing_new { row.turn_id == current } else { !known.contains(&row.id) };
-    kept.into_iter().filter(is_told).map(|row| (row.id, row.message)).collect()
+    let count = kept.iter().take_while(|row| known.contains(&row.id)).count();
+    (kept.into_iter().map(|row| (row.id, row.message)).collect(), count)
 }
 
 fn kept(

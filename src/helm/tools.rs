@@ -97,6 +97,12 @@ pub fn denied(planned: &Planned) -> TraceEntry {
     refused(planned, DENIED)
 }
 
+/// A call that somebody said yes to, and of which nothing more was heard.
+pub fn allowed(planned: &Planned) -> TraceEntry {
+    let told = Value::from("allowed; what came of it was not told");
+    TraceEntry { outcome: Ok(told), ..refused(planned, "") }
+}
+
 pub fn refused(planned: &Planned, why: &str) -> TraceEntry {
     TraceEntry {
         tool_use_id: planned.call.id.clone(),

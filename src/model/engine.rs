@@ -49,9 +49,12 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub struct Task {
     pub place: Place,
-    /// What the thread may not know yet, oldest first, each message with its id: it ends with what is to be answered,
+    /// As much of the session as fits, oldest first, each message with its id: it ends with what is to be answered,
     /// which is something that the user said, or results of calls that were decided meanwhile.
     pub messages: Vec<(u64, Message)>,
+    /// How many of them, from the first on, the thread of the place knows of. Another thread, which is started where
+    /// that one is lost, knows of none.
+    pub known: usize,
 }
 
 #[async_trait]

@@ -40,7 +40,6 @@ pub struct Loaded {
     pub meter: Meter,
     pub local_servers: LocalServers,
     pub codex: codex::Way,
-    pub sign_in: Arc<codex::SignIn>,
 }
 
 /// One sentence that names the setting.
@@ -56,7 +55,7 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     let policy = HostPolicy::new(hosts.clone());
     let http = Http::new(policy.clone(), config.http.clone(), redactor.clone());
     let meter = Meter::new(&config.spend, ledger, redactor);
-    let (codex, codex_way, sign_in) = codex::build(config, &http, &policy);
+    let (codex, codex_way) = codex::build(config, &http, &policy);
     let mut plugins = vec![
         cf_ai_gateway::build(config, &http),
         workers_ai::build(config, &http),
@@ -79,7 +78,7 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     }
     let skills = registry(&plugins)?;
     plugins.sort_by_key(Plugin::preference);
-    Ok(Loaded { plugins, skills, hosts, http, meter, local_servers, codex: codex_way, sign_in })
+    Ok(Loaded { plugins, skills, hosts, http, meter, local_servers, codex: codex_way })
 }
 
 /// Outermost the meter: what it refuses says nothing of the provider's health.

@@ -1,5 +1,6 @@
 //! A client over newline-delimited JSON, for tests whose point is the upstream or the state and not the client.
 
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -13,8 +14,13 @@ pub struct Client {
     process: Child,
     frames: Receiver<Value>,
     last_id: u64,
+    /// What was answered so far, and of that what nobody has waited for yet.
+    answered: HashSet<u64>,
+    answers: HashMap<u64, Value>,
     /// The `conductor.event` notifications so far.
     pub events: Vec<Value>,
+    /// Everything else that the daemon said by itself and nobody has waited for yet.
+    notices: VecDeque<Value>,
 }
 
 impl Client {
@@ -32,7 +38,15 @@ impl Client {
                 }
             }
         });
-        Self { process, frames, last_id: 0, events: Vec::new() }
+        Self {
+            process,
+            frames,
+            last_id: 0,
+            answered: HashSet::new(),
+            answers: HashMap::new(),
+            events: Vec::new(),
+            notices: VecDeque::new(),
+        }
     }
 
     /// The result, or the error object.
@@ -53,16 +67,40 @@ impl Client {
     }
 
     pub fn answer(&mut self, id: u64) -> Result<Value, Value> {
-        loop {
-            let frame = self.next();
-            if frame["id"] == id {
-                return if frame["error"].is_null() {
-                    Ok(frame["result"].clone())
-                } else {
-                    Err(frame["error"].clone())
-                };
-            }
+        while !self.answers.contains_key(&id) {
+            self.next();
         }
+        let frame = self.answers.remove(&id).expect("it is there");
+        if frame["error"].is_null() { Ok(frame["result"].clone()) } else { Err(frame["error"].clone()) }
+    }
+
+    /// The parameters of the next notification with this method.
+    pub fn notice(&mut self, method: &str) -> Value {
+        self.request(method).1
+    }
+
+    /// The id and the parameters of the next request with this method that the daemon makes.
+    pub fn request(&mut self, method: &str) -> (Value, Value) {
+        loop {
+            if let Some(at) = self.notices.iter().position(|frame| frame["method"] == method) {
+                let frame = self.notices.remove(at).expect("it is there");
+                return (frame["id"].clone(), frame["params"].clone());
+            }
+            self.next();
+        }
+    }
+
+    pub fn respond(&mut self, id: &Value, result: Value) {
+        self.write(&json!({"jsonrpc": "2.0", "id": id, "result": result}));
+    }
+
+    /// The method and the parameters of the next notification.
+    pub fn any_notice(&mut self) -> (String, Value) {
+        while self.notices.is_empty() {
+            self.next();
+        }
+        let frame = self.notices.pop_front().expect("it is there");
+        (frame["method"].as_str().expect("a method").to_owned(), frame["params"].clone())
     }
 
     /// Waits until an event of this kind is there.
@@ -89,6 +127,11 @@ impl Client {
         assert_eq!(frame["jsonrpc"], "2.0", "{frame}");
         if frame["method"] == "conductor.event" {
             self.events.push(frame["params"].clone());
+        } else if frame["method"].is_string() {
+            self.notices.push_back(frame.clone());
+        } else if let Some(id) = frame["id"].as_u64() {
+            assert!(self.answered.insert(id), "answered twice: {frame}");
+            self.answers.insert(id, frame.clone());
         }
         frame
     }
@@ -122,16 +165,13 @@ pub fn check_events(events: &[Value], session: &str) {
     }
 }
 
-/// The text that came in deltas after the last call of a model began.
+/// The text that came in deltas since the last call of a model began, or was begun anew.
 pub fn streamed_text(events: &[Value], session: &str) -> String {
-    let own = || events.iter().filter(|params| params["sessionName"] == session).map(|params| &params["event"]);
-    let last_start = own().filter(|event| event["kind"] == "turn-start").count();
-    let mut starts = 0;
     let mut text = String::new();
-    for event in own() {
+    for event in events.iter().filter(|params| params["sessionName"] == session).map(|params| &params["event"]) {
         match event["kind"].as_str() {
-            Some("turn-start") => starts += 1,
-            Some("text-delta") if starts == last_start => text.push_str(event["text"].as_str().expect("text")),
+            Some("turn-start" | "attempt-failed") => text.clear(),
+            Some("text-delta") => text.push_str(event["text"].as_str().expect("text")),
             _ => {}
         }
     }

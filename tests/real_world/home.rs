@@ -17,6 +17,11 @@ pub struct Home {
 
 impl Home {
     pub fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With these tables as well.
+    pub fn with(tables: &str) -> Self {
         let home = Self { directory: TempDir::new().expect("a temporary directory") };
         let written = home.written();
         let config = format!(
@@ -47,7 +52,8 @@ description = "Takes a minute."
 dangerous = false
 command = ["/bin/sleep", "60"]
 timeout_ms = 90000
-"#,
+
+{tables}"#,
             written.display()
         );
         let file = home.directory.path().join("open-think/config.toml");
@@ -85,22 +91,4 @@ timeout_ms = 90000
     fn written(&self) -> PathBuf {
         self.directory.path().join("written.jsonl")
     }
-}
-
-/// Skips the tests whose program is not there, by the word of whoever runs them.
-const SKIP: &str = "OPEN_THINK_SKIP_REAL_WORLD";
-
-/// Whether a test may go on. Without the program it fails, since nobody sees what a test that passes prints.
-#[expect(clippy::print_stdout, reason = "a test that did not run says so")]
-pub fn has(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-    let skip = std::env::var_os(SKIP).is_some_and(|value| value == "1");
-    assert!(
-        found || skip,
-        "{program} is needed for this test: install it, or set {SKIP}=1 to do without what needs it"
-    );
-    if !found {
-        println!("skipped: there is no {program} on this machine, and {SKIP}=1 is set");
-    }
-    found
 }

@@ -3,11 +3,14 @@
 //! Node and Python are needed; where one is missing its tests fail and say so, unless `OPEN_THINK_SKIP_REAL_WORLD=1`.
 
 mod client;
+mod codex;
 mod editor;
 mod faults;
 mod home;
 mod models;
+mod needs;
 mod node;
+mod npm;
 mod restart;
 mod script;
 mod terminal;

@@ -1,52 +1,14 @@
-//! The Node scripts and the packages they need, installed once under `target`.
+//! The Node scripts, beside the packages they need.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::home::{Home, has};
+use crate::home::Home;
+use crate::npm;
 
 /// None where there is no Node.
 pub fn script(home: &Home, name: &str) -> Option<Command> {
-    let directory = installed()?;
+    let directory = npm::installed("node")?;
     let mut command = home.command("node");
     command.arg(directory.join(name));
     Some(command)
-}
-
-/// Several test processes may come here at once; the first one works, the others wait for it.
-fn installed() -> Option<PathBuf> {
-    if !(has("node") && has("npm")) {
-        return None;
-    }
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_world/node");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
-    fs::create_dir_all(&target).expect("a directory under target");
-    let lock = File::create(target.join("lock")).expect("a lock file");
-    lock.lock().expect("the lock");
-    for entry in fs::read_dir(sources).expect("the scripts") {
-        let source = entry.expect("a script").path();
-        if source.is_file() {
-            copy(&source, &target);
-        }
-    }
-    let wanted = fs::read_to_string(target.join("package-lock.json")).expect("a lock file");
-    let stamp = target.join("installed");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Some(target);
-    }
-    let npm = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&target).output();
-    let npm = npm.expect("npm starts");
-    assert!(npm.status.success(), "npm ci failed: {}", String::from_utf8_lossy(&npm.stderr));
-    fs::write(stamp, wanted).expect("a stamp");
-    Some(target)
-}
-
-/// Leaves alone what is the same: another process may be reading it.
-fn copy(source: &Path, directory: &Path) {
-    let target = directory.join(source.file_name().expect("a file has a name"));
-    let text = fs::read(source).expect("a script");
-    if fs::read(&target).ok().as_ref() != Some(&text) {
-        fs::write(target, text).expect("a copy");
-    }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::home::{Home, PROGRAM, has};
+use crate::home::{Home, PROGRAM};
+use crate::needs::has;
 
 #[test]
 fn a_script_needs_nothing_but_lines_of_json() {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::home::{Home, PROGRAM, has};
+use crate::home::{Home, PROGRAM};
+use crate::needs::has;
 
 #[test]
 fn a_person_is_asked_and_can_interrupt() {

@@ -1,13 +1,16 @@
-//! An issuer of tokens that signs in by device code, in the way of OpenAI's, and the ChatGPT backend that takes them.
+//! An issuer of tokens that signs in by device code, in the way of OpenAI's, and the ChatGPT backend that takes them; and
+//! an app-server that signs in by itself.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::upstream::{is_whole, whole};
 
@@ -195,6 +198,55 @@ impl State {
         );
         whole("200 OK", "content-type: text/event-stream\r\n", events)
     }
+}
+
+/// An app-server that signs in as it is told to, and remembers what it was asked.
+pub async fn serve_sign_ins(success: bool) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("ws://{}", listener.local_addr().expect("an address"));
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let log = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let log = Arc::clone(&log);
+            tokio::spawn(async move {
+                let mut socket = tokio_tungstenite::accept_async(stream).await.expect("a websocket");
+                while let Some(Ok(message)) = socket.next().await {
+                    let Ok(request) = serde_json::from_str::<Value>(message.to_text().unwrap_or_default()) else {
+                        continue;
+                    };
+                    let method = request["method"].as_str().unwrap_or_default().to_owned();
+                    let result = match method.as_str() {
+                        "initialize" => json!({ "userAgent": "open-think/0.169.0 (Linux) x" }),
+                        "account/login/start" => {
+                            assert_eq!(request["params"], json!({ "type": "chatgptDeviceCode" }));
+                            let page = "https://auth.example/codex/device";
+                            json!({ "loginId": "l-1", "userCode": "WXYZ-12345", "verificationUrl": page })
+                        }
+                        "account/read" => {
+                            json!({ "account": { "type": "chatgpt", "email": "plum@a.example", "planType": "plus" } })
+                        }
+                        _ => json!({}),
+                    };
+                    log.lock().expect("no panic").push(method.clone());
+                    let mut frames = vec![json!({ "id": request["id"], "result": result })];
+                    if method == "account/login/start" {
+                        let why = if success { Value::Null } else { json!("Login was not completed") };
+                        for id in ["l-other", "l-1"] {
+                            let params = json!({ "loginId": id, "success": success, "error": why });
+                            frames.push(json!({ "method": "account/login/completed", "params": params }));
+                        }
+                    }
+                    if request.get("id").is_some() {
+                        for frame in frames {
+                            socket.send(Message::text(frame.to_string())).await.expect("it listens");
+                        }
+                    }
+                }
+            });
+        }
+    });
+    (url, asked)
 }
 
 /// Those that are handed out at the sign-in or refresh of this number.

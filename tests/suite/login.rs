@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::home::{Home, PROGRAM};
-use crate::issuer::{CODE, DEVICE, ID_SECRET, Issuer, Mood, VERIFIER, now, refresh};
+use crate::issuer::{CODE, DEVICE, ID_SECRET, Issuer, Mood, VERIFIER, now, refresh, serve_sign_ins};
 use crate::wire::{Framing, Wire};
 
 const REFRESH: &str = "\"grant_type\":\"refresh_token\"";
@@ -127,7 +127,7 @@ fn check_files(directory: &Path) {
 }
 
 #[tokio::test]
-async fn from_the_code_to_a_turn_to_newer_tokens_to_the_end() {
+async fn from_the_code_to_a_turn() {
     let (home, issuer) = start().await;
     let mut wire = home.spawn(Framing::Lines);
     let row = codex_row(&mut wire).await;
@@ -173,6 +173,14 @@ async fn from_the_code_to_a_turn_to_newer_tokens_to_the_end() {
     let used = setup["data"]["modes"].as_array().expect("guides").iter().find(|guide| guide["inUse"] == true);
     assert_eq!(used.expect("one is in use")["mode"], "oauth-device");
 
+    finish(wire, &home).await;
+}
+
+#[tokio::test]
+async fn from_tokens_to_newer_tokens_to_the_end() {
+    let (home, issuer) = start().await;
+    let mut wire = home.spawn(Framing::Lines);
+    sign_in(&mut wire, &issuer).await;
     // Shortly before they expire there are newer ones, which are on the disk before they are used.
     age(&home, 120);
     say(&mut wire, json!({})).await.expect("an answer");
@@ -207,14 +215,19 @@ async fn from_the_code_to_a_turn_to_newer_tokens_to_the_end() {
     assert!(!file(&home).exists());
     assert_eq!(issuer.count(&format!("\"token\":\"{}\"", refresh(4))), 1);
     assert_eq!(codex_row(&mut wire).await["configured"], false);
+    let log = finish(wire, &home).await;
+    assert!(log.contains("the sign-in to ChatGPT has ended"), "the log is that of the run");
+}
+
+/// Ends the daemon, which has shown no secret anywhere, and gives its log.
+async fn finish(mut wire: Wire, home: &Home) -> String {
     for frame in wire.rest().await {
         check_clean("a frame", &frame.to_string());
     }
     let (status, said) = wire.exit().await;
     assert!(status.success() && said.is_empty(), "{said}");
     check_files(home.path());
-    let log = std::fs::read_to_string(home.path().join("open-think/open-think.log")).expect("a log");
-    assert!(log.contains("the sign-in to ChatGPT has ended"), "the log is that of the run");
+    std::fs::read_to_string(home.path().join("open-think/open-think.log")).expect("a log")
 }
 
 #[tokio::test]
@@ -242,16 +255,19 @@ async fn what_is_granted_is_kept_though_nobody_waits_for_it() {
     let code = begin(&mut wire).await;
     issuer.set(Mood::Approved);
     issuer.hold().await;
-    let id = loop {
-        let id = wire.send("oauth.codex.devicePoll", json!({ "deviceCode": code })).await;
-        if wire.ask("daemon.status", json!({})).await.is_ok() && issuer.count(CODE) > 0 {
-            break id;
-        }
+    let mut ids = Vec::new();
+    while issuer.count(CODE) == 0 {
+        ids.push(wire.send("oauth.codex.devicePoll", json!({ "deviceCode": code })).await);
+        wire.ask("daemon.status", json!({})).await.expect("it reads on");
         tokio::time::sleep(Duration::from_millis(100)).await;
-    };
-    wire.notify("$/cancelRequest", json!({ "id": id })).await;
-    let id_of_last = wire.answer(id).await;
-    assert_eq!(poll(&mut wire, &code).await["status"], "pending", "one question at a time: {id_of_last:?}");
+    }
+    let mut cancelled = 0;
+    for id in ids {
+        wire.notify("$/cancelRequest", json!({ "id": id })).await;
+        cancelled += usize::from(wire.answer(id).await.is_err_and(|error| error["code"] == -32800));
+    }
+    assert_eq!(cancelled, 1, "one of them was asking");
+    assert_eq!(poll(&mut wire, &code).await["status"], "pending", "one question at a time");
     issuer.release();
     assert_eq!(ended(&mut wire, &code).await["status"], "complete");
     assert_eq!(issuer.count(CODE), 1, "the code was exchanged once");
@@ -392,6 +408,33 @@ async fn the_command_fails_in_words() {
     let (code, _, stderr) = run(&refused, &["login", "codex"]).await;
     assert_eq!(code, Some(1));
     assert!(stderr.contains("127.0.0.1") && stderr.contains("ALLOWED_HOSTS"), "{stderr}");
+}
+
+#[tokio::test]
+async fn without_a_client_of_its_own_the_app_server_signs_in() {
+    let (url, asked) = serve_sign_ins(true).await;
+    let home = Home::new().set("CODEX_APP_SERVER_URL", &url);
+    let (code, stdout, stderr) = run(&home, &["login", "codex"]).await;
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    insta::assert_snapshot!(stdout, @r"
+    Open this address: https://auth.example/codex/device
+    There, type in this code: WXYZ-12345
+    It holds for 15 minutes.
+    Signed in as plum@a.example, with the plan plus.
+    The Codex app-server keeps the tokens.
+    ");
+    assert!(!file(&home).exists());
+    let (url, _) = serve_sign_ins(false).await;
+    let home = Home::new().set("CODEX_APP_SERVER_URL", &url);
+    let mut wire = home.spawn(Framing::Lines);
+    let begun = wire.ask("oauth.codex.deviceStart", json!({})).await.expect("a code");
+    let told = ended(&mut wire, begun["deviceCode"].as_str().expect("a code")).await;
+    let why = "the Codex app-server did not sign in: Login was not completed";
+    assert_eq!(told, json!({ "status": "failed", "message": why }));
+    assert!(asked.lock().expect("no panic").iter().any(|method| method == "account/read"));
+    let shim = Home::new().set("CODEX_APP_SERVER_URL", "http://127.0.0.1:9");
+    let (code, _, stderr) = run(&shim, &["login", "codex"]).await;
+    assert!(code == Some(1) && stderr.contains("hint: run `codex login` where it runs"), "{stderr}");
 }
 
 #[tokio::test]

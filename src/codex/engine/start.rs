@@ -138,16 +138,17 @@ impl Inner {
     }
 }
 
-/// What the thread has not seen, and what is asked: the last message, or all results of calls at the end.
+/// What the thread does not know, and what is asked: the last message, or all results of calls at the end.
 fn split<'a>(task: &'a Task, loaded: &Loaded) -> (Vec<(u64, &'a Message)>, Vec<Input>) {
     let messages = &task.messages;
     let results = messages.iter().rev().take_while(|(_, message)| message.role == Role::Tool).count();
     let (before, asked) = messages.split_at(messages.len() - results.max(1).min(messages.len()));
-    // By place and not by number: what waited in a queue may be older than what stands before it.
-    let kept = task.place.thread.iter().filter(|kept| kept.id == loaded.thread.id);
-    let seen: Vec<u64> = kept.map(|kept| kept.seen).chain([loaded.thread.seen]).collect();
-    let known = before.iter().rposition(|(id, _)| seen.contains(id)).filter(|_| loaded.empty.is_none());
-    let unseen = before.iter().skip(known.map_or(0, |at| at + 1)).map(|(id, message)| (*id, message)).collect();
+    let is_kept = task.place.thread.as_ref().is_some_and(|kept| kept.id == loaded.thread.id);
+    let known = if is_kept { task.known } else { 0 };
+    // An attempt before this one may have come so far.
+    let told = before.iter().rposition(|(id, _)| *id == loaded.thread.seen).filter(|_| loaded.empty.is_none());
+    let known = known.max(told.map_or(0, |at| at + 1));
+    let unseen = before.iter().skip(known).map(|(id, message)| (*id, message)).collect();
     let blocks: Vec<&Block> = asked.iter().flat_map(|(_, message)| &message.blocks).collect();
     (unseen, input(blocks))
 }

@@ -8,8 +8,6 @@ mod handle;
 mod handshake;
 mod pending;
 mod program;
-#[cfg(test)]
-mod served;
 mod shared;
 mod shim;
 mod socket;
@@ -24,7 +22,7 @@ pub use fault::{Fault, FaultKind, LinkError};
 pub use handle::{Link, Settings};
 pub use program::Program;
 #[cfg(test)]
-pub(super) use served::served;
+pub(super) use tests::served;
 
 use std::sync::Arc;
 use std::time::SystemTime;

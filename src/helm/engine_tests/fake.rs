@@ -84,10 +84,10 @@ impl Fake {
         self
     }
 
-    /// The messages that came with each turn.
+    /// The messages that came with each turn and were new.
     pub fn told(&self) -> Vec<Vec<String>> {
         let one = |(_, message): &(u64, Message)| said(message);
-        self.tasks.lock().unwrap().iter().map(|task| task.messages.iter().map(one).collect()).collect()
+        self.tasks.lock().unwrap().iter().map(|task| task.messages.iter().skip(task.known).map(one).collect()).collect()
     }
 
     fn play(&self, plays: Vec<Play>) -> Box<dyn Run> {

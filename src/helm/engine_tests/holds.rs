@@ -159,6 +159,23 @@ async fn actions_are_decided_from_elsewhere_one_by_one_or_together() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_allowed_has_a_result_even_if_nothing_is_told_of_it() {
+    // Asked twice about one command, which is done once.
+    let script = plays([
+        vec![command("k1"), Expect("k1", Answer::Allow), command("k1#2"), Expect("k1#2", Answer::Allow)],
+        vec![did("k1", Ok(json!("a b"))), responded()],
+        text(0, "Listed."),
+        vec![responded(), done()],
+    ]);
+    let world = World::new(Fake::playing(vec![Ok(script)])).await;
+    let result = world.say(with(&Says::this(approved()), "ls")).await;
+    let trace: Vec<_> = result.trace.iter().map(|entry| (entry.tool_use_id.as_str(), entry.outcome.clone())).collect();
+    let untold = Ok(json!("allowed; what came of it was not told"));
+    assert_eq!(trace, [("k1", Ok(json!("a b"))), ("k1#2", untold)]);
+    assert_eq!(result.assistant_message.unwrap().message.plain_text(), "Listed.");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_settled_elsewhere_is_void() {
     let settled = |id: &str| Tell(Happening::Settled { id: id.to_owned() });
     let script = plays([

@@ -61,8 +61,8 @@ impl Behind {
     }
 }
 
-/// With the way to the app-server, and the sign-in, which goes on while the daemon runs.
-pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way, Arc<SignIn>) {
+/// With the way there for those who go past the plugin.
+pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way) {
     let own = OwnLogin::new(http, config.codex.oauth_issuer.clone(), &config.state_dir);
     let model = config.codex.default_model.as_ref().or(config.model_default.as_ref()).cloned();
     let (behind, readiness) = match mode::choose(config, http.redactor()) {
@@ -86,10 +86,6 @@ pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way,
         Some(Behind::AppServer { server, .. }) => (None, Some(server.clone())),
         None => (None, None),
     };
-    let sign_in = SignIn::new(own, config.codex.oauth_client_id.clone(), direct);
-    if let Some(server) = &server {
-        sign_in.through(server.clone());
-    }
     let provider = behind.as_ref().map(|behind| match behind {
         Behind::Direct(codex) => Gate::new(codex.clone()),
         Behind::AppServer { server, mode } => {
@@ -97,15 +93,19 @@ pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way,
             Gate::new(Arc::new(Chat::new(ID, server.clone(), (*mode, model.clone()), quiet)))
         }
     });
-    let engine = server.as_ref().map(|server| {
+    // A shim tells of nothing while a turn runs.
+    let engine = server.clone().filter(|_| !config.codex.app_server.is_shim()).map(|server| {
         let settings = engine::Settings::from_config(ID, config, http.redactor().clone());
-        EngineGate::new(Arc::new(CodexEngine::new(server.clone(), settings)))
+        EngineGate::new(Arc::new(CodexEngine::new(server, settings)))
     });
     let enabled = is_enabled(config, ID, behind.is_some());
     let left_out = !enabled && server.is_some();
+    let app_server = server.filter(|_| enabled);
+    let sign_in = SignIn::new(own, config.codex.oauth_client_id.clone(), direct, app_server.clone());
     let way = Way {
         mode: behind.as_ref().map(Behind::mode),
-        app_server: server.clone().filter(|_| enabled),
+        app_server,
+        sign_in,
         hint: if left_out { "add codex to ENABLED_PLUGINS" } else { NO_APP_SERVER }.to_owned(),
     };
     let plugin = Plugin {
@@ -121,7 +121,7 @@ pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way,
         vendors: Vec::new(),
         health: Health::default(),
     };
-    (plugin, way, sign_in)
+    (plugin, way)
 }
 
 fn skills(
@@ -151,10 +151,10 @@ fn skills(
 /// What must be reachable for it; nothing while it is not configured.
 pub fn endpoints(config: &Config) -> Vec<HostPattern> {
     let chosen = mode::choose(config, &Redactor::default()).ok();
-    let base_url = chosen.as_ref().and_then(|chosen| chosen.base_url(&config.codex));
+    let host = chosen.and_then(|chosen| chosen.host(&config.codex));
     let signs_in = config.codex.oauth_client_id.is_some() || is_there(&config.state_dir);
-    let issuer = signs_in.then_some(&config.codex.oauth_issuer);
-    base_url.into_iter().chain(issuer).filter_map(HostPattern::of).collect()
+    let issuer = signs_in.then(|| HostPattern::of(&config.codex.oauth_issuer)).flatten();
+    host.into_iter().chain(issuer).collect()
 }
 
 fn options(over_server: bool) -> Value {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use url::Url;
 
 use super::HINT;
+use super::sign_in::SignIn;
 use crate::codex::AppServer;
-use crate::config::{self, AppServerUrl, Config, Secret};
-use crate::policy::Redactor;
+use crate::config::{self, Config, Secret};
+use crate::policy::{HostPattern, Redactor};
 use crate::providers::codex::sign_in::{self, OwnLogin};
 use crate::providers::codex::{Access, ByKey, ByTokens, CliLogin, KeySettings, Login, TokenSource, Tokens, read_login};
 use crate::providers::http::Http;
@@ -19,8 +20,8 @@ const OPENAI: Upstream = Upstream { name: "OpenAI", key_setting: "OPENAI_API_KEY
 const CHATGPT: Upstream =
     Upstream { name: "ChatGPT", key_setting: "CODEX_ACCESS_TOKEN", url_setting: "CODEX_BACKEND_URL" };
 
-/// The way in, for those who speak to the app-server past the plugin.
-#[derive(Clone, Default)]
+/// The way in, for those who go past the plugin.
+#[derive(Clone)]
 pub struct Way {
     /// As clients see it; none if there is no way in.
     pub mode: Option<&'static str>,
@@ -28,6 +29,7 @@ pub struct Way {
     pub app_server: Option<Arc<AppServer>>,
     /// How to get one.
     pub hint: String,
+    pub sign_in: Arc<SignIn>,
 }
 
 #[derive(Debug)]
@@ -88,13 +90,14 @@ impl Chosen {
         }
     }
 
-    /// Where its calls go, unless that is no host.
-    pub(super) fn base_url<'a>(&self, settings: &'a config::Codex) -> Option<&'a Url> {
-        match self {
-            Self::AppServer { .. } => settings.app_server.url.as_ref().and_then(AppServerUrl::url),
-            Self::ApiKey(_) => Some(&settings.base_url),
-            Self::Tokens(_) | Self::CliLogin(..) | Self::OwnLogin(_) => Some(&settings.backend_url),
-        }
+    /// What must be reachable for it.
+    pub(super) fn host(&self, settings: &config::Codex) -> Option<HostPattern> {
+        let url = match self {
+            Self::AppServer { .. } => settings.app_server.url.as_ref()?.url()?,
+            Self::ApiKey(_) => &settings.base_url,
+            Self::Tokens(_) | Self::CliLogin(..) | Self::OwnLogin(_) => &settings.backend_url,
+        };
+        HostPattern::of(url)
     }
 
     /// `id` is the plugin's name; none over the app-server, which has a way of its own.
@@ -109,7 +112,7 @@ impl Chosen {
         let source = match self {
             Self::AppServer { .. } => return None,
             Self::ApiKey(key) => {
-                let base_url = settings.base_url.clone();
+                let base_url: Url = settings.base_url.clone();
                 let settings = KeySettings { id, upstream: OPENAI, base_url, key, api: settings.api };
                 return Some(Access::ApiKey(ByKey::new(http, settings)));
             }

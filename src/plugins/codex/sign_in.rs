@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::codex::link::LinkError;
-use crate::codex::login::AppServerLogin;
+use crate::codex::{AppServer, DeviceLogin};
 use crate::model::{ErrorKind, ProviderError};
 use crate::providers::codex::sign_in::{Due, Ended, Flow, Fresh, OwnLogin, Pending, Polled, SignedOut, View};
 use crate::providers::codex::{Access, Codex, Owner, Tokens};
@@ -26,9 +26,9 @@ const LIFETIME: Duration = Duration::from_secs(15 * 60);
 pub struct SignIn {
     own: Arc<OwnLogin>,
     client_id: Option<String>,
-    /// None while nothing is configured.
+    /// What calls are made by, unless it is the app-server; none while nothing is configured.
     codex: Option<Arc<Codex>>,
-    app_server: OnceLock<Arc<dyn AppServerLogin>>,
+    app_server: Option<Arc<AppServer>>,
     /// By the code that the client has.
     entries: Mutex<BTreeMap<String, Entry>>,
     places: Arc<Semaphore>,
@@ -37,14 +37,15 @@ pub struct SignIn {
 struct Entry {
     flow: Flow,
     with: With,
+    /// Who it was, once somebody has signed in.
+    now: Option<Now>,
     _place: OwnedSemaphorePermit,
 }
 
 #[derive(Clone)]
 enum With {
     Issuer(Box<Pending>),
-    /// The id of the login there.
-    AppServer(String),
+    AppServer(Arc<DeviceLogin>),
 }
 
 /// What a client shows its user.
@@ -108,20 +109,20 @@ pub struct Now {
 }
 
 impl SignIn {
-    pub fn new(own: Arc<OwnLogin>, client_id: Option<String>, codex: Option<Arc<Codex>>) -> Arc<Self> {
+    pub fn new(
+        own: Arc<OwnLogin>,
+        client_id: Option<String>,
+        codex: Option<Arc<Codex>>,
+        app_server: Option<Arc<AppServer>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             own,
             client_id,
             codex,
-            app_server: OnceLock::new(),
+            app_server,
             entries: Mutex::default(),
             places: Arc::new(Semaphore::new(PLACES)),
         })
-    }
-
-    /// Where sign-ins go for which there is no OAuth client. The first one counts.
-    pub fn through(&self, app_server: Arc<dyn AppServerLogin>) {
-        self.app_server.get_or_init(|| app_server);
     }
 
     /// Refreshes the daemon's own tokens ahead of need while the result lives, if calls are made with them.
@@ -146,32 +147,24 @@ impl SignIn {
     }
 
     pub async fn start(&self) -> Result<Started, Refused> {
-        if self.client_id.is_none() && self.app_server.get().is_none() {
+        if !self.is_configured() {
             return Ok(Started::NotConfigured);
         }
         let place = self.place().ok_or(Refused::Full)?;
         let device_code = uuid::Uuid::new_v4().simple().to_string();
-        let (begun, with) = match (&self.client_id, self.app_server.get()) {
+        let (begun, with) = match (&self.client_id, &self.app_server) {
             (Some(client_id), _) => {
                 let pending = self.own.issuer().begin(client_id).await.map_err(Refused::Failed)?;
                 (Begun::of(device_code, &pending), With::Issuer(Box::new(pending)))
             }
-            (None, Some(app_server)) => {
-                let code = app_server.start().await.map_err(|error| Refused::Failed(link_error(&error)))?;
-                let begun = Begun {
-                    device_code,
-                    user_code: code.user_code,
-                    page: code.verification_url,
-                    whole_page: None,
-                    interval: INTERVAL,
-                    lifetime: LIFETIME,
-                };
-                (begun, With::AppServer(code.login_id))
+            (None, Some(server)) => {
+                let login = begin_there(server).await.map_err(Refused::Failed)?;
+                (Begun::there(device_code, &login), With::AppServer(Arc::new(login)))
             }
             (None, None) => return Ok(Started::NotConfigured),
         };
         let flow = Flow::new(begun.interval, begun.lifetime, Instant::now());
-        self.entries().insert(begun.device_code.clone(), Entry { flow, with, _place: place });
+        self.entries().insert(begun.device_code.clone(), Entry { flow, with, now: None, _place: place });
         Ok(Started::Begun(begun))
     }
 
@@ -182,7 +175,7 @@ impl SignIn {
             entries.retain(|_, entry| !entry.flow.is_forgotten(now));
             match entries.get_mut(code) {
                 Some(entry) => entry.flow.due(now),
-                None if self.client_id.is_none() && self.app_server.get().is_none() => return Progress::NotConfigured,
+                None if !self.is_configured() => return Progress::NotConfigured,
                 None => return Progress::Expired,
             }
         };
@@ -196,7 +189,7 @@ impl SignIn {
         let View { ended, wait, left, trouble } = entry.flow.view(Instant::now());
         match ended {
             None => Progress::Waiting { too_soon: due == Due::TooSoon, wait, left, trouble },
-            Some(Ended::SignedIn) => Progress::SignedIn(self.signed_in(&entry.with)),
+            Some(Ended::SignedIn) => Progress::SignedIn(entry.now.clone().unwrap_or_default()),
             Some(Ended::Denied) => Progress::Denied,
             Some(Ended::Expired) => Progress::Expired,
             Some(Ended::Failed(error)) => Progress::Failed(error),
@@ -206,8 +199,8 @@ impl SignIn {
     /// Whether there was one that went on.
     pub async fn cancel(&self, code: &str) -> bool {
         let Some(entry) = self.entries().remove(code) else { return false };
-        if let (With::AppServer(login_id), Some(app_server)) = (&entry.with, self.app_server.get()) {
-            app_server.cancel(login_id).await;
+        if let With::AppServer(login) = &entry.with {
+            login.cancel().await;
         }
         !entry.flow.is_over()
     }
@@ -220,26 +213,31 @@ impl SignIn {
     async fn ask(&self, code: &str) {
         let Some(with) = self.entries().get(code).map(|entry| entry.with.clone()) else { return };
         match with {
-            With::AppServer(login_id) => {
-                let outcome = self.app_server.get().and_then(|app_server| app_server.outcome(&login_id));
-                let polled = match outcome {
-                    None => Polled::Pending,
-                    Some(Ok(())) => return self.end(code, Ended::SignedIn),
-                    Some(Err(why)) => {
-                        let message = format!("the Codex app-server did not sign in: {why}");
-                        Polled::Refused(ProviderError::new(ErrorKind::Auth, message))
-                    }
-                };
-                self.answered(code, polled, With::AppServer(login_id));
-            }
+            With::AppServer(login) => match login.outcome() {
+                None => self.answered(code, Polled::Pending, With::AppServer(login)),
+                Some(Ok(())) => {
+                    let account = login.account().await;
+                    let (email, plan) = (account.email, account.plan);
+                    self.signed_in(code, Now { owner: "app-server", email, plan, ..Now::default() });
+                }
+                Some(Err(why)) => {
+                    let message = format!("the Codex app-server did not sign in: {why}");
+                    self.end(code, Ended::Failed(ProviderError::new(ErrorKind::Auth, message)));
+                }
+            },
             With::Issuer(mut pending) => match self.own.issuer().poll(&mut pending).await {
                 Polled::Tokens(grant) => {
                     // One that was cancelled meanwhile is nobody's wish any more.
                     if !self.entries().contains_key(code) {
                         return;
                     }
-                    let kept = self.own.keep(&pending, grant).await;
-                    self.end(code, kept.map_or_else(Ended::Failed, |_| Ended::SignedIn));
+                    match self.own.keep(&pending, grant).await {
+                        Ok(tokens) => {
+                            let (owner, kept_in) = (Owner::Daemon.as_str(), Some(self.own.path()));
+                            self.signed_in(code, Now { owner, kept_in, unused: self.unused(), ..Now::of(tokens) });
+                        }
+                        Err(error) => self.end(code, Ended::Failed(error)),
+                    }
                 }
                 polled => self.answered(code, polled, With::Issuer(pending)),
             },
@@ -259,19 +257,23 @@ impl SignIn {
         }
     }
 
-    fn signed_in(&self, with: &With) -> Now {
-        match with {
-            With::AppServer(_) => Now { owner: "app-server", ..Now::default() },
-            With::Issuer(_) => Now {
-                owner: Owner::Daemon.as_str(),
-                kept_in: Some(self.own.path()),
-                unused: self.unused(),
-                ..self.own.tokens().ok().map(Now::of).unwrap_or_default()
-            },
+    fn signed_in(&self, code: &str, now: Now) {
+        if let Some(entry) = self.entries().get_mut(code) {
+            entry.now = Some(now);
+            entry.flow.end(Ended::SignedIn);
         }
     }
 
+    fn is_configured(&self) -> bool {
+        self.client_id.is_some() || self.app_server.is_some()
+    }
+
     fn unused(&self) -> Option<&'static str> {
+        if self.app_server.is_some() {
+            return Some(
+                "calls go to the Codex app-server, which has a sign-in of its own: configure none to use this one",
+            );
+        }
         match self.codex.as_ref()?.access() {
             Access::ApiKey(_) => {
                 Some("calls are made with an API key, which goes before it: unset OPENAI_API_KEY to use the sign-in")
@@ -310,6 +312,17 @@ impl Begun {
             lifetime: pending.lifetime(),
         }
     }
+
+    fn there(device_code: String, login: &DeviceLogin) -> Self {
+        Self {
+            device_code,
+            user_code: login.user_code().to_owned(),
+            page: login.page().to_owned(),
+            whole_page: None,
+            interval: INTERVAL,
+            lifetime: LIFETIME,
+        }
+    }
 }
 
 impl Now {
@@ -317,6 +330,14 @@ impl Now {
         let Tokens { account, email, plan, expires_at, .. } = tokens;
         Self { account, email, plan, expires_at, ..Self::default() }
     }
+}
+
+async fn begin_there(server: &Arc<AppServer>) -> Result<DeviceLogin, ProviderError> {
+    if server.place().transport == "http" {
+        let message = "a Codex app-server behind an HTTP shim cannot say when a sign-in is complete";
+        return Err(ProviderError::new(ErrorKind::Config, message).with_hint("run `codex login` where it runs"));
+    }
+    DeviceLogin::start(server).await.map_err(|error| link_error(&error))
 }
 
 fn link_error(error: &LinkError) -> ProviderError {

@@ -13,6 +13,7 @@ use crate::skills::{Skill, SkillError};
 
 /// As far off as dates go that fit in a JWT of every reader.
 const FAR: u64 = 4_000_000_000;
+const LACK: &str = "nobody is signed in to ChatGPT: run `open-think login codex`";
 const STREAM: &str = concat!(
     "data: {\"type\":\"codex.rate_limits\",\"rate_limits\":{\"primary\":{\"used_percent\":42}}}\n\n",
     "data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"delta\":\"Hello\"}\n\n",
@@ -70,6 +71,41 @@ async fn the_key_goes_before_tokens_and_tokens_before_the_file() {
     assert_eq!(plugin.readiness, Readiness::Configured);
     let provider = plugin.provider.unwrap();
     assert_eq!((provider.default_model(), provider.endpoints().len()), (Some("gpt-5-codex"), 1));
+}
+
+#[tokio::test]
+async fn the_daemons_own_sign_in_goes_before_that_of_the_codex_cli() {
+    let (state, cli) = (TempDir::new().unwrap(), home(&json!({ "tokens": { "access_token": access_token() } })));
+    let mut config = Config { state_dir: state.path().to_owned(), ..config() };
+    config.codex.oauth_client_id = Some("app_1".to_owned());
+    assert_eq!(hosts(&config), ["chatgpt.com:443", "auth.openai.com:443"]);
+    let nobody = plugin(&config);
+    assert!(nobody.enabled && nobody.readiness == Readiness::Configured, "it may be used once somebody signs in");
+    let lack = nobody.readiness_now();
+    assert_eq!((lack.lack().as_deref(), lack.hint()), (Some("a sign-in"), LACK));
+    let status = run(&nobody, "codex-status", json!({})).await.unwrap();
+    assert_eq!((&status["configured"], &status["error"]), (&json!(false), &json!(LACK)));
+    let guides = run(&nobody, "codex-setup-instructions", json!({})).await.unwrap();
+    assert_eq!((&guides["configured"], &guides["problem"]), (&json!(false), &json!(LACK)));
+    let question = json!({ "messages": [{ "role": "user", "content": "Hi" }] });
+    let error = run(&nobody, "codex-chat", question).await.unwrap_err();
+    assert_eq!(error.hint.as_deref(), Some("run `open-think login codex`"));
+
+    config.codex.home = Some(cli.path().to_owned());
+    let plugin_of_cli = plugin(&config);
+    assert_eq!(plugin_of_cli.readiness_now(), Readiness::Configured);
+    let owner = async |plugin: &Plugin| run(plugin, "codex-status", json!({})).await.unwrap()["loginOwner"].take();
+    assert_eq!(owner(&plugin_of_cli).await, "codex-cli");
+    // Whatever stands there: one that cannot be used is said to be that, and not replaced.
+    std::fs::write(state.path().join("codex-login.json"), "{}").unwrap();
+    assert_eq!(owner(&plugin_of_cli).await, "daemon");
+    config.codex.oauth_client_id = None;
+    assert_eq!(owner(&plugin(&config)).await, "daemon");
+    config.codex.access_token = Some(Secret::new(access_token()));
+    assert_eq!(owner(&plugin(&config)).await, "settings");
+    std::fs::remove_file(state.path().join("codex-login.json")).unwrap();
+    config.codex.access_token = None;
+    assert_eq!(hosts(&config), ["chatgpt.com:443"]);
 }
 
 #[tokio::test]

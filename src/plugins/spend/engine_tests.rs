@@ -37,7 +37,7 @@ impl Engine for Playing {
     }
 
     async fn take_up(&self, place: Place) -> Result<Option<Box<dyn Run>>, ProviderError> {
-        self.begin(Task { place, messages: Vec::new() }).await.map(Some)
+        self.begin(Task { place, messages: Vec::new(), known: 0 }).await.map(Some)
     }
 }
 
@@ -94,7 +94,7 @@ fn engine(script: Script) -> Arc<Playing> {
 impl World {
     async fn begin(&self, engine: &Arc<Playing>) -> Result<Box<dyn Run>, ProviderError> {
         let messages = vec![(1, Message::text(Role::User, "sixteen bytes it"))];
-        self.meter.watch_engine(engine.clone()).begin(Task { place: place(), messages }).await
+        self.meter.watch_engine(engine.clone()).begin(Task { place: place(), messages, known: 0 }).await
     }
 }
 

@@ -55,7 +55,7 @@ fn place(mode: Mode, thread: Option<Thread>) -> Place {
 
 fn task(place: Place, messages: &[(u64, Role, &str)]) -> Task {
     let messages = messages.iter().map(|(id, role, text)| (*id, Message::text(*role, *text)));
-    Task { place, messages: messages.collect() }
+    Task { place, messages: messages.collect(), known: 0 }
 }
 
 async fn begin(engine: &CodexEngine, mode: Mode, thread: &Option<Thread>, text: &str) -> Box<dyn Run> {

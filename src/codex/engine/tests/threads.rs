@@ -79,7 +79,8 @@ async fn a_thread_is_told_what_it_does_not_know_and_no_more() {
     let seen = |seen| Some(Thread { seen, ..thread.clone() });
     let more = [(9, Role::Assistant, "f"), (10, Role::User, "g"), (11, Role::User, "h")];
     let all: Vec<_> = history.into_iter().chain(more).collect();
-    let mut run = engine.begin(task(place(Mode::Auto, seen(9)), &all)).await.expect("a turn");
+    let knows = Task { known: 6, ..task(place(Mode::Auto, seen(9)), &all) };
+    let mut run = engine.begin(knows.clone()).await.expect("a turn");
     next(&mut run).await;
     assert_eq!(told(&fake), ["g"]);
     assert_eq!(fake.heard("turn/start")[0]["input"][0]["text"], "h");
@@ -89,7 +90,7 @@ async fn a_thread_is_told_what_it_does_not_know_and_no_more() {
     // Of a thread that is lost, the next one is told all.
     fake.forget();
     fake.lose();
-    let mut run = engine.begin(task(place(Mode::Auto, seen(9)), &all)).await.expect("a turn");
+    let mut run = engine.begin(knows).await.expect("a turn");
     assert!(matches!(next(&mut run).await, Happening::Thread(new) if new.id != thread.id));
     assert_eq!(told(&fake), ["a", "b", "c", "d", "e", "f", "g"]);
 }

@@ -112,6 +112,11 @@ impl Listener for Ear {
     }
 }
 
+/// A link whose connections come out of a channel, for tests of what goes over it.
+pub(in crate::codex) fn served(connects: mpsc::Sender<DuplexStream>, listener: Arc<dyn Listener>) -> Link {
+    Link::over(Box::new(Wire(connects)), Limits::default(), TIMEOUT, Redactor::default(), listener)
+}
+
 struct Wire(mpsc::Sender<DuplexStream>);
 
 impl Way for Wire {

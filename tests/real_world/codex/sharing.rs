@@ -1,0 +1,45 @@
+//! One thread and several who talk in it: those of one daemon, and one that goes straight to the app-server.
+
+use serde_json::json;
+
+use super::setting::{Setting, begin, end, said, turn};
+
+/// The thread in which a session's turns run.
+fn thread_of(setting: &Setting) -> String {
+    let request = setting.upstream.requests().pop().expect("a request");
+    request["prompt_cache_key"].as_str().expect("an id").to_owned()
+}
+
+#[test]
+fn what_was_said_to_the_app_server_itself_is_history_of_the_session() {
+    let Some(setting) = Setting::new() else { return };
+    let mut client = setting.client();
+    turn(&mut client, "shared", "auto", "from us");
+    let thread = thread_of(&setting);
+    let mut direct = setting.server.connect();
+    direct.ask("thread/resume", json!({"threadId": thread, "excludeTurns": true})).expect("the thread");
+    direct.start_turn(&thread, "from elsewhere");
+    direct.wait_for("turn/completed");
+    assert_eq!(said(&turn(&mut client, "shared", "auto", "from us again")), "You said: from us again");
+    let last = setting.upstream.requests().pop().expect("a request")["input"].to_string();
+    for words in ["from us", "from elsewhere", "from us again"] {
+        assert_eq!(last.matches(&format!("\"{words}\"")).count(), 1, "{words} is said once: {last}");
+    }
+}
+
+#[test]
+fn a_turn_is_watched_from_elsewhere_and_a_question_answered_there() {
+    let Some(setting) = Setting::new() else { return };
+    let mut client = setting.client();
+    turn(&mut client, "shared", "selective", "hello");
+    let thread = thread_of(&setting);
+    let mut direct = setting.server.connect();
+    direct.ask("thread/resume", json!({"threadId": thread, "excludeTurns": true})).expect("the thread");
+    client.events.clear();
+    let id = begin(&mut client, "shared", "selective", "slowly watched");
+    setting.upstream.wait_reached("watched");
+    setting.upstream.open("watched");
+    let completed = direct.wait_for("turn/completed");
+    assert!(completed.to_string().contains("Slowly but surely."), "{completed}");
+    assert_eq!(said(&end(&mut client, "shared", id)), "Slowly but surely.");
+}
