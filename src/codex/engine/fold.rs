@@ -104,6 +104,11 @@ impl Fold {
         self.heard.clear();
     }
 
+    /// Whether they were all heard of.
+    pub fn knows(&self, items: &[Item]) -> bool {
+        items.iter().filter_map(Item::id).all(|id| self.told.contains(id))
+    }
+
     /// The items of the turn that are complete, as a list has them. What was told of them is not told again.
     pub fn catch_up<'a>(&mut self, items: impl IntoIterator<Item = &'a Item>) -> Vec<Happening> {
         items.into_iter().flat_map(|item| self.complete(item)).collect()

@@ -84,6 +84,7 @@ impl Inner {
             model: opened.model,
             sandbox: opened.sandbox,
             empty: Some(instead),
+            is_busy: false,
         });
         Ok(following)
     }
@@ -113,6 +114,7 @@ impl Inner {
             loaded.model = opened.model.clone().or(loaded.model.take());
             loaded.sandbox = opened.sandbox.clone().or(loaded.sandbox.take());
             loaded.empty = None;
+            loaded.is_busy = opened.thread.is_active();
             self.told_model(opened.model.as_ref());
             return Ok(opened.thread.is_active());
         }

@@ -52,6 +52,8 @@ pub async fn recover(inner: Arc<Inner>, slot: Arc<Slot>, place: Place, sought: S
         }
         other => other.map(drop)?,
     }
+    // It is followed, and stopped if need be.
+    loaded.is_busy = false;
     drop(known);
     let page: Page<Turn> = inner.list("thread/turns/list", &json!({ "threadId": thread, "limit": TURNS })).await?;
     for turn in page.data {

@@ -174,7 +174,8 @@ impl Turning {
                     heard = following.next() => heard,
                     () = sleep_until(deadline) => match self.interrupted {
                         Some(_) => return self.give_up(),
-                        None => return self.look(Instant::now() + AWAY),
+                        // Nothing is lost that we know of; what is told again would show it.
+                        None => return self.look(),
                     },
                 }
             }
@@ -192,19 +193,18 @@ impl Turning {
                     false => self.fail(fault_error(&fault), false),
                 }
             }
-            None => self.look(Instant::now() + AWAY),
+            None => {
+                self.fold.tear();
+                self.look();
+            }
         }
     }
 
     /// Asks how the turn stands, on the connection there is.
-    fn look(&mut self, until: Instant) {
-        self.fold.tear();
-        if self.thread.is_empty() {
-            return self.fail(died(), false);
-        }
+    fn look(&mut self) {
         self.backlog.clear();
         self.following = Some(self.inner.hub().follow(&self.thread));
-        self.recover(until);
+        self.recover(Instant::now() + AWAY);
     }
 
     fn recover(&mut self, until: Instant) {
@@ -223,14 +223,14 @@ impl Turning {
         if *changes.borrow_and_update() == State::Refused {
             return self.refused();
         }
-        let Some(following) = &mut self.following else { return self.look(until) };
+        let Some(following) = &mut self.following else { return self.look() };
         tokio::select! {
             biased;
             heard = following.next() => match heard {
                 Some(Heard::Up(_)) => self.recover(until),
                 Some(Heard::Down(fault)) if !is_passing(&fault) => self.fail(fault_error(&fault), false),
                 Some(_) => {}
-                None => self.look(until),
+                None => self.look(),
             },
             changed = changes.changed() => if changed.is_err() {
                 self.fail(died(), false);
@@ -269,6 +269,9 @@ impl Turning {
 
     fn catch_up(&mut self, turn: &Turn, items: &[Item]) {
         self.stage = Stage::Running;
+        if !self.fold.knows(items) {
+            self.fold.tear();
+        }
         for item in items {
             let settled = item.id().map(|id| self.book.completed(id)).unwrap_or_default();
             self.tell_all(settled);

@@ -51,6 +51,8 @@ pub struct Loaded {
     /// Nothing was ever said in it, so that it is gone with its connection; and the thread in whose place it was
     /// started.
     pub empty: Option<Option<String>>,
+    /// A turn ran in it when it was resumed.
+    pub is_busy: bool,
 }
 
 impl Slots {
@@ -124,6 +126,6 @@ impl Slot {
 impl Loaded {
     /// One that was used before, and that this process knows nothing else of.
     pub fn kept(thread: Thread) -> Self {
-        Self { thread, connection: None, model: None, sandbox: None, empty: None }
+        Self { thread, connection: None, model: None, sandbox: None, empty: None, is_busy: false }
     }
 }

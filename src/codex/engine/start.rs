@@ -37,10 +37,12 @@ pub async fn start(inner: Arc<Inner>, slot: Arc<Slot>, mut task: Task, mark: Str
     loop {
         attempts += 1;
         let following = inner.ready(&mut known, &task.place).await?;
-        let Some(loaded) = known.thread.clone() else { continue };
-        if slot.is_left() {
-            inner.stop_left(&slot, &loaded.thread.id).await?;
+        let Some(thread) = &mut known.thread else { continue };
+        if slot.is_left() || thread.is_busy {
+            inner.stop_left(&slot, &thread.thread.id).await?;
+            thread.is_busy = false;
         }
+        let loaded = thread.clone();
         match inner.ask(&slot, &mut known, &loaded, &task, &mark).await {
             Ok(turn) => {
                 let is_new = kept.as_ref() != Some(&loaded.thread.id);

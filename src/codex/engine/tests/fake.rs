@@ -303,7 +303,7 @@ impl Turn {
 
 /// What the current turn does.
 impl Fake {
-    fn notify(&self, method: &str, mut params: Value) {
+    pub fn notify(&self, method: &str, mut params: Value) {
         let mut state = self.lock();
         let thread = state.current.clone();
         params["threadId"] = thread.clone().into();
@@ -348,10 +348,6 @@ impl Fake {
         let tokens = |input: u64| json!({ "inputTokens": input, "outputTokens": 1, "totalTokens": input + 1 });
         let usage = json!({ "total": tokens(total), "last": tokens(last) });
         self.notify("thread/tokenUsage/updated", json!({ "tokenUsage": usage }));
-    }
-
-    pub fn other(&self, method: &str, params: Value) {
-        self.notify(method, params);
     }
 
     /// Asks the client; gives the id of the question.

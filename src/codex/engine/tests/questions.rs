@@ -62,7 +62,7 @@ async fn what_is_answered_elsewhere_is_settled() {
     let (mut run, _) = at_work(&engine, &fake, Mode::Selective).await;
     let question = fake.command("a");
     assert!(matches!(next(&mut run).await, Happening::Asked(_)));
-    fake.other("serverRequest/resolved", json!({ "requestId": question }));
+    fake.notify("serverRequest/resolved", json!({ "requestId": question }));
     assert_eq!(next(&mut run).await, Happening::Settled { id: "a".to_owned() });
     run.answer("a", Answer::Allow).await.expect("nothing");
     // One that is open when the turn ends is settled too.

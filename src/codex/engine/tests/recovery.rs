@@ -202,6 +202,22 @@ async fn a_turn_of_which_too_much_was_left_unread_is_caught_up_with() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_turn_that_thinks_for_long_is_asked_how_it_stands_and_goes_on_as_before() {
+    let (engine, fake) = bench();
+    let (mut run, _) = at_work(&engine, &fake, Mode::Auto).await;
+    fake.start_text("m1");
+    fake.say("m1", "one ");
+    assert_eq!([next(&mut run).await, next(&mut run).await], [started(0), said(0, "one ")]);
+    assert!(tokio::time::timeout(Duration::from_secs(200), run.next()).await.is_err());
+    assert_eq!(fake.heard("thread/resume").len(), 3);
+    fake.say("m1", "two");
+    assert_eq!(next(&mut run).await, said(0, "two"));
+    fake.complete_text("m1", "one two");
+    fake.finish();
+    assert_eq!(rest(&mut run).await.0, [stopped(0)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_turn_that_ends_unheard_is_found_out_about() {
     let (engine, fake) = bench();
     let (mut run, _) = at_work(&engine, &fake, Mode::Auto).await;

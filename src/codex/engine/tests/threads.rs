@@ -39,6 +39,20 @@ async fn a_turn_that_was_left_is_taken_up_by_the_same_process_and_by_another() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_turn_that_another_process_left_is_stopped_before_the_next() {
+    let (engine, fake) = bench();
+    let (run, thread) = at_work(&engine, &fake, Mode::Auto).await;
+    run.leave().await;
+    drop(engine);
+    let engine = fake.engine();
+    let mut run = begin(&engine, Mode::Auto, &thread, "something else").await;
+    next(&mut run).await;
+    assert_eq!(fake.heard("turn/interrupt").len(), 1);
+    fake.finish();
+    rest(&mut run).await.1.expect("an end");
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_nothing_waits_nothing_is_taken_up() {
     let (engine, fake) = bench();
     assert!(engine.take_up(place(Mode::Selective, None)).await.expect("no thread").is_none());
