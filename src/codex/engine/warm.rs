@@ -27,10 +27,10 @@ pub async fn again(inner: Arc<Inner>) {
             continue;
         }
         for slot in inner.slots.latest(KEPT_WARM) {
+            let mut known = slot.lock().await;
             if slot.is_running() || slot.is_left() {
                 continue;
             }
-            let mut known = slot.lock().await;
             let (Some(mut place), Some(loaded)) = (known.place.clone(), &known.thread) else { continue };
             place.thread = Some(loaded.thread.clone());
             if let Err(error) = inner.ready(&mut known, &place).await {
@@ -44,10 +44,10 @@ pub async fn again(inner: Arc<Inner>) {
 impl Inner {
     pub async fn warm(&self, place: Place) -> Option<Thread> {
         let slot = self.slots.of(&place);
+        let mut known = slot.lock().await;
         if slot.is_running() || slot.is_left() {
             return None;
         }
-        let mut known = slot.lock().await;
         if let Err(error) = self.ready(&mut known, &place).await {
             tracing::debug!(%error, "a thread is not made ready");
             return None;
@@ -75,12 +75,13 @@ impl Inner {
         };
         known.place = Some(place.clone());
         let model = loaded.model.clone();
-        known.thread = Some(loaded);
-        drop(known);
         let running = match is_active {
             true => self.running_turn(&thread).await.map_err(|error| link_error("thread/turns/list", &error))?,
             false => None,
         };
+        // Whatever runs there is known from here on.
+        loaded.is_busy = false;
+        known.thread = Some(loaded);
         let Some(id) = running else {
             slot.quiet();
             return Ok(None);
@@ -105,6 +106,7 @@ impl Inner {
             return Ok(None);
         }
         slot.enter();
+        drop(known);
         let mut turn = Turning::new(Arc::clone(self), slot, place);
         turn.take_over(id, model, following, backlog, &done);
         Ok(Some(turn))
