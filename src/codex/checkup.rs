@@ -66,7 +66,7 @@ impl AppServer {
     /// Asks who is signed in and what is left of the limits; connects if need be.
     pub async fn check_up(&self) -> Checkup {
         let account = match self.link().request("account/read", RawValue::NULL, Some(PROBE)).await {
-            Ok(account) => account,
+            Ok(account) => self.clean(account),
             Err(error) => {
                 let problem = Some(of_error(&self.status(), &error));
                 return Checkup { account: None, limits: self.limits(), problem };

@@ -45,6 +45,7 @@ impl Inner {
     pub async fn warm(&self, place: Place) -> Option<Thread> {
         let slot = self.slots.of(&place);
         let mut known = slot.lock().await;
+        // Whoever follows it would hear no more.
         if slot.is_running() || slot.is_left() {
             return None;
         }

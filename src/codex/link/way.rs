@@ -115,7 +115,7 @@ impl Way for Unix {
 }
 
 /// Over a Unix socket the host means nothing, and there is no token.
-fn upgrade_local(stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Line, Fault>> {
+pub(super) fn upgrade_local(stream: Box<dyn Bytestream>) -> BoxFuture<'static, Result<Line, Fault>> {
     async move { upgrade(stream, "ws://localhost/", None).await }.boxed()
 }
 

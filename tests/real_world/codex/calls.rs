@@ -139,3 +139,17 @@ fn a_turn_of_ours_is_no_affair_of_those_who_listen() {
     let status = client.ask("codex.status", json!({})).expect("a status");
     assert_eq!(status["pendingRequests"], 0, "its questions are decided with conductor.approve: {status}");
 }
+
+#[test]
+fn skills_chat_and_list_models() {
+    let Some(setting) = Setting::new() else { return };
+    let mut client = setting.client();
+    for stream in [false, true] {
+        let messages = json!([{"role": "user", "content": "hello"}]);
+        let params = json!({"skill": "codex-chat", "input": {"messages": messages, "stream": stream}});
+        let answer = client.ask("skills.invoke", params).expect("an answer");
+        assert!(answer.to_string().contains("You said: hello"), "{answer}");
+    }
+    let models = client.ask("providers.models", json!({"provider": "codex"})).expect("models");
+    assert!(models["models"].as_array().is_some_and(|models| !models.is_empty()), "{models}");
+}

@@ -10,4 +10,5 @@ mod server;
 mod setting;
 mod sharing;
 mod turns;
+mod warmth;
 mod ways;

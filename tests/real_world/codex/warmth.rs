@@ -62,7 +62,7 @@ fn after_somebody_has_subscribed_to_the_session() {
     client.ask("conductor.subscribe", json!({"sessionName": "new"})).expect("a subscription");
     let threads = wait_for_loaded(&setting.server, 1);
     client.events.clear();
-    let params = json!({"sessionName": "new", "mode": "selective", "content": "hello"});
+    let params = json!({"sessionName": "new", "mode": "propose", "content": "hello"});
     assert_eq!(said(&client.ask("conductor.message", params).expect("an answer")), "You said: hello");
     assert_eq!(asked_in(&setting), threads);
 }
