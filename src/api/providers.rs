@@ -5,8 +5,9 @@ use std::time::UNIX_EPOCH;
 use super::convert;
 use super::error::ApiError;
 use super::table::Context;
+use crate::codex::link::{State, Status};
 use crate::helm::millis;
-use crate::plugins::{LinkState, LocalServer, Plugin, Readiness, Standing};
+use crate::plugins::{LinkState, LocalServer, Plugin, Readiness, Standing, codex};
 use crate::protocol::{
     DiscoveredRow, Empty, ProviderRow, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
 };
@@ -15,7 +16,12 @@ pub async fn list(context: Context, _: Empty) -> Result<ProvidersListResult, Api
     let default = context.app.conductor.routes().default_route().map(|route| route.id.as_str());
     let plugins = context.app.plugins.iter().filter(|plugin| plugin.completes());
     let discovered = context.app.local_servers.find().await.iter().map(discovered_row).collect();
-    Ok(ProvidersListResult { providers: plugins.map(|plugin| row(plugin, default)).collect(), discovered })
+    let link = context.app.codex.app_server.as_ref().map(|server| server.status());
+    let row = |plugin: &Plugin| match &link {
+        Some(link) if plugin.id == codex::ID => over(link, row(plugin, default)),
+        _ => row(plugin, default),
+    };
+    Ok(ProvidersListResult { providers: plugins.map(row).collect(), discovered })
 }
 
 pub async fn models(context: Context, params: ProvidersModelsParams) -> Result<ProvidersModelsResult, ApiError> {
@@ -47,6 +53,18 @@ fn row(plugin: &Plugin, default: Option<&str>) -> ProviderRow {
         missing,
         hint,
     }
+}
+
+/// What is reached over an app-server stands as the way there does.
+fn over(link: &Status, row: ProviderRow) -> ProviderRow {
+    let state = match link.state {
+        State::Cold => LinkState::Unknown,
+        State::Connecting | State::Handshaking => LinkState::Connecting,
+        State::Ready => LinkState::Warm,
+        State::Draining | State::Backoff | State::Refused => LinkState::Failed,
+    };
+    let fault = link.fault.as_ref().filter(|_| link.state != State::Ready).map(|fault| fault.message.clone());
+    ProviderRow { state: state_name(state).to_owned(), last_error: row.last_error.or(fault), ..row }
 }
 
 fn discovered_row(server: &LocalServer) -> DiscoveredRow {

@@ -1,5 +1,6 @@
 //! `doctor`: what is wrong with this installation, and the command that mends it. It needs no network, asks nobody but
-//! the usual ports of this machine, and a fault that would stop every other command is only one more finding here.
+//! the usual ports of this machine and the app-server that is configured, and a fault that would stop every other
+//! command is only one more finding here.
 
 use std::fs;
 use std::io;
@@ -20,7 +21,7 @@ use crate::daemon::Daemon;
 use crate::model::ProviderError;
 use crate::plugins::codex::Now;
 use crate::plugins::{self, Loaded, LocalServer, Plugin, Readiness};
-use crate::protocol::{Empty, SkillInvokeParams, names};
+use crate::protocol::{CodexLink, CodexProblem, CodexStatusParams, CodexStatusResult, Empty, SkillInvokeParams, names};
 
 #[derive(Args)]
 pub struct DoctorArgs {
@@ -205,8 +206,23 @@ async fn examined(daemon: &Arc<Daemon>) -> anyhow::Result<Vec<Finding>> {
         }
         Err(error) => Finding::new("sessions", Level::Fail, &error.to_string()),
     };
+    let codex = app_server(client.call::<names::CodexStatus>(&CodexStatusParams { probe: true }).await?);
     let issues = self_examination(&client).await?;
-    Ok(std::iter::once(sessions).chain(issues.into_iter().filter_map(Issue::finding)).collect())
+    let issues = issues.into_iter().filter_map(Issue::finding);
+    Ok(std::iter::once(sessions).chain(codex).chain(issues).collect())
+}
+
+/// What the app-server says, or what stands in the way; nothing if there is none.
+fn app_server(status: CodexStatusResult) -> Option<Finding> {
+    let CodexLink { endpoint, server, .. } = status.link?;
+    if let Some(CodexProblem { kind, message, hint }) = status.problem {
+        // It will pass.
+        let level = if kind == "usage-limit-reached" { Level::Warn } else { Level::Fail };
+        let finding = Finding::new("codex", level, &format!("{message} ({endpoint})"));
+        return Some(hint.iter().fold(finding, |finding, hint| finding.mended_by(hint)));
+    }
+    let version = server.and_then(|server| server.version).unwrap_or_else(|| "of no version".to_owned());
+    Some(Finding::new("codex", Level::Ok, &format!("the app-server {version} answers ({endpoint})")))
 }
 
 /// One of what `admin-health-check` finds.

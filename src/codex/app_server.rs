@@ -28,6 +28,7 @@ pub struct AppServer {
     watched: Arc<Watched>,
     known: Arc<Known>,
     settings: config::AppServer,
+    redactor: Redactor,
     attendant: Mutex<Attendant>,
 }
 
@@ -87,13 +88,15 @@ impl AppServer {
     pub fn new(config: &Config, policy: &HostPolicy, redactor: &Redactor) -> Option<Arc<Self>> {
         let link = Settings::from_config(config, policy, redactor.clone())?;
         let open = |listener| Link::open(link, listener);
-        Some(Self::over(open, config.codex.app_server.clone(), config.helm.approval_timeout))
+        let settings = config.codex.app_server.clone();
+        Some(Self::over(open, settings, config.helm.approval_timeout, redactor.clone()))
     }
 
     pub(super) fn over(
         open: impl FnOnce(Arc<dyn Listener>) -> Link,
         settings: config::AppServer,
         patience: Duration,
+        redactor: Redactor,
     ) -> Arc<Self> {
         let (desk, outbox) = Desk::new(patience);
         let hub = Hub::with(Some(Arc::clone(&desk)));
@@ -104,6 +107,7 @@ impl AppServer {
             watched: Arc::default(),
             known: Arc::default(),
             settings,
+            redactor,
             attendant: Mutex::new(Attendant::Waiting(outbox)),
         })
     }
@@ -172,8 +176,18 @@ impl AppServer {
             // The one handshake of the connection was the link's.
             "initialize" => self.initialized(timeout.unwrap_or(self.settings.timeout)).await,
             "initialized" => Ok(nothing),
-            _ => Ok(self.link.request(method, params.unwrap_or(&nothing), timeout).await?),
+            _ => Ok(self.clean(self.link.request(method, params.unwrap_or(&nothing), timeout).await?)),
         }
+    }
+
+    /// As it came, unless one of our secrets is in it: whoever is told must not learn it from an echo.
+    pub fn clean(&self, told: Box<RawValue>) -> Box<RawValue> {
+        if !self.redactor.finds(told.get()) {
+            return told;
+        }
+        let mut value = serde_json::from_str(told.get()).expect("a raw value is JSON");
+        self.redactor.redact_json(&mut value);
+        raw(&value)
     }
 
     /// Keeps the connection a part of a thread while the result is held; none if too many threads are watched. One that

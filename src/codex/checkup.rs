@@ -82,7 +82,7 @@ impl AppServer {
             let _ = timeout(AGAIN, changes.changed()).await;
         }
         let account = match self.link().request("account/read", RawValue::NULL, Some(PROBE)).await {
-            Ok(account) => account,
+            Ok(account) => self.clean(account),
             Err(error) => {
                 let problem = Some(of_error(&self.status(), &error));
                 return Checkup { account: None, limits: self.limits(), problem };
@@ -164,6 +164,7 @@ mod tests {
     use super::AppServer;
     use crate::codex::link::served;
     use crate::config;
+    use crate::policy::Redactor;
 
     #[tokio::test(start_paused = true)]
     async fn a_link_that_has_given_up_is_tried_again_by_whoever_asks() {
@@ -172,6 +173,7 @@ mod tests {
             |listener| served(connects, listener),
             config::AppServer::default(),
             Duration::from_secs(30),
+            Redactor::default(),
         );
         for _ in 0..2 {
             let refused = async {

@@ -26,4 +26,4 @@ pub use hub::{Following, Hub, thread_of};
 pub use limits::Window;
 pub use login::DeviceLogin;
 pub use shapes::{immediate_text, started_thread};
-pub use watched::Watch;
+pub use watched::{Watch, Watched};

@@ -42,6 +42,12 @@ impl Redactor {
         wider
     }
 
+    /// Whether there is something to take out.
+    pub fn finds(&self, text: &str) -> bool {
+        let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
+        self.secrets.iter().chain(learned.iter()).any(|secret| text.contains(secret.as_str()))
+    }
+
     pub fn redact(&self, text: &str) -> String {
         let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
         let known = self.secrets.iter().chain(learned.iter());

@@ -15,6 +15,8 @@ use tokio_tungstenite::tungstenite::Message;
 
 /// A test that waits longer hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Frames that a test has not looked at; of more it does not hear.
+const HEARD: usize = 10_000;
 
 /// What a request is answered with: the text of a `result` or an `error`, or nothing at all.
 pub enum Reply {
@@ -38,8 +40,8 @@ pub struct AppServer {
     address: std::net::SocketAddr,
     answers: Answers,
     orders: broadcast::Sender<Order>,
-    heard: mpsc::UnboundedReceiver<String>,
-    sender: mpsc::UnboundedSender<String>,
+    heard: mpsc::Receiver<String>,
+    sender: mpsc::Sender<String>,
     listening: JoinHandle<()>,
 }
 
@@ -48,7 +50,7 @@ impl AppServer {
     pub async fn start(answers: impl Fn(&str, &Value) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (sender, heard) = mpsc::unbounded_channel();
+        let (sender, heard) = mpsc::channel(HEARD);
         let orders = broadcast::channel(100_000).0;
         let answers: Answers = Arc::new(answers);
         let listening = tokio::spawn(listen(listener, answers.clone(), orders.clone(), sender.clone()));
@@ -124,7 +126,7 @@ async fn listen(
     listener: TcpListener,
     answers: Answers,
     orders: broadcast::Sender<Order>,
-    heard: mpsc::UnboundedSender<String>,
+    heard: mpsc::Sender<String>,
 ) {
     while let Ok((stream, _)) = listener.accept().await {
         tokio::spawn(converse(stream, answers.clone(), orders.subscribe(), heard.clone()));
@@ -135,7 +137,7 @@ async fn converse(
     stream: TcpStream,
     answers: Answers,
     mut orders: broadcast::Receiver<Order>,
-    heard: mpsc::UnboundedSender<String>,
+    heard: mpsc::Sender<String>,
 ) {
     let Ok(mut socket) = accept_async(stream).await else { return };
     loop {
@@ -148,7 +150,7 @@ async fn converse(
                 Some(Ok(Message::Text(text))) => {
                     let answer = answer(&text, &answers);
                     // A test that is over hears nothing.
-                    let _ = heard.send(text.to_string());
+                    let _ = heard.try_send(text.to_string());
                     answer
                 }
                 Some(Ok(_)) => continue,

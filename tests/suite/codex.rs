@@ -304,6 +304,10 @@ async fn an_app_server_that_is_gone_is_told_of_and_found_again() {
     assert!(error["data"]["hint"].as_str().is_some_and(|hint| hint.contains("codex app-server")), "{error}");
     let status = wire.ask("codex.status", json!({ "probe": true })).await.expect("a status");
     assert_eq!(status["problem"]["kind"], "nothing-listening");
+    let listed = wire.ask("providers.list", json!({})).await.expect("providers");
+    let is_codex = |row: &&Value| row["id"] == "codex";
+    let row = listed["providers"].as_array().into_iter().flatten().find(is_codex).expect("a row");
+    assert!(row["state"] != "warm" && row["lastError"].as_str().is_some_and(|text| text.contains("listens")), "{row}");
     server.come_back().await;
     while wire.ask("codex.rpc", rpc("thread/list", json!({}))).await.is_err() {}
     let status = wire.ask("codex.status", json!({})).await.expect("a status");

@@ -95,14 +95,15 @@ async fn converse(mut stream: TcpStream, log: &Mutex<Vec<String>>, elsewhere: &s
     Ok(())
 }
 
-/// Everything is configured, and everything is at these servers.
-fn home(url: &str) -> Home {
+/// Everything is configured, and everything is at these servers; an app-server goes before a key of OpenAI's.
+fn home(url: &str, app_server: bool) -> Home {
     let mut home =
         Home::with("[http]\nmax_retries = 0").set("ALLOWED_HOSTS", "127.0.0.1").set("OPEN_THINK_LOG", "trace");
     for (name, secret) in secrets() {
         home = home.set(name, &secret);
     }
-    for setting in SETTINGS.iter().filter(|setting| setting.name.ends_with("_URL")) {
+    let left_out = |name: &str| name == "CODEX_APP_SERVER_URL" && !app_server;
+    for setting in SETTINGS.iter().filter(|setting| setting.name.ends_with("_URL") && !left_out(setting.name)) {
         home = home.set(setting.name, url);
     }
     for setting in SETTINGS.iter().filter(|setting| setting.name.ends_with("_DEFAULT_MODEL")) {
@@ -153,6 +154,8 @@ async fn ask_all(wire: &mut Wire, round: usize) {
     }
     keep(wire, "providers.list", json!({})).await;
     keep(wire, "daemon.status", json!({"verbose": true})).await;
+    keep(wire, "codex.status", json!({"probe": true})).await;
+    keep(wire, "codex.rpc", json!({"method": "thread/list", "confirm": true})).await;
 }
 
 /// The answer, whatever it is, is kept with all else that came.
@@ -174,9 +177,19 @@ fn check_files(directory: &Path) {
 
 #[tokio::test]
 async fn quirk_32_no_secret_shows_in_a_whole_run() {
+    let used = ["ANTHROPIC_API_KEY", "OPENAI_COMPATIBLE_KEY", "CLOUDFLARE_API_TOKEN", "OPENAI_API_KEY"];
+    check_whole_run(false, &[&used[..], &["AI_GATEWAY_AUTH_TOKEN"]].concat()).await;
+}
+
+#[tokio::test]
+async fn no_secret_shows_in_a_whole_run_over_an_app_server() {
+    check_whole_run(true, &["CODEX_APP_SERVER_TOKEN", "ANTHROPIC_API_KEY"]).await;
+}
+
+async fn check_whole_run(app_server: bool, used: &[&str]) {
     let elsewhere = Server::start(vec![Answer::of(whole("200 OK", "", "{}"))]).await;
     let (url, asked) = serve_echoes(format!("{}/elsewhere", elsewhere.url)).await;
-    let home = home(&url);
+    let home = home(&url, app_server);
     let mut wire = home.spawn(Framing::Lines);
     for round in 0..WAYS {
         ask_all(&mut wire, round).await;
@@ -191,14 +204,8 @@ async fn quirk_32_no_secret_shows_in_a_whole_run() {
     let log = std::fs::read_to_string(home.path().join("open-think/open-think.log")).expect("a log");
     assert!(log.contains("a request failed"), "the log is that of the run");
     let asked = asked.lock().expect("no panic").join("\n");
-    for name in [
-        "ANTHROPIC_API_KEY",
-        "OPENAI_COMPATIBLE_KEY",
-        "CLOUDFLARE_API_TOKEN",
-        "OPENAI_API_KEY",
-        "AI_GATEWAY_AUTH_TOKEN",
-    ] {
-        let (_, secret) = secrets().into_iter().find(|(secret, _)| *secret == name).expect("a secret");
+    for name in used {
+        let (_, secret) = secrets().into_iter().find(|(secret, _)| secret == name).expect("a secret");
         assert!(asked.contains(&secret), "{name} was used");
     }
     assert!(!elsewhere.asked().is_empty());

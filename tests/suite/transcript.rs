@@ -48,6 +48,7 @@ transcripts! {
     skills
     providers
     sign_in
+    codex
     status
     approval
     bad_frames

@@ -161,11 +161,13 @@ impl Audience {
             match item {
                 None => self.filled.notified().await,
                 Some(Item::Notification { method, params, thread }) => {
-                    self.notify::<names::CodexNotification>(&convert::codex_notification(&method, &params, thread))
+                    let params = self.server.clean((*params).to_owned());
+                    self.notify::<names::CodexNotification>(&convert::codex_notification(&method, params, thread))
                         .await?;
                 }
                 Some(Item::Asked(question)) => {
-                    self.notify::<names::CodexRequest>(&convert::codex_request(&question)).await?;
+                    let params = self.server.clean((*question.params).to_owned());
+                    self.notify::<names::CodexRequest>(&convert::codex_request(&question, params)).await?;
                 }
                 Some(Item::Resolved(settled)) => {
                     self.notify::<names::CodexRequestResolved>(&convert::codex_resolved(settled)).await?;

@@ -11,7 +11,7 @@ use jsonrpsee::types::ErrorObjectOwned;
 use super::convert;
 use super::error::ApiError;
 use super::table::Context;
-use crate::codex::{AppServer, Checkup, Reply, started_thread};
+use crate::codex::{AppServer, Checkup, Question, Reply, started_thread};
 use crate::protocol::{
     Code, CodexProblem, CodexRespondParams, CodexRespondResult, CodexRpcParams, CodexRpcResult, CodexStatusParams,
     CodexStatusResult, CodexSubscribeParams, CodexSubscribeResult, CodexUnsubscribeParams, Empty,
@@ -81,7 +81,9 @@ pub async fn subscribe(context: Context, params: CodexSubscribeParams) -> Result
         error.with_hint("End one with codex.unsubscribe, or subscribe to all.")
     })?;
     server.wake();
-    Ok(CodexSubscribeResult { pending: pending.iter().map(|question| convert::codex_request(question)).collect() })
+    let shown =
+        |question: &Arc<Question>| convert::codex_request(question, server.clean((*question.params).to_owned()));
+    Ok(CodexSubscribeResult { pending: pending.iter().map(shown).collect() })
 }
 
 pub async fn unsubscribe(context: Context, params: CodexUnsubscribeParams) -> Result<Empty, ApiError> {

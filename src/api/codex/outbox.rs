@@ -196,8 +196,85 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::codex::link::Heard;
-    use crate::codex::{Desk, Resolution};
+    use crate::codex::{Desk, Resolution, Watched};
     use crate::rpc::Id;
+
+    fn watch(thread: &str) -> Watch {
+        Arc::<Watched>::default().watch(thread).expect("there is room").0
+    }
+
+    fn item(thread: Option<&str>, bytes: usize) -> Item {
+        let params: Arc<RawValue> = RawValue::from_string(format!("\"{}\"", "x".repeat(bytes))).expect("JSON").into();
+        Item::Notification { method: "m".into(), params, thread: thread.map(str::to_owned) }
+    }
+
+    /// What is sent, one letter or number each.
+    fn sent(outbox: &mut Outbox) -> Vec<String> {
+        let mut sent = Vec::new();
+        while let Some(item) = outbox.next() {
+            sent.push(match item {
+                Item::Notification { thread, .. } => thread.unwrap_or_default(),
+                Item::Lost(count) => format!("lost {count}"),
+                Item::Asked(_) => "asked".to_owned(),
+                Item::Resolved(_) => "resolved".to_owned(),
+            });
+        }
+        sent
+    }
+
+    #[test]
+    fn a_client_hears_what_it_wants_and_nothing_else() {
+        let mut outbox = Outbox::default();
+        assert!(!outbox.offer(item(Some("a"), 1)));
+        assert!(outbox.subscribe("a", watch("a")));
+        outbox.start();
+        outbox.started(Some(("b".to_owned(), watch("b"))));
+        for thread in [Some("a"), Some("b"), Some("c"), None] {
+            outbox.offer(item(thread, 1));
+        }
+        assert_eq!(sent(&mut outbox), ["a", "b"]);
+        outbox.subscribe_to_all();
+        outbox.unsubscribe("a");
+        outbox.offer(item(None, 1));
+        outbox.offer(item(Some("a"), 1));
+        assert_eq!(sent(&mut outbox), ["", "a"]);
+        outbox.unsubscribe_from_all();
+        outbox.unsubscribe("b");
+        assert!(!outbox.wants(Some("a")) && !outbox.wants(Some("b")) && !outbox.wants(None));
+    }
+
+    #[test]
+    fn what_a_new_thread_says_is_held_until_its_name_is_known() {
+        let mut outbox = Outbox::default();
+        outbox.start();
+        outbox.start();
+        for thread in ["new", "other", "new"] {
+            assert!(!outbox.offer(item(Some(thread), 1)));
+        }
+        outbox.started(Some(("new".to_owned(), watch("new"))));
+        assert_eq!(sent(&mut outbox), ["new", "new"]);
+        outbox.started(None);
+        outbox.start();
+        outbox.started(Some(("other".to_owned(), watch("other"))));
+        assert_eq!(sent(&mut outbox), [""; 0], "what was held is forgotten with the last start");
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_in_its_place() {
+        let mut outbox = Outbox::default();
+        outbox.subscribe_to_all();
+        for _ in 0..MOST + 3 {
+            outbox.offer(item(None, 1));
+        }
+        assert!(outbox.next().is_some());
+        outbox.offer(item(Some("late"), 1));
+        let rest = sent(&mut outbox);
+        assert_eq!((rest.len(), &rest[MOST - 1..]), (MOST + 1, &["lost 3".to_owned(), "late".to_owned()][..]));
+        // One that is longer than there is room for goes when it is alone.
+        outbox.offer(item(Some("long"), BYTES + 1));
+        outbox.offer(item(Some("a"), 1));
+        assert_eq!(sent(&mut outbox), ["long", "lost 1"]);
+    }
 
     #[tokio::test]
     async fn the_end_of_a_question_is_told_to_whoever_has_read_it() {
@@ -216,5 +293,12 @@ mod tests {
         assert!(!outbox.settled(end("q2")), "nobody knows of it");
         assert!(matches!(outbox.next(), Some(Item::Resolved(settled)) if settled.id == "q1"));
         assert!(outbox.next().is_none() && !outbox.settled(end("q1")));
+    }
+
+    #[test]
+    fn a_client_subscribes_to_so_many_threads() {
+        let mut outbox = Outbox::default();
+        assert!((0..SUBSCRIBED).all(|number| outbox.subscribe(&number.to_string(), watch("t"))));
+        assert!(!outbox.subscribe("more", watch("t")) && outbox.subscribe("0", watch("t")));
     }
 }

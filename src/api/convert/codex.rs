@@ -9,15 +9,21 @@ use crate::codex::link::{Fault, Server, State, Status};
 use crate::codex::{Place, Problem, Question, Resolution, Settled, Window};
 use crate::protocol as wire;
 
-pub fn codex_notification(method: &str, params: &RawValue, thread: Option<String>) -> wire::CodexNotificationParams {
-    wire::CodexNotificationParams { method: method.to_owned(), params: params.to_owned(), thread_id: thread }
+/// The parameters are those that the client may see.
+pub fn codex_notification(
+    method: &str,
+    params: Box<RawValue>,
+    thread: Option<String>,
+) -> wire::CodexNotificationParams {
+    wire::CodexNotificationParams { method: method.to_owned(), params, thread_id: thread }
 }
 
-pub fn codex_request(question: &Question) -> wire::CodexRequestParams {
+/// So here.
+pub fn codex_request(question: &Question, params: Box<RawValue>) -> wire::CodexRequestParams {
     wire::CodexRequestParams {
         request_id: question.id(),
         method: question.method.as_ref().to_owned(),
-        params: (*question.params).to_owned(),
+        params,
         thread_id: question.thread.clone(),
         deadline_ms: millis(question.left()),
     }

@@ -147,7 +147,7 @@ impl Turn {
         Ok(())
     }
 
-    /// None at the end. Dropping the future loses nothing.
+    /// None at the end.
     pub async fn next(&mut self) -> Option<Result<Delta, ProviderError>> {
         loop {
             if let Some(next) = self.ready.pop_front() {

@@ -76,11 +76,13 @@ impl Inner {
         };
         known.place = Some(place.clone());
         let model = loaded.model.clone();
-        known.thread = Some(loaded);
         let running = match is_active {
             true => self.running_turn(&thread).await.map_err(|error| link_error("thread/turns/list", &error))?,
             false => None,
         };
+        // Whatever runs there is known from here on.
+        loaded.is_busy = false;
+        known.thread = Some(loaded);
         let Some(id) = running else {
             slot.quiet();
             return Ok(None);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jsonrpsee::types::ErrorObjectOwned;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -58,6 +59,7 @@ pub struct Link {
 struct Handle {
     shared: Arc<Shared>,
     timeout: Duration,
+    redactor: Redactor,
     /// Until somebody needs it.
     driver: Mutex<Option<Driver>>,
 }
@@ -82,11 +84,11 @@ impl Link {
         listener: Arc<dyn Listener>,
     ) -> Self {
         let shared = Arc::new(Shared::new());
-        let driver = Driver::new(shared.clone(), listener, redactor, way, Machine::new(limits));
-        Self { handle: Arc::new(Handle { shared, timeout, driver: Mutex::new(Some(driver)) }) }
+        let driver = Driver::new(shared.clone(), listener, redactor.clone(), way, Machine::new(limits));
+        Self { handle: Arc::new(Handle { shared, timeout, redactor, driver: Mutex::new(Some(driver)) }) }
     }
 
-    /// Parameters and result are passed on as they are. While the link is down this waits for the attempt under way, or
+    /// Parameters and result are passed on as they are; errors hold no secret of ours. While the link is down this waits for the attempt under way, or
     /// the next one, and shares its fate. A future that is dropped leaves nothing behind.
     pub async fn request(
         &self,
@@ -107,7 +109,8 @@ impl Link {
         match timeout(after, answer).await {
             Ok(outcome) => {
                 forget.is_settled = true;
-                outcome.unwrap_or_else(|_| Err(LinkError::Down(super::shared::closing())))
+                let outcome = outcome.unwrap_or_else(|_| Err(LinkError::Down(super::shared::closing())));
+                outcome.map_err(|error| without_secrets(error, &self.handle.redactor))
             }
             Err(_) => Err(forget.late(after)),
         }
@@ -214,6 +217,18 @@ impl Drop for Forget<'_> {
             self.shared.forget(self.number);
         }
     }
+}
+
+/// A peer may say what it was sent.
+fn without_secrets(error: LinkError, redactor: &Redactor) -> LinkError {
+    let LinkError::Rpc(told) = &error else { return error };
+    let data = told.data().map(RawValue::get);
+    if !redactor.finds(told.message()) && !data.is_some_and(|data| redactor.finds(data)) {
+        return error;
+    }
+    let mut data: Option<Value> = data.and_then(|data| serde_json::from_str(data).ok());
+    data.iter_mut().for_each(|data| redactor.redact_json(data));
+    LinkError::Rpc(ErrorObjectOwned::owned(told.code(), redactor.redact(told.message()), data))
 }
 
 /// The server takes no request without an object.

@@ -32,7 +32,8 @@ fn bench() -> (CodexEngine, Fake) {
 
 fn engine(connects: mpsc::Sender<DuplexStream>) -> CodexEngine {
     let open = |listener| crate::codex::link::served(connects, listener);
-    let server = AppServer::over(open, crate::config::AppServer::default(), Duration::from_secs(30));
+    let server =
+        AppServer::over(open, crate::config::AppServer::default(), Duration::from_secs(30), Redactor::default());
     let settings = Settings {
         id: "codex",
         sandbox: Sandbox::WorkspaceWrite,

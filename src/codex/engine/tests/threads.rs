@@ -13,8 +13,8 @@ async fn a_turn_that_was_left_is_taken_up_by_the_same_process_and_by_another() {
     let question = fake.command("a");
     while !matches!(next(&mut run).await, Happening::Asked(_)) {}
     run.leave().await;
-    let (other, _) = tokio::join!(engine.take_up(place(Mode::Selective, thread.clone())), async {});
-    let mut run = other.expect("a thread").expect("a turn");
+    let taken = engine.take_up(place(Mode::Selective, thread.clone())).await;
+    let mut run = taken.expect("a thread").expect("a turn");
     assert_eq!(next(&mut run).await, Happening::Model("gpt-5.5".to_owned()));
     let Happening::Asked(asked) = next(&mut run).await else { panic!("what was said is not told again") };
     assert_eq!(asked.id, "a");
@@ -23,7 +23,10 @@ async fn a_turn_that_was_left_is_taken_up_by_the_same_process_and_by_another() {
     // The daemon is started anew.
     drop(engine);
     let engine = fake.engine();
-    let mut run = engine.take_up(place(Mode::Selective, thread.clone())).await.expect("a thread").expect("a turn");
+    let there = || place(Mode::Selective, thread.clone());
+    // Its threads are made ready at the same time.
+    let (_, taken, _) = tokio::join!(engine.warm(there()), engine.take_up(there()), engine.warm(there()));
+    let mut run = taken.expect("a thread").expect("a turn");
     next(&mut run).await;
     assert!(matches!(next(&mut run).await, Happening::Asked(_)));
     run.answer("a", Answer::Allow).await.expect("an answer");
