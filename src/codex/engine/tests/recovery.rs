@@ -180,10 +180,8 @@ async fn a_turn_whose_beginning_was_not_confirmed_is_found_behind_that_of_anothe
     let thread = engine.warm(place(Mode::Auto, None)).await;
     fake.cut_at("turn/start", true);
     let mut run = begin(&engine, Mode::Auto, &thread, "ours").await;
-    tokio::select! {
-        happening = run.next() => panic!("{happening:?}"),
-        () = fake.wait("turn/start") => {}
-    }
+    // The connection has broken by then, and nothing is known of the turn yet.
+    assert_eq!(next(&mut run).await, Happening::Model("gpt-5.5".to_owned()));
     fake.speak("m1", "Yes.");
     fake.finish();
     let mut theirs = begin(&fake.engine(), Mode::Auto, &thread, "theirs").await;
@@ -191,7 +189,7 @@ async fn a_turn_whose_beginning_was_not_confirmed_is_found_behind_that_of_anothe
     fake.finish();
     rest(&mut theirs).await.1.expect("an end");
     let (happenings, end) = rest(&mut run).await;
-    assert_eq!(happenings[1..], [started(0), said(0, "Yes."), stopped(0)]);
+    assert_eq!(happenings, [started(0), said(0, "Yes."), stopped(0)]);
     assert_eq!(end.expect("an end"), Ending::Done);
     assert_eq!(fake.heard("turn/start").len(), 2);
 }
