@@ -49,10 +49,11 @@ pub enum AppServerUrl {
 }
 
 /// What reaches the user's files, processes or sign-in without the sandbox.
-const REFUSED: [&str; 8] = [
+const REFUSED: [&str; 9] = [
     "fs/*",
     "process/*",
     "command/exec*",
+    "thread/shellCommand",
     "config/*",
     "getAuthStatus",
     "account/login/*",
@@ -176,6 +177,7 @@ mod tests {
             ("fs/readFile", Some("fs/*")),
             ("command/exec", Some("command/exec*")),
             ("command/exec/write", Some("command/exec*")),
+            ("thread/shellCommand", Some("thread/shellCommand")),
             ("getAuthStatus", Some("getAuthStatus")),
             ("getAuthStatusOf", None),
             ("account/read", None),
