@@ -18,6 +18,8 @@ const STOP: Duration = Duration::from_secs(10);
 /// At what does no harm when it is done twice.
 const ATTEMPTS: usize = 3;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// A thread lists its first turn only a moment after that was begun.
+const SETTLE: Duration = Duration::from_secs(2);
 
 impl Inner {
     /// Makes sure that there is a thread for the place, which the connection that is up hears of. What is heard of it is
@@ -140,9 +142,23 @@ impl Inner {
     }
 
     pub async fn running_turn(&self, thread: &str) -> Result<Option<String>, LinkError> {
-        let latest: Page<Turn> =
-            self.link().call("thread/turns/list", &json!({ "threadId": thread, "limit": 1 })).await?;
-        Ok(latest.data.into_iter().find(|turn| turn.status == TurnStatus::InProgress).map(|turn| turn.id))
+        let deadline = Instant::now() + SETTLE;
+        loop {
+            let params = json!({ "threadId": thread, "limit": 1 });
+            match self.link().call::<Page<Turn>>("thread/turns/list", &params).await {
+                Ok(latest) => {
+                    let running = latest.data.into_iter().find(|turn| turn.status == TurnStatus::InProgress);
+                    return Ok(running.map(|turn| turn.id));
+                }
+                Err(LinkError::Rpc(refusal)) if is_new(refusal.message()) => {
+                    if Instant::now() >= deadline {
+                        return Ok(None);
+                    }
+                    sleep(LOOK_AGAIN).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     pub async fn interrupt(&self, thread: &str, turn: &str) -> Result<(), LinkError> {
@@ -164,6 +180,11 @@ pub fn has_broken(error: &LinkError) -> bool {
         LinkError::Down(fault) => fault.kind == FaultKind::Broken,
         _ => false,
     }
+}
+
+/// Nothing was said in the thread, or the server has not noted it yet.
+fn is_new(refusal: &str) -> bool {
+    refusal.contains("is not materialized yet") || refusal.starts_with("list_turns is not supported yet")
 }
 
 /// The server knows of no such thread, or cannot or may not load it. Whatever is at fault, a new one may do.

@@ -34,7 +34,8 @@ struct State {
     refuses: bool,
     /// The connection is cut when this method comes, before or after it is done.
     cuts_at: Option<(&'static str, bool)>,
-    interrupts_fail: usize,
+    /// What a method is refused with, one time each.
+    refusals: Vec<(&'static str, &'static str)>,
 }
 
 struct Connection {
@@ -160,6 +161,9 @@ impl State {
         if !id.is_empty() {
             self.current.clone_from(&id);
         }
+        if let Some(at) = self.refusals.iter().position(|(refused, _)| *refused == method) {
+            return Err(self.refusals.remove(at).1.to_owned());
+        }
         match method {
             "initialize" => plain(json!({
                 "userAgent": "open-think/0.169.0 (Debian 12.0.0; x86_64) unknown (open-think; 0.1.0)",
@@ -187,10 +191,6 @@ impl State {
             }
             "turn/start" => self.start(&id, params),
             "turn/interrupt" => {
-                if self.interrupts_fail > 0 {
-                    self.interrupts_fail -= 1;
-                    return Err("no active turn to interrupt".to_owned());
-                }
                 let thread = self.thread(&id)?;
                 thread.open.clear();
                 let turn = thread.turns.last_mut().filter(|turn| turn.status == "inProgress");
@@ -444,8 +444,8 @@ impl Fake {
         self.lock().cuts_at = Some((method, is_done));
     }
 
-    pub fn fail_interrupts(&self, count: usize) {
-        self.lock().interrupts_fail = count;
+    pub fn refuse_calls(&self, method: &'static str, messages: &[&'static str]) {
+        self.lock().refusals.extend(messages.iter().map(|message| (method, *message)));
     }
 
     /// The parameters that a method came with, each time.

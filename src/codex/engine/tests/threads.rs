@@ -55,6 +55,38 @@ async fn a_turn_that_another_process_left_is_stopped_before_the_next() {
     rest(&mut run).await.1.expect("an end");
 }
 
+/// The server answers `turn/start` before it lists the turn.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_was_given_up_as_it_began_is_stopped_before_the_next() {
+    let (engine, fake) = bench();
+    let thread = engine.warm(place(Mode::Auto, None)).await;
+    let mut run = begin(&engine, Mode::Auto, &thread, "hello").await;
+    run.interrupt().await;
+    drop(run);
+    fake.wait("turn/start").await;
+    let new = "thread thread-1 is not materialized yet; thread/turns/list is unavailable before first user message";
+    fake.refuse_calls("thread/turns/list", &[new, "list_turns is not supported yet", new]);
+    let mut run = begin(&engine, Mode::Auto, &thread, "something else").await;
+    next(&mut run).await;
+    assert!(!fake.heard("turn/interrupt").is_empty());
+    fake.finish();
+    rest(&mut run).await.1.expect("an end");
+}
+
+/// Nothing was ever said in it.
+#[tokio::test(start_paused = true)]
+async fn a_thread_that_never_lists_its_turns_is_spoken_to() {
+    let (engine, fake) = bench();
+    let (run, thread) = at_work(&engine, &fake, Mode::Auto).await;
+    fake.finish();
+    drop(run);
+    fake.refuse_calls("thread/turns/list", &["thread thread-1 is not materialized yet"; 100]);
+    let mut run = begin(&engine, Mode::Auto, &thread, "something else").await;
+    next(&mut run).await;
+    fake.finish();
+    rest(&mut run).await.1.expect("an end");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_thread_without_tools_has_none_when_it_is_resumed() {
     for (mode, shell) in [(Mode::Propose, json!(false)), (Mode::Auto, json!(null))] {

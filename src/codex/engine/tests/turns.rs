@@ -108,7 +108,7 @@ async fn a_command_runs_by_leave_and_is_told_when_it_has_run() {
 #[tokio::test(start_paused = true)]
 async fn an_interrupt_ends_the_turn_even_if_it_comes_before_the_turn_knows_that_it_runs() {
     let (engine, fake) = bench();
-    fake.fail_interrupts(3);
+    fake.refuse_calls("turn/interrupt", &["no active turn to interrupt"; 3]);
     let (mut run, _) = at_work(&engine, &fake, Mode::Auto).await;
     run.interrupt().await;
     let (happenings, end) = rest(&mut run).await;
