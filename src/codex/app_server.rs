@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::desk::{Desk, Reply};
-use super::hub::Hub;
+use super::hub::{Hub, thread_of};
 use super::limits::{Window, windows};
 use super::link::{Fault, FaultKind, Heard, Link, LinkError, Listener, Settings, State, Status};
 use super::watched::{Watch, Watched};
@@ -170,6 +170,11 @@ impl AppServer {
     ) -> Result<Box<RawValue>, RpcFault> {
         if let Some(pattern) = self.settings.refuses(method) {
             return Err(RpcFault::Refused { method: method.to_owned(), pattern: pattern.to_owned() });
+        }
+        if matches!(method, "turn/start" | "turn/steer" | "review/start")
+            && let Some(thread) = params.and_then(thread_of)
+        {
+            self.hub.lend(&thread);
         }
         let nothing = raw(&json!({}));
         match method {

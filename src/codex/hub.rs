@@ -96,6 +96,15 @@ impl Hub {
         }
     }
 
+    /// A client begins something in the thread by itself: what is asked for that is for clients to answer, unless a turn
+    /// follows, until Helm works there again.
+    pub fn lend(&self, thread: &str) {
+        let mut threads = self.threads();
+        if !threads.followers.contains_key(thread) && threads.owned.remove(thread) {
+            threads.order.retain(|owned| owned != thread);
+        }
+    }
+
     /// Everything from now on that is not the affair of a follower alone.
     pub fn listen(&self) -> broadcast::Receiver<Heard> {
         self.all.subscribe()
@@ -212,6 +221,22 @@ mod tests {
         (0..OWNED).for_each(|number| hub.own(&number.to_string()));
         hub.hear(request("a"));
         assert!(matches!(all.try_recv(), Ok(Heard::Request { .. })), "the first of too many is let go");
+    }
+
+    #[tokio::test]
+    async fn what_a_client_begins_in_a_thread_of_helms_it_is_asked_about() {
+        let hub = Hub::new();
+        let mut all = hub.listen();
+        hub.own("a");
+        hub.lend("a");
+        hub.hear(request("a"));
+        assert!(matches!(all.try_recv(), Ok(Heard::Request { .. })));
+        hub.own("a");
+        let mut following = hub.follow("a");
+        hub.lend("a");
+        hub.hear(request("a"));
+        assert!(all.try_recv().is_err());
+        assert!(matches!(following.next().await, Some(Heard::Request { .. })));
     }
 
     #[tokio::test]
