@@ -44,6 +44,11 @@ const GUIDES: [Guide; 5] = [
             "Recommended for a ChatGPT subscription: the app-server keeps the sign-in fresh, and its threads stay warm.",
             "Whoever reaches it may do there what its user may: keep it on loopback or a socket, or give it a token.",
             "http:// and https:// are for shims that take one request a POST; a bare host gets the path /rpc.",
+            "Turns work in the directory that `cwd` under [codex] names, by default the daemon's own, and no further than \
+             `sandbox` allows: read-only, workspace-write (the default) or danger-full-access. Plans are always read-only.",
+            "codex.rpc and the skill codex-rpc refuse methods that reach files, processes, the configuration or the \
+             sign-in. `refuse_methods` under [codex] is that list; an empty one lets everything through, and a thread \
+             that is started so may have a wider sandbox.",
         ],
     },
     Guide {
