@@ -153,7 +153,7 @@ fn where_the_app_server_is_and_how_far_it_may_go() {
     let config = load(
         "codex_app_server_url = 'ws://127.0.0.1:4500'\ncodex_app_server_token = 'hidden'\n\
          codex_app_server_timeout_ms = 250\ncodex_bin = '/opt/codex'\n\
-         [codex]\nspawn = true\nsandbox = 'read-only'\ncwd = '/work'\nenv = ['LANG']\nrefuse_methods = ['fs/*']\n\
+         [codex]\nspawn = true\nsandbox = 'read-only'\ncwd = '/project'\nenv = ['LANG']\nrefuse_methods = ['fs/*']\n\
          warm_threads = 0\n",
     );
     assert!(config.secrets().any(|secret| secret.expose() == "hidden"));
@@ -161,7 +161,7 @@ fn where_the_app_server_is_and_how_far_it_may_go() {
     assert!(server.is_configured() && server.spawn);
     assert!(matches!(server.url, Some(AppServerUrl::WebSocket(_))));
     assert_eq!((server.timeout, server.warm_threads), (Duration::from_millis(250), 0));
-    assert_eq!((server.sandbox, server.cwd.as_deref()), (Sandbox::ReadOnly, Some(Path::new("/work"))));
+    assert_eq!((server.sandbox, server.cwd.as_deref()), (Sandbox::ReadOnly, Some(Path::new("/project"))));
     assert_eq!((server.env, server.refuse_methods), (vec!["LANG".to_owned()], vec!["fs/*".to_owned()]));
     let env = Home::with("").load(&[("CODEX_APP_SERVER_TIMEOUT_MS", " 40 ")], &[]).expect("a configuration");
     assert_eq!(env.codex.app_server.timeout, Duration::from_millis(40));

@@ -371,7 +371,7 @@ impl Fake {
 
     pub fn command(&self, id: &str) -> u64 {
         self.start(command(id, "inProgress"));
-        let params = json!({ "itemId": id, "command": "touch a", "cwd": "/work", "reason": null });
+        let params = json!({ "itemId": id, "command": "touch a", "cwd": "/project", "reason": null });
         self.ask("item/commandExecution/requestApproval", params)
     }
 
@@ -492,7 +492,7 @@ impl Fake {
 pub fn command(id: &str, status: &str) -> Value {
     let (output, code) = if status == "completed" { (json!("done\n"), json!(0)) } else { (Value::Null, Value::Null) };
     json!({
-        "type": "commandExecution", "id": id, "command": "touch a", "cwd": "/work", "status": status,
+        "type": "commandExecution", "id": id, "command": "touch a", "cwd": "/project", "status": status,
         "commandActions": [], "aggregatedOutput": output, "exitCode": code, "durationMs": 12,
         "startedAtMs": 1, "completedAtMs": 13,
     })

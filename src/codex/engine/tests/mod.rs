@@ -37,7 +37,7 @@ fn engine(connects: mpsc::Sender<DuplexStream>) -> CodexEngine {
     let settings = Settings {
         id: "codex",
         sandbox: Sandbox::WorkspaceWrite,
-        cwd: Some("/work".to_owned()),
+        cwd: Some("/project".to_owned()),
         default_model: None,
         redactor: Redactor::new(["sk-secret-1".to_owned()]),
     };

@@ -8,7 +8,7 @@ use super::*;
 async fn what_a_patch_would_change_is_told_with_the_question() {
     let (engine, fake) = bench();
     let (mut run, _) = at_work(&engine, &fake, Mode::Selective).await;
-    let changes = json!([{ "path": "/work/a", "kind": { "type": "add" }, "diff": "hello\n" }]);
+    let changes = json!([{ "path": "/project/a", "kind": { "type": "add" }, "diff": "hello\n" }]);
     let patch = |status: &str| json!({ "type": "fileChange", "id": "p", "changes": changes, "status": status });
     fake.start(patch("inProgress"));
     let question = fake.ask("item/fileChange/requestApproval", json!({ "itemId": "p", "reason": "it must" }));

@@ -90,7 +90,7 @@ async fn a_command_runs_by_leave_and_is_told_when_it_has_run() {
         [("a", Answer::Allow, "accept", "completed"), ("b", Answer::Deny, "decline", "declined")]
     {
         let question = fake.command(id);
-        let input = json!({ "command": "touch a", "cwd": "/work" });
+        let input = json!({ "command": "touch a", "cwd": "/project" });
         let asked = Asked { id: id.to_owned(), name: "codex-command".to_owned(), input: input.clone(), reason: None };
         assert_eq!(next(&mut run).await, Happening::Asked(asked));
         run.answer(id, answer).await.expect("an answer");
