@@ -20,6 +20,8 @@ mod needs;
 mod npm;
 mod sample;
 mod skill;
+#[path = "../../tests/skipped.rs"]
+mod skipped;
 mod start;
 mod stream;
 mod table;

@@ -13,5 +13,7 @@ mod node;
 mod npm;
 mod restart;
 mod script;
+#[path = "../skipped.rs"]
+mod skipped;
 mod terminal;
 mod upstream;

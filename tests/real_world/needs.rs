@@ -1,7 +1,8 @@
-//! What a test needs of the machine, and how one that cannot run says so.
+//! What a test needs of the machine.
 
-use std::io::Write;
 use std::process::Command;
+
+use crate::skipped::skipped;
 
 /// Skips the tests whose program is not there, by the word of whoever runs them.
 const SKIP: &str = "OPEN_THINK_SKIP_REAL_WORLD";
@@ -18,10 +19,4 @@ pub fn has(program: &str) -> bool {
         skipped(&format!("there is no {program} on this machine, and {SKIP}=1 is set"));
     }
     found
-}
-
-/// Straight to standard error: what a test that passes prints in the usual way is seen by nobody.
-pub fn skipped(why: &str) {
-    let thread = std::thread::current();
-    let _ = writeln!(std::io::stderr(), "{}: skipped: {why}", thread.name().unwrap_or_default());
 }

@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::home::Home;
+use crate::skipped::skipped;
 use crate::wire::{Framing, Wire};
 
 fn say(mode: &str, content: &str) -> Value {
@@ -141,7 +142,7 @@ async fn a_state_directory_that_is_read_only_is_said() {
     // Root writes where nobody may, but not onto a disk that is mounted read-only.
     let mount = std::fs::write(state.join("probe"), "").is_ok().then(|| Mount::new(&state, "ro,size=64k"));
     if matches!(mount, Some(None)) {
-        return println!("skipped: this user may write anywhere and may mount nothing");
+        return skipped("this user may write anywhere and may mount nothing");
     }
     let home = Home::new().set("OPEN_THINK_STATE_DIR", &state.display().to_string());
     let mut wire = home.spawn(Framing::Lines);
@@ -156,7 +157,7 @@ async fn a_state_directory_that_is_read_only_is_said() {
 async fn a_full_disk_is_said_and_nothing_acknowledged_is_lost() {
     let directory = tempfile::tempdir().expect("a directory");
     let Some(_mount) = Mount::new(directory.path(), "size=512k") else {
-        return println!("skipped: a small disk can be mounted by root only");
+        return skipped("a small disk can be mounted by root only");
     };
     let state = directory.path().join("state");
     let home = Home::new().set("OPEN_THINK_STATE_DIR", &state.display().to_string());

@@ -31,6 +31,8 @@ mod responses;
 mod schema;
 mod secrets;
 mod server;
+#[path = "../skipped.rs"]
+mod skipped;
 mod source;
 mod spend;
 mod transcript;

@@ -123,12 +123,6 @@ impl Link {
         serde_json::from_str(result.get()).map_err(|error| strange(method, "result", &error))
     }
 
-    /// Whether it will be sent: it is lost if the link is down, or takes nothing.
-    pub fn notify(&self, method: &str, params: &RawValue) -> bool {
-        let frame = frame::notification(method, object(params));
-        frame.len() <= MAX_MESSAGE && self.handle.shared.say(frame)
-    }
-
     /// Answers what the server has asked over this connection. False if it has not, if that is answered, if it cannot
     /// take as much, or if the connection is gone: it is asked again then, once its thread is resumed.
     pub fn respond(&self, id: &Id, outcome: Result<&RawValue, &ErrorObjectOwned>) -> bool {

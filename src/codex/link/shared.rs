@@ -97,14 +97,6 @@ impl Shared {
         Ok(answer)
     }
 
-    pub(super) fn say(&self, frame: String) -> bool {
-        let mut inner = self.lock();
-        let said = inner.status.state == State::Ready && inner.pending.say(frame);
-        drop(inner);
-        self.driver.wake();
-        said
-    }
-
     /// An answer goes over the connection over which it was asked for, once.
     pub(super) fn answer(&self, id: &Id, frame: String) -> bool {
         let mut inner = self.lock();

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::needs::skipped;
 use crate::npm;
+use crate::skipped::skipped;
 
 const PROJECT: &str = "codex/npm";
 
