@@ -19,5 +19,5 @@ mod subscriptions;
 mod table;
 
 pub use app::{App, Facts};
-pub use connection::{Connection, Served};
+pub use connection::{Connection, Served, Via};
 pub use table::methods;

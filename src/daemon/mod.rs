@@ -14,7 +14,7 @@ use jsonrpsee::Methods;
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, App, Connection, Facts, Served};
+use crate::api::{self, App, Connection, Facts, Served, Via};
 use crate::config::{self, Config};
 use crate::helm::{self, Conductor, Route, Routes};
 use crate::model::{Engine, Provider};
@@ -22,7 +22,7 @@ use crate::plugins::{self, Plugin};
 use crate::providers::http::{Http, Warmth};
 use crate::rpc::{self, End};
 use crate::sessions::Sqlite;
-use crate::transport::{self, FrameLimits, Sink, Source};
+use crate::transport::{self, FrameLimits, Transport};
 
 /// What is kept in the state directory.
 const SESSIONS_FILE: &str = "sessions.db";
@@ -91,7 +91,7 @@ impl Daemon {
     }
 
     /// Serves one connection to its end.
-    pub async fn serve(&self, transport: (Box<dyn Source>, Box<dyn Sink>)) -> End {
+    pub async fn serve(&self, transport: Transport, via: Via) -> End {
         let limits = rpc::Limits {
             json_depth: self.limits.json_depth,
             in_flight: self.limits.in_flight,
@@ -99,7 +99,7 @@ impl Daemon {
             write_timeout: self.limits.write_timeout,
         };
         let open = |peer| {
-            let connection = Connection::open(Arc::clone(&self.app), self.methods.clone(), peer);
+            let connection = Connection::open(Arc::clone(&self.app), self.methods.clone(), peer, via);
             Arc::new(Served(connection))
         };
         rpc::serve(transport, limits, self.stop.clone(), open).await
@@ -112,7 +112,7 @@ impl Daemon {
         let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
         let _warmth = self.keep_warm();
         let _fresh = self.app.codex.sign_in.keep_fresh();
-        let serve = self.serve(transport);
+        let serve = self.serve(transport, Via::Stdio);
         tokio::pin!(serve);
         let served = tokio::select! {
             // In order: a process that a client names is looked at before the client hears that it may go.
@@ -155,7 +155,7 @@ impl Daemon {
     pub fn connect(self: &Arc<Self>) -> DuplexStream {
         let (transport, client) = transport::memory(MEMORY_PIPE, self.frame_limits());
         let daemon = Arc::clone(self);
-        tokio::spawn(async move { daemon.serve(transport).await });
+        tokio::spawn(async move { daemon.serve(transport, Via::Memory).await });
         client
     }
 
