@@ -8,6 +8,7 @@ mod connection;
 mod convert;
 mod daemon;
 mod error;
+mod figures;
 mod lifecycle;
 mod oauth;
 mod params;
@@ -20,4 +21,5 @@ mod table;
 
 pub use app::{App, Facts};
 pub use connection::{Connection, Served, Via};
+pub use figures::{Calls, Figures, PluginFace};
 pub use table::methods;

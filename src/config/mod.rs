@@ -6,6 +6,7 @@ mod app_server;
 mod environment;
 mod error;
 mod file;
+mod listen;
 mod load;
 mod nearest;
 mod price;
@@ -20,6 +21,7 @@ mod tests;
 pub use app_server::{AppServer, AppServerUrl, Sandbox};
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrorKind};
+pub use listen::{Listen, TlsFiles};
 pub use nearest::nearest;
 pub use secret::Secret;
 pub use settings::{SETTINGS, Setting};
@@ -152,6 +154,13 @@ pub enum CodexApi {
 pub struct Serving {
     /// How long it may have no client and nothing to do before it ends; zero means for ever.
     pub idle_timeout: Duration,
+    /// Where HTTP is listened for; nowhere unless it is said.
+    pub listen: Option<Listen>,
+    /// The web pages that may speak to it, as `https://example.com`.
+    pub allowed_origins: Vec<String>,
+    /// The names by which clients may call it, beside those of this machine.
+    pub allowed_hosts: Vec<String>,
+    pub tls: TlsFiles,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -342,7 +351,13 @@ impl Default for Codex {
 
 impl Default for Serving {
     fn default() -> Self {
-        Self { idle_timeout: Duration::from_secs(30 * 60) }
+        Self {
+            idle_timeout: Duration::from_secs(30 * 60),
+            listen: None,
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            tls: TlsFiles::default(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The composition root: a configuration in, a daemon that serves connections out.
 
+mod http;
 pub mod log;
 mod parent;
 mod signals;

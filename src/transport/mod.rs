@@ -4,11 +4,13 @@
 //! framing from the first byte of the first message and answer in kind.
 
 mod byte_stream;
+mod channel;
 mod framing;
 mod memory;
 mod stdio;
 
 pub use byte_stream::{Gone, byte_stream, never};
+pub use channel::{Line, channel};
 pub use framing::{Decoder, Fault, FrameLimits, Framing, Inbound};
 pub use memory::memory;
 pub use stdio::stdio;
