@@ -19,7 +19,8 @@ mod skills;
 mod subscriptions;
 mod table;
 
-pub use app::{App, Facts};
+pub use app::{App, AskedToStop, Facts};
 pub use connection::{Connection, Served, Via};
+pub use error::of_reason;
 pub use figures::{Calls, Figures, PluginFace};
 pub use table::methods;

@@ -154,6 +154,8 @@ pub enum CodexApi {
 pub struct Serving {
     /// How long it may have no client and nothing to do before it ends; zero means for ever.
     pub idle_timeout: Duration,
+    /// How long what runs may take to come to its end once it is asked to stop.
+    pub drain_timeout: Duration,
     /// Where HTTP is listened for; nowhere unless it is said.
     pub listen: Option<Listen>,
     /// The web pages that may speak to it, as `https://example.com`.
@@ -353,6 +355,7 @@ impl Default for Serving {
     fn default() -> Self {
         Self {
             idle_timeout: Duration::from_secs(30 * 60),
+            drain_timeout: Duration::from_secs(30),
             listen: None,
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
