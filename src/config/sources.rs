@@ -65,12 +65,25 @@ impl Sources {
         if let Some(file) = named {
             return ConfigFile::Named(file);
         }
-        let directory = match self.platform {
+        self.config_home()
+            .map_or(ConfigFile::Nowhere, |directory| ConfigFile::Customary(directory.join(DIRECTORY).join(FILE)))
+    }
+
+    /// Where the platform's programs keep their configuration.
+    pub fn config_home(&self) -> Option<PathBuf> {
+        match self.platform {
             Platform::Unix => self.base("XDG_CONFIG_HOME").or_else(|| self.in_home(".config")),
             Platform::MacOs => self.base("XDG_CONFIG_HOME").or_else(|| self.in_home("Library/Application Support")),
             Platform::Windows => self.path("APPDATA"),
-        };
-        directory.map_or(ConfigFile::Nowhere, |directory| ConfigFile::Customary(directory.join(DIRECTORY).join(FILE)))
+        }
+    }
+
+    /// The configuration file, whether or not it is there; none where there is no place for one.
+    pub fn file(&self) -> Option<PathBuf> {
+        match self.config_file() {
+            ConfigFile::Named(file) | ConfigFile::Customary(file) => Some(file),
+            ConfigFile::Nowhere => None,
+        }
     }
 
     pub(super) fn state_dir(&self) -> Result<PathBuf, ConfigError> {
@@ -95,7 +108,7 @@ impl Sources {
         self.path(name).filter(|path| path.is_absolute())
     }
 
-    pub(super) fn in_home(&self, below: &str) -> Option<PathBuf> {
+    pub fn in_home(&self, below: &str) -> Option<PathBuf> {
         self.path("HOME").map(|home| home.join(Path::new(below)))
     }
 }
