@@ -6,8 +6,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::terminal::ColorChoice;
 use crate::cli::{
-    approve, ask, completions, config, doctor, input, invoke, login, providers, rpc, schema, secret, service, sessions,
-    skills,
+    approve, ask, completions, config, doctor, input, invoke, login, providers, rpc, schema, secret, serve, service,
+    sessions, skills,
 };
 use crate::config::Overrides;
 
@@ -44,6 +44,10 @@ pub struct Global {
     /// Directory for sessions and logs [env: OPEN_THINK_STATE_DIR]
     #[arg(long, value_name = "DIR", global = true)]
     state_dir: Option<PathBuf>,
+
+    /// Which of several daemons, each with its own configuration and state [env: OPEN_THINK_PROFILE]
+    #[arg(long, value_name = "NAME", global = true)]
+    profile: Option<String>,
 
     /// What to log to the file: a level, or target=level pairs [env: OPEN_THINK_LOG]
     #[arg(long, value_name = "FILTER", global = true)]
@@ -90,6 +94,9 @@ pub enum Command {
     Service(service::ServiceArgs),
     /// Tell of the daemon: version, plugins, paths (the one in this process, for now)
     Status(providers::StatusArgs),
+    /// Run the daemon that all clients of yours share, in the foreground
+    #[command(after_help = SERVE)]
+    Serve(serve::ServeArgs),
     /// Call any method of the protocol
     #[command(after_help = RPC)]
     Rpc(rpc::RpcArgs),
@@ -104,10 +111,11 @@ pub enum Command {
 }
 
 /// The commands by use, for the help. Every visible one stands in one group.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Talk", &["ask", "approve", "sessions"]),
     ("Skills", &["skills", "invoke"]),
-    ("Set up", &["providers", "login", "logout", "doctor", "config", "secret", "service", "status", "completions"]),
+    ("Set up", &["providers", "login", "logout", "doctor", "config", "secret", "status", "completions"]),
+    ("Daemon", &["serve", "service"]),
     ("Protocol", &["rpc", "schema"]),
 ];
 
@@ -161,6 +169,15 @@ Examples:
 What is kept is used where neither a flag, the environment nor the file sets it. These may also say where a
 secret is instead of holding it: env:NAME, file:/path (mode 600), cmd:program arguments, keyring:NAME.";
 
+const SERVE: &str = "\
+Examples:
+  open-think serve
+  open-think serve --profile work
+  open-think serve --listen unix:///home/me/open-think.sock
+
+It is rarely needed: `open-think --stdio`, which editors start, starts the daemon itself. There is one for each
+user and profile. SIGTERM ends it when what runs has come to its end, Ctrl-C twice at once.";
+
 const RPC: &str = "\
 Examples:
   open-think rpc skills.list
@@ -196,13 +213,14 @@ fn heading(title: &str) -> String {
 
 impl Global {
     pub fn overrides(&self) -> Overrides {
-        let mut overrides =
-            Overrides { config_file: self.config.clone(), state_dir: self.state_dir.clone(), settings: Vec::new() };
+        let (config_file, state_dir) = (self.config.clone(), self.state_dir.clone());
+        let mut overrides = Overrides { config_file, state_dir, profile: self.profile.clone(), settings: Vec::new() };
         for (name, value) in &self.set {
-            // These two say where the rest is, so they are no settings among the others.
+            // These say where the rest is, so they are no settings among the others.
             match name.to_ascii_uppercase().as_str() {
                 "OPEN_THINK_CONFIG" => drop(overrides.config_file.get_or_insert_with(|| value.into())),
                 "OPEN_THINK_STATE_DIR" => drop(overrides.state_dir.get_or_insert_with(|| value.into())),
+                "OPEN_THINK_PROFILE" => drop(overrides.profile.get_or_insert_with(|| value.clone())),
                 _ => overrides.settings.push((name.clone(), value.clone())),
             }
         }

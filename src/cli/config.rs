@@ -60,7 +60,7 @@ pub fn run(args: &ConfigArgs, sources: Sources, terminal: &Terminal) -> anyhow::
             let nowhere = || {
                 UsageError::new("there is no place for a configuration file", "Set HOME, or name a file with --config.")
             };
-            terminal.print_line(&sources.file().ok_or_else(nowhere)?.display().to_string())?;
+            terminal.print_line(&sources.file()?.ok_or_else(nowhere)?.display().to_string())?;
         }
         ConfigCommand::Check { json } => return report(&examine(sources), json, terminal),
         ConfigCommand::Show { json } => show(&rows(&Config::read(sources.clone())?, &sources)?, json, terminal)?,
@@ -69,7 +69,8 @@ pub fn run(args: &ConfigArgs, sources: Sources, terminal: &Terminal) -> anyhow::
 }
 
 fn examine(sources: Sources) -> Report {
-    let file = sources.file().map(|file| file.display().to_string());
+    let place = sources.file();
+    let file = place.as_ref().ok().and_then(|file| Some(file.as_ref()?.display().to_string()));
     let failed = |faults: Vec<Fault>, warnings| Report { ok: false, file: file.clone(), faults, warnings };
     let config = match Config::examine(sources.clone()) {
         Ok((_, faults)) if faults.is_empty() => Config::load(sources),

@@ -86,6 +86,7 @@ fn examine(sources: Sources) -> anyhow::Result<Vec<Finding>> {
     }
     findings.extend(examined::secrets(&config, &sources));
     findings.extend(examined::service(&sources));
+    findings.push(examined::shared_daemon(&sources));
     let runtime = super::runtime()?;
     match plugins::load(&config, None) {
         Ok(loaded) => {

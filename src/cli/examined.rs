@@ -1,12 +1,14 @@
-//! What `doctor` finds out without opening anything: the secrets, the log, the service.
+//! What `doctor` finds out without opening anything: the secrets, the log, the service, the daemon that is shared.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 
 use crate::cli::doctor::{Finding, Level};
 use crate::cli::service::{State, states};
 use crate::config::{Config, Keyring, SecretStore, Sources};
-use crate::daemon::log;
+use crate::daemon::{Address, Record, log};
 
 /// Those that could not be had, and where they are kept.
 pub fn secrets(config: &Config, sources: &Sources) -> Vec<Finding> {
@@ -37,7 +39,7 @@ pub fn log_file(config: &Config) -> Finding {
     let shown = path.display();
     let metadata = match fs::metadata(&path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Finding::new("log", Level::Ok, &format!("{shown} is not begun"));
         }
         Err(error) => {
@@ -78,4 +80,46 @@ pub fn service(sources: &Sources) -> Option<Finding> {
             Finding::new("service", Level::Warn, message).mended_by(fix)
         }
     })
+}
+
+/// Whether one runs, and what stands in its way.
+pub fn shared_daemon(sources: &Sources) -> Finding {
+    let failed = |error: &dyn std::error::Error| Finding::new("daemon", Level::Fail, &error.to_string());
+    let address = match Address::of(sources) {
+        Ok(address) => address,
+        Err(error) => return failed(&error),
+    };
+    let socket = address.socket();
+    if socket.parent().is_some_and(|directory| fs::symlink_metadata(directory).is_ok())
+        && let Err(error) = address.prepare()
+    {
+        return failed(&error);
+    }
+    let shown = socket.display();
+    match UnixStream::connect(socket) {
+        Ok(_) => running(Record::read(&address), &shown.to_string()),
+        Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&error.kind()) => {
+            Finding::new("daemon", Level::Info, &format!("none runs at {shown}; clients start it"))
+        }
+        Err(error) => {
+            let message = format!("{shown} cannot be connected to: {error}");
+            Finding::new("daemon", Level::Fail, &message)
+                .mended_by(&format!("Run ls -l '{shown}' and mend its rights."))
+        }
+    }
+}
+
+fn running(record: Option<Record>, socket: &str) -> Finding {
+    const OWN: &str = env!("CARGO_PKG_VERSION");
+    match record {
+        None => Finding::new("daemon", Level::Ok, &format!("one runs at {socket}")),
+        Some(Record { version, pid, .. }) if version != OWN => {
+            let message = format!("{version} runs at {socket} (process {pid}), and this program is {OWN}");
+            Finding::new("daemon", Level::Warn, &message).mended_by("Run open-think restart.")
+        }
+        Some(Record { version, pid, http, .. }) => {
+            let http = http.map(|http| format!(" and {}", http.url)).unwrap_or_default();
+            Finding::new("daemon", Level::Ok, &format!("{version} runs at {socket}{http} (process {pid})"))
+        }
+    }
 }

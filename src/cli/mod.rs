@@ -23,6 +23,7 @@ mod question;
 mod rpc;
 mod schema;
 mod secret;
+mod serve;
 mod service;
 mod sessions;
 mod skills;
@@ -62,6 +63,7 @@ fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result
     match args.command {
         None => Err(UsageError::new("no command was given", "open-think --help lists them.").into()),
         Some(Command::Stdio) => stdio::run(&Config::load(sources)?, terminal),
+        Some(Command::Serve(args)) => serve::run(&args, sources, terminal),
         Some(Command::Schema(args)) => schema::run(&args, terminal),
         Some(Command::Completions(args)) => completions::run(&args, terminal),
         Some(Command::Config(args)) => config::run(&args, sources, terminal),
@@ -107,6 +109,7 @@ async fn run_command(command: Command, daemon: &Arc<Daemon>, terminal: &Terminal
         | Command::Secret(_)
         | Command::Service(_)
         | Command::Doctor(_)
+        | Command::Serve(_)
         | Command::Stdio => {
             unreachable!("these need no daemon and are done before")
         }

@@ -47,7 +47,7 @@ impl Layers<'_> {
         let Setting { name, about, .. } = *setting;
         let flags = &self.sources.flags;
         let found = self.find(setting);
-        // Where these two are is known, whoever said so.
+        // Where these are is known, whoever said so.
         if name == "OPEN_THINK_CONFIG" {
             let from = place(flags.config_file.is_some(), found.as_ref());
             return Row { name, value: Some(config.file.display().to_string()), from, via: None, about };
@@ -55,6 +55,16 @@ impl Layers<'_> {
         if name == "OPEN_THINK_STATE_DIR" {
             let from = place(flags.state_dir.is_some(), found.as_ref());
             return Row { name, value: Some(config.state_dir.display().to_string()), from, via: None, about };
+        }
+        if name == "OPEN_THINK_PROFILE" {
+            let from = place(flags.profile.is_some(), found.as_ref());
+            return Row {
+                name,
+                value: flags.profile.clone().or(found.map(|(_, value)| value)),
+                from,
+                via: None,
+                about,
+            };
         }
         match found {
             Some((from, value)) if setting.is_secret() => {

@@ -34,7 +34,7 @@ impl Config {
     pub fn examine(sources: Sources) -> Result<(Self, Vec<ConfigError>), ConfigError> {
         let mut config = Self { state_dir: sources.state_dir()?, ..Self::default() };
         let mut faults = Vec::new();
-        if let Some(text) = read(&mut config, sources.config_file())? {
+        if let Some(text) = read(&mut config, sources.config_file()?)? {
             let path = config.file.clone();
             apply_file(&mut config, Source { path: &path, text: &text }, &mut faults)?;
         }

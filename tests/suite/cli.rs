@@ -270,12 +270,12 @@ fn sessions_are_listed_shown_and_deleted() {
 fn the_doctor_says_what_is_missing() {
     let home = Home::new();
     let run = home.run(&["doctor"]);
-    // A model server that happens to run on this machine is told of as well, in two lines, and its keyring in one or two.
+    // A model server that happens to run on this machine is told of as well, in two lines, and its keyring in one or two; where the daemon would be depends on it too.
     let mut lines = run.stdout.lines();
     let mut told = Vec::new();
     while let Some(line) = lines.next() {
-        match ["  local: ", "  secrets: "].iter().any(|area| line.contains(area)) {
-            true if line.starts_with("ok") => {}
+        match ["  local: ", "  secrets: ", "  daemon: none"].iter().any(|area| line.contains(area)) {
+            true if line.starts_with("ok") || line.contains("  daemon: ") => {}
             true => drop(lines.next()),
             false => told.push(line),
         }

@@ -164,10 +164,11 @@ fn paths(sources: &Sources) -> anyhow::Result<Vec<PathBuf>> {
 
 /// The service is that of the daemon which everybody finds; one with a configuration of its own is another.
 fn customary(sources: &Sources) -> Result<(), UsageError> {
-    if sources.flags.config_file.is_none() && sources.flags.state_dir.is_none() {
+    let flags = &sources.flags;
+    if flags.config_file.is_none() && flags.state_dir.is_none() && flags.profile.is_none() {
         return Ok(());
     }
-    let hint = "Leave --config and --state-dir out, or start such a daemon with open-think serve.";
+    let hint = "Leave --config, --state-dir and --profile out; clients start such a daemon themselves.";
     Err(UsageError::new("a service is there for the customary configuration only", hint))
 }
 
