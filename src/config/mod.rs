@@ -10,6 +10,7 @@ mod load;
 mod nearest;
 mod price;
 mod secret;
+mod secrets;
 mod settings;
 mod skill;
 mod sources;
@@ -22,6 +23,7 @@ pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrorKind};
 pub use nearest::nearest;
 pub use secret::Secret;
+pub use secrets::{Claims, Keeper, Kept, Keyring, KeyringFault, Reference, SecretStore, StoreError, Unresolved};
 pub use settings::{SETTINGS, Setting};
 pub use sources::{Overrides, Platform, Sources};
 
@@ -61,6 +63,10 @@ pub struct Config {
     pub skills: Vec<CommandSkill>,
     /// What the user should know although nothing failed.
     pub warnings: Vec<String>,
+    /// The secrets that could not be had.
+    pub unresolved: Vec<Unresolved>,
+    /// What the layers say of the secrets, until they are had.
+    pub claims: Claims,
 }
 
 #[derive(Clone, Debug)]
@@ -292,6 +298,8 @@ impl Default for Config {
             environment: Environment::default(),
             skills: Vec::new(),
             warnings: Vec::new(),
+            unresolved: Vec::new(),
+            claims: Claims::default(),
         }
     }
 }

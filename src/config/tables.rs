@@ -92,16 +92,19 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     ROWS.iter().enumerate().filter_map(first)
 }
 
-/// Takes one whole table.
-pub(super) fn apply(config: &mut Config, table: &Entry<'_>) -> Result<(), ConfigError> {
-    for entry in table.table()? {
+/// Takes one whole table, but for its faults.
+pub(super) fn apply(config: &mut Config, table: &Entry<'_>, faults: &mut Vec<ConfigError>) {
+    let entries = table.table().unwrap_or_else(|fault| {
+        faults.push(fault);
+        Vec::new()
+    });
+    for entry in entries {
         let mut rows = ROWS.iter().filter(|row| row.table == table.key);
         match rows.clone().find(|row| row.key == entry.key) {
-            Some(row) => row.apply(config, &entry)?,
-            None => return Err(entry.unknown(rows.by_ref().map(|row| row.key))),
+            Some(row) => faults.extend(row.apply(config, &entry).err()),
+            None => faults.push(entry.unknown(rows.by_ref().map(|row| row.key))),
         }
     }
-    Ok(())
 }
 
 impl Row {

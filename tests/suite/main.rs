@@ -29,8 +29,10 @@ mod races;
 mod readme;
 mod responses;
 mod schema;
+mod secret_command;
 mod secrets;
 mod server;
+mod service;
 #[path = "../skipped.rs"]
 mod skipped;
 mod source;
