@@ -13,8 +13,17 @@ use super::place::Told;
 use super::subscriptions::Subscriptions;
 use super::{App, convert};
 use crate::helm::now_ms;
-use crate::protocol::{ClientCapabilities, ClientInfo, Code, Notification, names};
+use crate::protocol::{ClientCapabilities, ClientInfo, Code, Method, Notification, names};
 use crate::rpc::{Peer, Reason, RpcError, Service, Verdict};
+
+/// What is answered by a daemon that only waits for what runs.
+const WHILE_DRAINING: [&str; 5] = [
+    names::Shutdown::NAME,
+    names::ConductorInterrupt::NAME,
+    names::DaemonHello::NAME,
+    names::DaemonStatus::NAME,
+    names::DaemonStop::NAME,
+];
 
 pub struct Connection {
     pub peer: Peer,
@@ -110,6 +119,9 @@ impl Service for Served {
         if self.0.shut_down.load(Ordering::Relaxed) {
             let error = ApiError::new(Code::InvalidRequest, "only 'exit' may follow 'shutdown'");
             return Err(error.into_object(method));
+        }
+        if self.0.app.is_draining() && !WHILE_DRAINING.contains(&method) {
+            return Err(self.fault(Reason::ShuttingDown));
         }
         Ok(())
     }

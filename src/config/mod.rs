@@ -152,6 +152,8 @@ pub enum CodexApi {
 pub struct Serving {
     /// How long it may have no client and nothing to do before it ends; zero means for ever.
     pub idle_timeout: Duration,
+    /// How long what runs may take to come to its end once it is asked to stop.
+    pub drain_timeout: Duration,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -342,7 +344,7 @@ impl Default for Codex {
 
 impl Default for Serving {
     fn default() -> Self {
-        Self { idle_timeout: Duration::from_secs(30 * 60) }
+        Self { idle_timeout: Duration::from_secs(30 * 60), drain_timeout: Duration::from_secs(30) }
     }
 }
 

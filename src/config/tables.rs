@@ -56,6 +56,7 @@ const ROWS: &[Row] = &[
     row("codex", "refuse_methods", Put::Texts(|c, names| c.codex.app_server.refuse_methods = names)),
     row("codex", "warm_threads", Put::Count(0..=64, |c, n| c.codex.app_server.warm_threads = n)),
     row("daemon", "idle_timeout_ms", Put::Millis(0..=MONTH, |c, d| c.serving.idle_timeout = d)),
+    row("daemon", "drain_timeout_ms", Put::Millis(0..=HOUR, |c, d| c.serving.drain_timeout = d)),
     row("helm", "history_tokens", Put::Count(1000..=10_000_000, |c, n| c.helm.history_tokens = count(n))),
     row("helm", "tool_result_bytes", Put::Count(256..=16 * MIB, |c, n| c.helm.tool_result_bytes = n)),
     row("helm", "approval_timeout_ms", Put::Millis(1..=24 * HOUR, |c, d| c.helm.approval_timeout = d)),
