@@ -11,6 +11,7 @@ mod error;
 mod lifecycle;
 mod oauth;
 mod params;
+mod place;
 mod progress;
 mod providers;
 mod sessions;

@@ -19,7 +19,7 @@ mod tables;
 mod tests;
 
 pub use app_server::{AppServer, AppServerUrl, Sandbox};
-pub use environment::Environment;
+pub use environment::{Environment, client_environment, is_of_clients, names_secret};
 pub use error::{ConfigError, ConfigErrorKind};
 pub use nearest::nearest;
 pub use secret::Secret;

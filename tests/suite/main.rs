@@ -22,6 +22,7 @@ mod licences;
 mod limits;
 mod login;
 mod paths;
+mod places;
 mod process;
 mod program;
 mod quirks;
