@@ -6,6 +6,7 @@ mod app_server;
 mod environment;
 mod error;
 mod file;
+mod listen;
 mod load;
 mod nearest;
 mod price;
@@ -21,6 +22,7 @@ mod tests;
 pub use app_server::{AppServer, AppServerUrl, Sandbox};
 pub use environment::{Environment, client_environment, is_of_clients, names_secret};
 pub use error::{ConfigError, ConfigErrorKind};
+pub use listen::{Listen, TlsFiles};
 pub use nearest::nearest;
 pub use secret::Secret;
 pub use secrets::{Claims, Keeper, Kept, Keyring, KeyringFault, Reference, SecretStore, StoreError, Unresolved};
@@ -160,6 +162,13 @@ pub struct Serving {
     pub idle_timeout: Duration,
     /// How long what runs may take to come to its end once it is asked to stop.
     pub drain_timeout: Duration,
+    /// Where HTTP is listened for; nowhere unless it is said.
+    pub listen: Option<Listen>,
+    /// The web pages that may speak to it, as `https://example.com`.
+    pub allowed_origins: Vec<String>,
+    /// The names by which clients may call it, beside those of this machine.
+    pub allowed_hosts: Vec<String>,
+    pub tls: TlsFiles,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -352,7 +361,14 @@ impl Default for Codex {
 
 impl Default for Serving {
     fn default() -> Self {
-        Self { idle_timeout: Duration::from_secs(30 * 60), drain_timeout: Duration::from_secs(30) }
+        Self {
+            idle_timeout: Duration::from_secs(30 * 60),
+            drain_timeout: Duration::from_secs(30),
+            listen: None,
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            tls: TlsFiles::default(),
+        }
     }
 }
 

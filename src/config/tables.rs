@@ -21,6 +21,8 @@ enum Put {
     Bool(fn(&mut Config, bool)),
     Text(fn(&mut Config, String)),
     Texts(fn(&mut Config, Vec<String>)),
+    /// What it must be is said after the key.
+    Parsed(fn(&mut Config, &str) -> Result<(), String>),
     /// By its place in the list.
     Choice(&'static [&'static str], fn(&mut Config, usize)),
 }
@@ -57,6 +59,18 @@ const ROWS: &[Row] = &[
     row("codex", "warm_threads", Put::Count(0..=64, |c, n| c.codex.app_server.warm_threads = n)),
     row("daemon", "idle_timeout_ms", Put::Millis(0..=MONTH, |c, d| c.serving.idle_timeout = d)),
     row("daemon", "drain_timeout_ms", Put::Millis(0..=HOUR, |c, d| c.serving.drain_timeout = d)),
+    row(
+        "daemon",
+        "listen",
+        Put::Parsed(|c, text| {
+            c.serving.listen = Some(text.parse()?);
+            Ok(())
+        }),
+    ),
+    row("daemon", "allowed_origins", Put::Texts(|c, origins| c.serving.allowed_origins = origins)),
+    row("daemon", "allowed_hosts", Put::Texts(|c, hosts| c.serving.allowed_hosts = hosts)),
+    row("daemon", "tls_cert", Put::Text(|c, text| c.serving.tls.cert = Some(text.into()))),
+    row("daemon", "tls_key", Put::Text(|c, text| c.serving.tls.key = Some(text.into()))),
     row("helm", "history_tokens", Put::Count(1000..=10_000_000, |c, n| c.helm.history_tokens = count(n))),
     row("helm", "tool_result_bytes", Put::Count(256..=16 * MIB, |c, n| c.helm.tool_result_bytes = n)),
     row("helm", "approval_timeout_ms", Put::Millis(1..=24 * HOUR, |c, d| c.helm.approval_timeout = d)),
@@ -115,6 +129,7 @@ impl Row {
             Put::Bool(put) => put(config, entry.boolean()?),
             Put::Text(put) => put(config, entry.text()?),
             Put::Texts(put) => put(config, entry.texts()?),
+            Put::Parsed(put) => put(config, &entry.text()?).map_err(|why| entry.fault(&why))?,
             Put::Choice(names, put) => {
                 let text = entry.text()?;
                 let at = names.iter().position(|name| *name == text);

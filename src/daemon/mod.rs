@@ -1,6 +1,7 @@
 //! The composition root: a configuration in, a daemon that serves connections out.
 
 mod address;
+mod http;
 mod life;
 mod listen;
 mod lock;

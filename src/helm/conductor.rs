@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::approval::Decided;
 use super::id::{new_id, now_ms};
 use super::lanes::{Lanes, Refused, Ticket};
-use super::log::{EventLog, Logs};
+use super::log::{Counts, EventLog, Logs};
 use super::places::Places;
 use super::request::{Action, Approve, Message, TurnOutcome};
 use super::route::{Chosen, Routes};
@@ -176,6 +176,17 @@ impl Conductor {
     /// The turn that each session is at.
     pub fn all_running(&self) -> Vec<Arc<Running>> {
         self.shared.turns.firsts()
+    }
+
+    /// The session of a turn that has been accepted and has not ended.
+    pub fn session_of(&self, turn_id: &str) -> Option<String> {
+        let all = self.shared.turns.all();
+        all.iter().find(|running| &*running.turn_id == turn_id).map(|running| running.session.clone())
+    }
+
+    /// What has happened since the process began.
+    pub fn counts(&self) -> Counts {
+        self.shared.logs.counts()
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {

@@ -40,7 +40,7 @@ pub use conductor::{Conductor, Settings};
 pub use error::HelmError;
 pub use event::Event;
 pub use id::{millis, new_id, now_ms};
-pub use log::{Batch, Entry, EventLog, Logs, Reader, Watch};
+pub use log::{Batch, Counts, Entry, EventLog, Logs, Reader, Watch};
 pub use request::{Action, Approve, Attempt, Halted, Message, Model, StopReason, TraceEntry, TurnOutcome, TurnResult};
 pub use route::{Route, Routes};
 pub use running::{Running, TurnHandle};
