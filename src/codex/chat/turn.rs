@@ -237,7 +237,7 @@ impl Turn {
             Happening::Void(_) => {}
             Happening::Warning(warning) => tracing::info!(warning, "the app-server warns"),
             Happening::Thread(_) | Happening::Call(_) | Happening::Asked(_) => {}
-            Happening::Settled { .. } | Happening::Did(_) | Happening::Ended(_) => {}
+            Happening::Settled { .. } | Happening::Did(_) | Happening::Steered { .. } | Happening::Ended(_) => {}
         }
     }
 

@@ -3,25 +3,40 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::errors::link_error;
 use super::run::{STOP, Stage, Turning};
-use super::stop::{LOOK_AGAIN, SETTLE, is_inactive, stop};
+use super::stop::stop;
 use super::thread::input;
-use crate::codex::link::LinkError;
 use crate::model::{Answer, Block, ErrorKind, Happening, ProviderError, Run};
 
 #[async_trait]
 impl Run for Turning {
     async fn next(&mut self) -> Result<Happening, ProviderError> {
         loop {
-            if let Some(next) = self.ready.pop_front() {
-                return next;
+            if matches!(self.stage, Stage::Running) && self.interrupted.is_none() {
+                self.steers.begin(&self.inner, &self.thread, self.fold.turn());
             }
-            self.step().await;
+            let is_end = matches!(self.ready.front(), Some(Err(_) | Ok(Happening::Ended(_))));
+            if is_end {
+                self.steers.end();
+            }
+            if let Some((number, outcome)) = self.steers.told() {
+                return Ok(Happening::Steered { number, outcome });
+            }
+            let changed = self.steers.changed();
+            if is_end && self.steers.is_at_work() {
+                changed.await;
+            } else if let Some(next) = self.ready.pop_front() {
+                return next;
+            } else {
+                tokio::select! {
+                    biased;
+                    () = changed => {}
+                    () = self.step() => {}
+                }
+            }
         }
     }
 
@@ -32,30 +47,8 @@ impl Run for Turning {
         Ok(())
     }
 
-    async fn steer(&mut self, content: &[Block]) -> Result<(), ProviderError> {
-        while matches!(self.stage, Stage::Starting(_)) {
-            self.step().await;
-        }
-        match self.stage {
-            Stage::Running => {}
-            Stage::Away { .. } | Stage::Recovering { .. } => {
-                let message = "the connection to the Codex app-server is away";
-                return Err(ProviderError::new(ErrorKind::Network, message).with_hint("say it again in a moment"));
-            }
-            _ => return Err(ProviderError::new(ErrorKind::InvalidRequest, "the turn has ended already")),
-        }
-        let turn = self.fold.turn();
-        let params = json!({ "threadId": self.thread, "expectedTurnId": turn, "input": input(content) });
-        let deadline = Instant::now() + SETTLE;
-        loop {
-            match self.inner.link().call::<Value>("turn/steer", &params).await {
-                Ok(_) => return Ok(()),
-                Err(LinkError::Rpc(refusal)) if is_inactive(refusal.message()) && Instant::now() < deadline => {
-                    sleep(LOOK_AGAIN).await;
-                }
-                Err(error) => return Err(link_error("turn/steer", &error)),
-            }
-        }
+    fn steer(&mut self, number: u64, content: &[Block]) {
+        self.steers.add(number, input(content));
     }
 
     async fn interrupt(&mut self) {
