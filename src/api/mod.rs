@@ -18,6 +18,7 @@ mod skills;
 mod subscriptions;
 mod table;
 
-pub use app::{App, Facts};
-pub use connection::{Connection, Served};
+pub use app::{App, AskedToStop, Facts};
+pub use connection::{Connection, Served, Via};
+pub use error::of_reason;
 pub use table::methods;

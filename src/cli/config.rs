@@ -111,6 +111,10 @@ fn row(setting: &'static Setting, config: &Config, sources: &Sources, file: &tom
         ("OPEN_THINK_STATE_DIR", found) => {
             (place(sources.flags.state_dir.is_some(), found), Some(config.state_dir.display().to_string()))
         }
+        ("OPEN_THINK_PROFILE", found) => {
+            let name = sources.flags.profile.clone().or_else(|| found.clone().map(|(_, value)| value));
+            (place(sources.flags.profile.is_some(), found), name)
+        }
         (_, None) => (Layer::Default, default()),
         (_, Some((from, _))) if setting.is_secret() => (from, Some("***".to_owned())),
         (_, Some((from, value))) => (from, Some(value)),

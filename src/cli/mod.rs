@@ -19,6 +19,7 @@ mod providers;
 mod question;
 mod rpc;
 mod schema;
+mod serve;
 mod sessions;
 mod skills;
 mod spinner;
@@ -57,6 +58,7 @@ fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result
     match args.command {
         None => Err(UsageError::new("no command was given", "open-think --help lists them.").into()),
         Some(Command::Stdio) => stdio::run(&Config::load(sources)?, terminal),
+        Some(Command::Serve(args)) => serve::run(&args, sources, terminal),
         Some(Command::Schema(args)) => schema::run(&args, terminal),
         Some(Command::Completions(args)) => completions::run(&args, terminal),
         Some(Command::Config(args)) => config::run(&args, sources, terminal),
@@ -94,7 +96,12 @@ async fn run_command(command: Command, daemon: &Arc<Daemon>, terminal: &Terminal
         Command::Login(args) => login::run(&args, terminal, &client).await,
         Command::Logout(args) => login::logout(&args, terminal, &client).await,
         Command::Rpc(args) => rpc::run(&args, terminal, &client).await,
-        Command::Schema(_) | Command::Completions(_) | Command::Config(_) | Command::Doctor(_) | Command::Stdio => {
+        Command::Schema(_)
+        | Command::Completions(_)
+        | Command::Config(_)
+        | Command::Doctor(_)
+        | Command::Serve(_)
+        | Command::Stdio => {
             unreachable!("these need no daemon and are done before")
         }
     }

@@ -13,7 +13,7 @@ impl Config {
     /// Reads the file; nothing is written, and the state directory need not exist.
     pub fn load(sources: Sources) -> Result<Self, ConfigError> {
         let mut config = Self { state_dir: sources.state_dir()?, ..Self::default() };
-        if let Some(text) = read(&mut config, sources.config_file())? {
+        if let Some(text) = read(&mut config, sources.config_file()?)? {
             let path = config.file.clone();
             apply_file(&mut config, Source { path: &path, text: &text })?;
         }

@@ -49,6 +49,7 @@ pub struct Config {
     pub ai_gateway: AiGateway,
     pub workers_ai: WorkersAi,
     pub codex: Codex,
+    pub serving: Serving,
     pub spend: Spend,
     pub helm: Helm,
     pub http: Http,
@@ -144,6 +145,15 @@ pub enum CodexApi {
     Auto,
     Responses,
     Chat,
+}
+
+/// `[daemon]`: of a daemon that several clients share.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// How long it may have no client and nothing to do before it ends; zero means for ever.
+    pub idle_timeout: Duration,
+    /// How long what runs may take to come to its end once it is asked to stop.
+    pub drain_timeout: Duration,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -273,6 +283,7 @@ impl Default for Config {
             ai_gateway: AiGateway::default(),
             workers_ai: WorkersAi::default(),
             codex: Codex::default(),
+            serving: Serving::default(),
             spend: Spend::default(),
             helm: Helm::default(),
             http: Http::default(),
@@ -328,6 +339,12 @@ impl Default for Codex {
             oauth_client_id: None,
             oauth_issuer: constant("https://auth.openai.com"),
         }
+    }
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Self { idle_timeout: Duration::from_secs(30 * 60), drain_timeout: Duration::from_secs(30) }
     }
 }
 

@@ -252,6 +252,12 @@ pub const SETTINGS: &[Setting] = &[
         put: Put::Place,
     },
     Setting {
+        name: "OPEN_THINK_PROFILE",
+        about: "Which of several daemons is meant; each has its own configuration, state and address.",
+        default: None,
+        put: Put::Place,
+    },
+    Setting {
         name: "OPEN_THINK_STATE_DIR",
         about: "Where sessions and logs are kept.",
         default: Some("open-think in the user's state directory"),
