@@ -206,12 +206,13 @@ async fn daemon(config: &Config) -> Vec<Finding> {
         Ok(daemon) => Arc::new(daemon),
         Err(error) => return fault(error),
     };
-    let findings = examined(&daemon).await.unwrap_or_else(fault);
+    let findings = examined(&daemon, &config.warnings).await.unwrap_or_else(fault);
     daemon.stop().await;
     findings
 }
 
-async fn examined(daemon: &Arc<Daemon>) -> anyhow::Result<Vec<Finding>> {
+/// `told` is what was found already.
+async fn examined(daemon: &Arc<Daemon>, told: &[String]) -> anyhow::Result<Vec<Finding>> {
     let (client, _inbound) = Client::connect(daemon, false).await?;
     let sessions = match client.call::<names::SessionsList>(&Empty {}).await {
         Ok(list) => {
@@ -221,7 +222,7 @@ async fn examined(daemon: &Arc<Daemon>) -> anyhow::Result<Vec<Finding>> {
     };
     let codex = app_server(client.call::<names::CodexStatus>(&CodexStatusParams { probe: true }).await?);
     let issues = self_examination(&client).await?;
-    let issues = issues.into_iter().filter_map(Issue::finding);
+    let issues = issues.into_iter().filter(|issue| !told.contains(&issue.problem)).filter_map(Issue::finding);
     Ok(std::iter::once(sessions).chain(codex).chain(issues).collect())
 }
 

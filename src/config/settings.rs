@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::secrets::Claim;
@@ -34,6 +35,7 @@ enum Put {
     /// Whole milliseconds, at least one.
     Millis(fn(&mut Config, Duration)),
     AppServer(fn(&mut Config, AppServerUrl)),
+    LogFilter(fn(&mut Config, String)),
     /// Says where the file or the state is, so it is read before the rows and cannot stand in the file.
     Place,
 }
@@ -242,7 +244,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "OPEN_THINK_LOG",
         about: "What is logged to the file: a level, or target=level pairs separated by commas.",
         default: Some("info"),
-        put: Put::Text(|config, value| config.log.filter = value),
+        put: Put::LogFilter(|config, value| config.log.filter = value),
     },
     Setting {
         name: "OPEN_THINK_CONFIG",
@@ -328,6 +330,7 @@ impl Setting {
             Put::Money(put) => put(config, dollars(&text)?),
             Put::Millis(put) => put(config, millis(&text)?),
             Put::AppServer(put) => put(config, text.parse()?),
+            Put::LogFilter(put) => put(config, log_filter(text)?),
             Put::List(_) | Put::Place => {}
         }
         Ok(())
@@ -349,6 +352,14 @@ pub(super) fn dollars(text: &str) -> Result<u64, String> {
     let fitting = number.filter(|dollars| (0.0..=1e9).contains(dollars));
     // Within these bounds nothing is lost but digits beyond the ninth.
     fitting.map(|dollars| (dollars * 1e9).round() as u64).ok_or_else(|| NO_DOLLARS.to_owned())
+}
+
+/// As the log takes it.
+pub(super) fn log_filter(text: String) -> Result<String, String> {
+    match EnvFilter::try_new(&text) {
+        Ok(_) => Ok(text),
+        Err(_) => Err("must be a level or target=level pairs, as in info,open_think=debug".to_owned()),
+    }
 }
 
 fn url(text: &str) -> Result<Url, String> {

@@ -11,7 +11,7 @@ use super::log::{Counts, EventLog, Logs};
 use super::places::Places;
 use super::request::{Action, Approve, Message, TurnOutcome};
 use super::route::{Chosen, Routes};
-use super::running::{Listed, Running, TurnHandle, Turns};
+use super::running::{Listed, Running, Said, TurnHandle, Turns};
 use super::warm::{self, Warming};
 use super::{Decision, Event, HelmError, history, prompt, start};
 use crate::model::{Mode, Place, Thread, ToolSpec};
@@ -72,16 +72,19 @@ impl Conductor {
     pub async fn message(&self, message: Message) -> Result<TurnHandle, HelmError> {
         let chosen = self.shared.routes.choose(&message)?;
         check_thread(&message, &chosen)?;
-        if let Some(running) = self.running(&message.session).filter(|_| message.steer)
-            && running.steer(message.content.clone()).await
-        {
-            return Ok(self.handle(&running, false));
+        if let Some(running) = self.running(&message.session).filter(|running| steers(&message, &chosen, running)) {
+            match running.steer(message.content.clone()).await {
+                Said::Taken => return Ok(self.handle(&running, false)),
+                Said::NotTaken => {}
+                Said::Unsure(why) => return Err(HelmError::Unheard { why }),
+            }
         }
         let ticket = self.enter(&message.session, message.queue)?;
         let running = Running::new(&message.session, new_id("turn"));
         // On the list before the first wait, so that an interrupt that comes next finds it.
         let listed = self.shared.turns.list(Arc::clone(&running));
         let row = start::turn_row(&message, &chosen, &running);
+        running.settle(&row.settings);
         let context = start::keep(&self.shared, &row, &message, !ticket.waits).await?;
         let handle = self.handle(&running, true);
         let turn = start::message(Arc::clone(&self.shared), running, row.clone(), message, chosen, context);
@@ -106,6 +109,7 @@ impl Conductor {
         let (row, actions) = start::decidable(&self.shared, &approve).await?;
         let listed = listed.known(row.id.clone());
         let running = Arc::clone(&listed.running);
+        running.settle(&row.settings);
         let handle = self.handle(&running, true);
         let turn = start::approve(Arc::clone(&self.shared), running, row.clone(), actions, approve);
         self.begin(ticket, listed, row, turn);
@@ -317,6 +321,21 @@ impl Drop for Lost<'_> {
             self.shared.tell(self.running, Err(HelmError::Lost));
         }
     }
+}
+
+/// Whether a message is meant for the turn that runs: not where it wants another mode, provider or model.
+fn steers(message: &Message, chosen: &Chosen, running: &Running) -> bool {
+    let wants_nothing = !message.mode_is_named && message.provider.is_none() && message.model.is_none();
+    let Some(settings) = running.settings() else { return message.steer && wants_nothing };
+    let Some((provider, model)) = settings.candidates.first() else { return false };
+    let is_its_mode = [settings.mode, settings.mode_requested].contains(&message.mode);
+    let is_its_provider = message.provider.as_ref().is_none_or(|named| named == provider);
+    let is_its_model = message.model.is_none() || message.model == *model || {
+        let candidate = &chosen.candidates[0];
+        // The default, by its name.
+        model.is_none() && candidate.id == *provider && candidate.default_model() == message.model
+    };
+    message.steer && (!message.mode_is_named || is_its_mode) && is_its_provider && is_its_model
 }
 
 /// Threads are an engine's.

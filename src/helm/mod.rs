@@ -29,6 +29,7 @@ mod route;
 mod runner;
 mod running;
 mod start;
+mod steers;
 mod take_up;
 mod tools;
 mod turn;

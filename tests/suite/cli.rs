@@ -285,6 +285,8 @@ fn the_doctor_says_what_is_missing() {
     assert_eq!(report["ok"], true);
     let asked = home.run(&["--set", "ENABLED_PLUGINS=anthropic,offline", "doctor"]);
     check(&asked, 0, &["warn  plugin: anthropic lacks ANTHROPIC_API_KEY"], &[]);
+    let warned = Home::with_config("daily_spend_cap_usd = 1").run(&["doctor"]).stdout;
+    assert_eq!(warned.matches("[[price]]").count(), 1, "a warning is told once: {warned}");
     let damaged = Home::new();
     std::fs::create_dir_all(damaged.state_dir()).expect("a directory");
     std::fs::write(damaged.state_dir().join("sessions.db"), "no database").expect("a file");
