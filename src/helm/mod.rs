@@ -27,6 +27,7 @@ mod request;
 mod route;
 mod runner;
 mod running;
+mod spans;
 mod start;
 mod take_up;
 mod tools;

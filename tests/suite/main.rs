@@ -37,6 +37,7 @@ mod service;
 mod skipped;
 mod source;
 mod spend;
+mod telemetry;
 mod transcript;
 mod upstream;
 mod warm;
