@@ -59,6 +59,7 @@ pub struct Config {
     pub http: Http,
     pub limits: Limits,
     pub log: Log,
+    pub telemetry: Telemetry,
     /// What the programs of skills may see some of.
     pub environment: Environment,
     /// `[[skill]]` tables.
@@ -246,6 +247,15 @@ pub struct Log {
     pub filter: String,
 }
 
+/// Spans of what is done, for an OpenTelemetry collector. Off without an endpoint.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    pub endpoint: Option<Url>,
+    /// `name=value` pairs.
+    pub headers: Option<Secret>,
+    pub service_name: String,
+}
+
 /// A skill made of a program: no shell, the input as JSON on its standard input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommandSkill {
@@ -270,6 +280,7 @@ impl Config {
         let of_cloudflare = [&self.cloudflare.api_token, &self.ai_gateway.auth_token];
         let of_anthropic = [&self.anthropic.api_key, &self.anthropic.auth_token];
         let others = [&self.openai_compatible.key, api_key, access_token, id_token, &self.codex.app_server.token];
+        let others = others.into_iter().chain([&self.telemetry.headers]);
         of_cloudflare.into_iter().chain(of_anthropic).chain(others).flatten()
     }
 }
@@ -303,6 +314,7 @@ impl Default for Config {
             helm: Helm::default(),
             http: Http::default(),
             limits: Limits::default(),
+            telemetry: Telemetry::default(),
             log: Log { filter: "info".to_owned() },
             environment: Environment::default(),
             skills: Vec::new(),
@@ -356,6 +368,12 @@ impl Default for Codex {
             oauth_client_id: None,
             oauth_issuer: constant("https://auth.openai.com"),
         }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { endpoint: None, headers: None, service_name: "open-think".to_owned() }
     }
 }
 

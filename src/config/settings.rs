@@ -241,6 +241,24 @@ pub const SETTINGS: &[Setting] = &[
         put: Put::Money(|config, value| config.spend.daily_cap_nano_usd = Some(value)),
     },
     Setting {
+        name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        about: "An OpenTelemetry collector that takes OTLP over HTTP, to which spans of turns, calls and skills go.",
+        default: None,
+        put: Put::Url(|config, value| config.telemetry.endpoint = Some(value)),
+    },
+    Setting {
+        name: "OTEL_EXPORTER_OTLP_HEADERS",
+        about: "Headers for that collector, as name=value pairs separated by commas, with values encoded as in a URL.",
+        default: None,
+        put: Put::Secret(|config, value| config.telemetry.headers = Some(value)),
+    },
+    Setting {
+        name: "OTEL_SERVICE_NAME",
+        about: "What this daemon is called there.",
+        default: Some("open-think"),
+        put: Put::Text(|config, value| config.telemetry.service_name = value),
+    },
+    Setting {
         name: "OPEN_THINK_LOG",
         about: "What is logged to the file: a level, or target=level pairs separated by commas.",
         default: Some("info"),
@@ -397,7 +415,7 @@ mod tests {
     #[test]
     fn what_is_named_like_a_secret_is_one() {
         for setting in SETTINGS {
-            let named = setting.name.ends_with("_KEY") || setting.name.ends_with("_TOKEN");
+            let named = ["_KEY", "_TOKEN", "_HEADERS"].iter().any(|end| setting.name.ends_with(end));
             assert_eq!(setting.is_secret(), named, "{}", setting.name);
         }
     }

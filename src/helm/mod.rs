@@ -28,6 +28,7 @@ mod request;
 mod route;
 mod runner;
 mod running;
+mod spans;
 mod start;
 mod steers;
 mod take_up;

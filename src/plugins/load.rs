@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     LocalServers, Meter, Plugin, Readiness, admin, anthropic, cf_ai_gateway, cloudflare, codex, command, is_enabled,
-    offline, openai_compatible, workers_ai,
+    offline, openai_compatible, traced, workers_ai,
 };
 use crate::config::Config;
 use crate::model::Ledger;
@@ -101,7 +101,7 @@ fn guard(plugin: &Plugin, meter: &Meter) {
     }
     let Some(gate) = &plugin.provider else { return };
     gate.guard(|provider| {
-        let watched = plugin.health.watch(provider);
+        let watched = plugin.health.watch(traced::watch(provider));
         // It asks no model, and answers whatever was spent.
         if plugin.id == offline::ID { watched } else { meter.watch(watched) }
     });
@@ -147,6 +147,7 @@ fn allowed_hosts(config: &Config) -> Result<Vec<HostPattern>, LoadError> {
     ];
     let needed = endpoints.into_iter().filter(|(id, hosts)| is_enabled(config, id, !hosts.is_empty()));
     let mut hosts: Vec<HostPattern> = needed.flat_map(|(_, hosts)| hosts).collect();
+    hosts.extend(config.telemetry.endpoint.as_ref().and_then(HostPattern::of));
     hosts.dedup();
     Ok(hosts)
 }

@@ -44,6 +44,7 @@ mod site;
 mod skipped;
 mod source;
 mod spend;
+mod telemetry;
 mod transcript;
 mod upstream;
 mod warm;

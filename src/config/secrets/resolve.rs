@@ -66,6 +66,7 @@ fn leave_out(config: &mut Config, name: &str) {
         "OPENAI_API_KEY" => (config.codex.access_token, config.codex.home) = (None, None),
         "OPENAI_COMPATIBLE_KEY" => config.openai_compatible.url = None,
         "AI_GATEWAY_AUTH_TOKEN" => config.ai_gateway.id = None,
+        "OTEL_EXPORTER_OTLP_HEADERS" => config.telemetry.endpoint = None,
         "CODEX_ID_TOKEN" => config.codex.access_token = None,
         "CODEX_APP_SERVER_TOKEN" => config.codex.app_server.url = None,
         _ => {}
