@@ -12,6 +12,7 @@ mod figures;
 mod lifecycle;
 mod oauth;
 mod params;
+mod place;
 mod progress;
 mod providers;
 mod sessions;

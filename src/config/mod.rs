@@ -11,6 +11,7 @@ mod load;
 mod nearest;
 mod price;
 mod secret;
+mod secrets;
 mod settings;
 mod skill;
 mod sources;
@@ -19,11 +20,12 @@ mod tables;
 mod tests;
 
 pub use app_server::{AppServer, AppServerUrl, Sandbox};
-pub use environment::Environment;
+pub use environment::{Environment, client_environment, is_of_clients, names_secret};
 pub use error::{ConfigError, ConfigErrorKind};
 pub use listen::{Listen, TlsFiles};
 pub use nearest::nearest;
 pub use secret::Secret;
+pub use secrets::{Claims, Keeper, Kept, Keyring, KeyringFault, Reference, SecretStore, StoreError, Unresolved};
 pub use settings::{SETTINGS, Setting};
 pub use sources::{Overrides, Platform, Sources};
 
@@ -57,12 +59,17 @@ pub struct Config {
     pub http: Http,
     pub limits: Limits,
     pub log: Log,
+    pub telemetry: Telemetry,
     /// What the programs of skills may see some of.
     pub environment: Environment,
     /// `[[skill]]` tables.
     pub skills: Vec<CommandSkill>,
     /// What the user should know although nothing failed.
     pub warnings: Vec<String>,
+    /// The secrets that could not be had.
+    pub unresolved: Vec<Unresolved>,
+    /// What the layers say of the secrets, until they are had.
+    pub claims: Claims,
 }
 
 #[derive(Clone, Debug)]
@@ -240,6 +247,15 @@ pub struct Log {
     pub filter: String,
 }
 
+/// Spans of what is done, for an OpenTelemetry collector. Off without an endpoint.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    pub endpoint: Option<Url>,
+    /// `name=value` pairs.
+    pub headers: Option<Secret>,
+    pub service_name: String,
+}
+
 /// A skill made of a program: no shell, the input as JSON on its standard input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommandSkill {
@@ -264,6 +280,7 @@ impl Config {
         let of_cloudflare = [&self.cloudflare.api_token, &self.ai_gateway.auth_token];
         let of_anthropic = [&self.anthropic.api_key, &self.anthropic.auth_token];
         let others = [&self.openai_compatible.key, api_key, access_token, id_token, &self.codex.app_server.token];
+        let others = others.into_iter().chain([&self.telemetry.headers]);
         of_cloudflare.into_iter().chain(of_anthropic).chain(others).flatten()
     }
 }
@@ -297,10 +314,13 @@ impl Default for Config {
             helm: Helm::default(),
             http: Http::default(),
             limits: Limits::default(),
+            telemetry: Telemetry::default(),
             log: Log { filter: "info".to_owned() },
             environment: Environment::default(),
             skills: Vec::new(),
             warnings: Vec::new(),
+            unresolved: Vec::new(),
+            claims: Claims::default(),
         }
     }
 }
@@ -348,6 +368,12 @@ impl Default for Codex {
             oauth_client_id: None,
             oauth_issuer: constant("https://auth.openai.com"),
         }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { endpoint: None, headers: None, service_name: "open-think".to_owned() }
     }
 }
 

@@ -10,6 +10,7 @@ mod parent;
 mod record;
 mod server;
 mod signals;
+mod telemetry;
 mod version;
 
 pub use address::{Address, AddressError};
@@ -108,6 +109,7 @@ impl Daemon {
         let app = App::new(conductor, loaded.plugins, shared, facts);
         let methods = api::methods(Arc::clone(&app)).into();
         let (limits, http) = (config.limits.clone(), loaded.http);
+        telemetry::connect(&http);
         let warm_threads = u32::try_from(config.codex.app_server.warm_threads).unwrap_or(u32::MAX);
         let (leaving, requested, stop) = Default::default();
         let serving = config.serving.clone();
@@ -200,6 +202,7 @@ impl Daemon {
         if tokio::time::timeout(KEEP, self.app.meter.close(STOP)).await.is_err() {
             tracing::error!("what calls have spent could not be written down in time");
         }
+        telemetry::flush().await;
     }
 
     /// Fires when no new client is wanted any more.

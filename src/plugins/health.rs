@@ -218,8 +218,8 @@ impl Run for WatchedRun {
         self.inner.answer(id, answer).await
     }
 
-    async fn steer(&mut self, content: &[Block]) -> Result<(), ProviderError> {
-        self.inner.steer(content).await
+    fn steer(&mut self, number: u64, content: &[Block]) {
+        self.inner.steer(number, content);
     }
 
     async fn interrupt(&mut self) {
