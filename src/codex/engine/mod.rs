@@ -6,7 +6,8 @@
 //!  ready   threads started, resumed, freed           book    questions and answers of a turn; pure
 //!  start   the beginning of a turn                   thread  what is sent, written; pure
 //!  run     a turn at work, port: as Helm sees it     deed    what Codex did by itself
-//!  recover what became of it meanwhile               errors  why it failed
+//!  recover what became of it meanwhile               terms   what it runs with, as far as it is known; pure
+//!                                                    errors  why it failed
 //! ```
 
 mod book;
@@ -19,6 +20,7 @@ mod recover;
 mod run;
 mod slot;
 mod start;
+mod terms;
 pub(super) mod thread;
 mod warm;
 pub(super) mod wire;

@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep};
 use super::Inner;
 use super::errors::link_error;
 use super::slot::{Known, Loaded, Slot};
-use super::wire::{Opened, Page, Turn, TurnStatus};
+use super::terms::Terms;
+use super::wire::{Opened, Page, ThreadSettings, Turn, TurnStatus};
 use crate::codex::Following;
 use crate::codex::link::{FaultKind, LinkError, State};
 use crate::model::{ErrorKind, Place, ProviderError, Thread};
@@ -75,16 +76,21 @@ impl Inner {
         };
         let id = opened.thread.id;
         self.hub().own(&id);
+        // From here on what is noted is newer.
+        self.hub().noted(&id);
         let following = self.hub().follow(&id);
         let now = self.connection();
         let connection = now.filter(|_| before.is_none() || before == now);
-        self.told_model(opened.model.as_ref());
+        let terms = Terms::of(&opened.settings);
+        let ThreadSettings { model, sandbox_policy: sandbox, .. } = opened.settings;
+        self.told_model(model.as_ref());
         let instead = place.thread.as_ref().map(|old| old.id.clone());
         known.thread = Some(Loaded {
             thread: Thread { id, fingerprint, seen: 0 },
             connection,
-            model: opened.model,
-            sandbox: opened.sandbox,
+            model,
+            sandbox,
+            terms,
             empty: Some(instead),
             is_busy: false,
         });
@@ -107,18 +113,21 @@ impl Inner {
         let params = self.ground.resume(place, &loaded.thread.id);
         loop {
             let before = self.connection();
+            self.hub().noted(&loaded.thread.id);
             let opened: Opened = self.link().call("thread/resume", &params).await?;
             // One that waited for the connection may have gone over one that is gone again.
             if before.is_none() || before != self.connection() {
                 continue;
             }
             loaded.connection = before;
-            loaded.model = opened.model.clone().or(loaded.model.take());
-            loaded.sandbox = opened.sandbox.clone().or(loaded.sandbox.take());
+            loaded.terms = Terms::of(&opened.settings);
+            let ThreadSettings { model, sandbox_policy: sandbox, .. } = opened.settings;
+            self.told_model(model.as_ref());
+            loaded.model = model.or(loaded.model.take());
+            loaded.sandbox = sandbox.or(loaded.sandbox.take());
             loaded.empty = None;
             loaded.is_busy = opened.thread.is_active();
-            self.told_model(opened.model.as_ref());
-            return Ok(opened.thread.is_active());
+            return Ok(loaded.is_busy);
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
+use super::terms::Terms;
 use super::thread::Kind;
 use super::wire::Tokens;
 use crate::model::{Place, Thread};
@@ -48,6 +49,8 @@ pub struct Loaded {
     pub model: Option<String>,
     /// The policy that it has by itself.
     pub sandbox: Option<Value>,
+    /// What its turns run with that say nothing, as far as it is known.
+    pub terms: Terms,
     /// Nothing was ever said in it, so that it is gone with its connection; and the thread in whose place it was
     /// started.
     pub empty: Option<Option<String>>,
@@ -126,6 +129,14 @@ impl Slot {
 impl Loaded {
     /// One that was used before, and that this process knows nothing else of.
     pub fn kept(thread: Thread) -> Self {
-        Self { thread, connection: None, model: None, sandbox: None, empty: None, is_busy: false }
+        Self {
+            thread,
+            connection: None,
+            model: None,
+            sandbox: None,
+            terms: Terms::default(),
+            empty: None,
+            is_busy: false,
+        }
     }
 }
