@@ -7,13 +7,14 @@
 //!  start   the beginning of a turn                   thread  what is sent, written; pure
 //!  run     a turn at work, port: as Helm sees it     deed    what Codex did by itself
 //!  recover what became of it meanwhile               terms   what it runs with, as far as it is known; pure
-//!                                                    errors  why it failed
+//!  late    one that was not confirmed                errors  why it failed
 //! ```
 
 mod book;
 mod deed;
 pub(super) mod errors;
 pub(super) mod fold;
+mod late;
 mod port;
 mod ready;
 mod recover;

@@ -10,8 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::errors::link_error;
+use super::late::revoke;
 use super::recover::may_come_back;
 use super::run::{AWAY, STOP, Stage, Turning};
+use super::slot::Stand;
 use super::thread::input;
 use crate::codex::link::LinkError;
 use crate::model::{Answer, Block, ErrorKind, Happening, ProviderError, Run};
@@ -45,8 +47,8 @@ impl Run for Turning {
         }
         match self.stage {
             Stage::Running => {}
-            Stage::Away { .. } | Stage::Recovering { .. } => {
-                let message = "the connection to the Codex app-server is away";
+            Stage::Late { .. } | Stage::Away { .. } | Stage::Recovering { .. } => {
+                let message = "the turn is not known to run at the Codex app-server at the moment";
                 return Err(ProviderError::new(ErrorKind::Network, message).with_hint("say it again in a moment"));
             }
             _ => return Err(ProviderError::new(ErrorKind::InvalidRequest, "the turn has ended already")),
@@ -75,7 +77,7 @@ impl Run for Turning {
                 }
             }
             // It ends for those who wait, and on the server as soon as it is reached.
-            Stage::Starting(_) | Stage::Away { .. } | Stage::Recovering { .. } => {
+            Stage::Starting(_) | Stage::Late { .. } | Stage::Away { .. } | Stage::Recovering { .. } => {
                 self.stop();
                 self.over = CancellationToken::new();
                 self.give_up();
@@ -90,24 +92,26 @@ impl Run for Turning {
 
 impl Turning {
     /// Has the turn stopped in the background.
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let inner = Arc::clone(&self.inner);
         let over = self.over.clone();
         let (thread, turn) = (self.thread.clone(), self.fold.turn().to_owned());
+        let (slot, place, mark) = (Arc::clone(&self.slot), self.place.clone(), self.mark.clone());
         if let Stage::Starting(starting) = &mut self.stage {
             let nothing = Box::pin(async { Err(ProviderError::new(ErrorKind::Protocol, "the turn was given up")) });
             let starting = std::mem::replace(starting, nothing);
-            let slot = Arc::clone(&self.slot);
             runtime.spawn(async move {
                 let started = starting.await;
-                slot.leave(false);
-                if let Ok(started) = started
-                    && let Some(turn) = started.turn
-                {
-                    stop(&inner, &started.thread, &turn, over).await;
+                slot.leave(Stand::Left);
+                let Ok(started) = started else { return };
+                match started.turn {
+                    Ok(turn) => stop(&inner, &started.thread, &turn, over).await,
+                    Err(_) => revoke(inner, slot, place, started.thread, mark).await,
                 }
             });
+        } else if self.task.is_some() {
+            runtime.spawn(revoke(inner, slot, place, thread, mark));
         } else if !turn.is_empty() {
             runtime.spawn(async move { stop(&inner, &thread, &turn, over).await });
         }
@@ -122,12 +126,12 @@ impl Drop for Turning {
         if !self.is_left {
             self.stop();
         }
-        self.slot.leave(false);
+        self.slot.leave(if self.is_left { Stand::Waiting } else { Stand::Left });
     }
 }
 
 /// Until it has worked, the turn is over, or the connection is gone for good.
-async fn stop(inner: &Inner, thread: &str, turn: &str, over: CancellationToken) {
+pub async fn stop(inner: &Inner, thread: &str, turn: &str, over: CancellationToken) {
     let began = Instant::now();
     let attempts = async {
         loop {

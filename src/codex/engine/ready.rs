@@ -1,12 +1,13 @@
 //! Threads made ready: started, resumed where the connection is another one, and freed of a turn that was left.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::Inner;
-use super::errors::link_error;
+use super::errors::{at_work, link_error};
 use super::slot::{Known, Loaded, Slot};
 use super::terms::Terms;
 use super::wire::{Opened, Page, ThreadSettings, Turn, TurnStatus};
@@ -24,8 +25,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 
 impl Inner {
     /// Makes sure that there is a thread for the place, which the connection that is up hears of. What is heard of it is
-    /// followed from before.
-    pub async fn ready(&self, known: &mut Known, place: &Place) -> Result<Following, ProviderError> {
+    /// followed from before. One in which the turn of another session is followed stays as it is.
+    pub async fn ready(&self, slot: &Arc<Slot>, known: &mut Known, place: &Place) -> Result<Following, ProviderError> {
         let fingerprint = self.ground.fingerprint(place);
         let named = |thread: &Thread| thread.fingerprint.is_empty();
         let wanted = place.thread.as_ref().filter(|thread| named(thread) || thread.fingerprint == fingerprint);
@@ -40,6 +41,11 @@ impl Inner {
             (None, Some(wanted)) => Loaded::kept(wanted.clone()),
             (None, None) => return self.start(known, place, fingerprint).await,
         };
+        if let Some(other) = self.slots.at_work(slot, &loaded.thread.id) {
+            let error = at_work(&loaded.thread.id, &other.session);
+            known.thread = Some(loaded);
+            return Err(error);
+        }
         self.hub().own(&loaded.thread.id);
         let following = self.hub().follow(&loaded.thread.id);
         if loaded.connection.is_some() && loaded.connection == self.connection() {
@@ -132,7 +138,7 @@ impl Inner {
     }
 
     /// Ends the turn that was left in a thread: what is said to a thread at work would be said to that turn.
-    pub async fn stop_left(&self, slot: &Slot, thread: &str) -> Result<(), ProviderError> {
+    pub async fn stop_left(&self, thread: &str) -> Result<(), ProviderError> {
         let deadline = Instant::now() + STOP;
         while let Some(turn) =
             self.running_turn(thread).await.map_err(|error| link_error("thread/turns/list", &error))?
@@ -146,7 +152,7 @@ impl Inner {
                 Err(error) => return Err(link_error("turn/interrupt", &error)),
             }
         }
-        slot.quiet();
+        self.slots.quiet(thread);
         Ok(())
     }
 
@@ -192,7 +198,7 @@ pub fn has_broken(error: &LinkError) -> bool {
 }
 
 /// Nothing was said in the thread, or the server has not noted it yet.
-fn is_new(refusal: &str) -> bool {
+pub fn is_new(refusal: &str) -> bool {
     refusal.contains("is not materialized yet") || refusal.starts_with("list_turns is not supported yet")
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Inner;
-use super::errors::link_error;
+use super::errors::{at_work, link_error};
 use super::ready::has_broken;
-use super::slot::{Loaded, Slot};
+use super::slot::{Loaded, Slot, Stand};
 use super::terms::Terms;
 use super::thread::{Input, history, input};
 use super::wire::{Begun, Tokens};
@@ -20,11 +20,19 @@ use crate::model::{Block, Message, ProviderError, Role, Task, Thread};
 pub struct Started {
     pub following: Following,
     pub thread: String,
-    /// None if the connection broke before the answer: it may run, or not.
-    pub turn: Option<String>,
+    pub turn: Result<String, Unconfirmed>,
     /// If it is another one than the session had.
     pub new_thread: Option<Thread>,
     pub model: Option<String>,
+}
+
+/// Why it is not known whether a turn has begun.
+#[derive(Clone, Copy, Debug)]
+pub enum Unconfirmed {
+    /// The connection broke before the answer.
+    Lost,
+    /// No answer came in time over this connection, over which it may still come.
+    Late { connection: u64 },
 }
 
 /// What a broken connection or a thread that is gone costs.
@@ -37,14 +45,15 @@ pub async fn start(inner: Arc<Inner>, slot: Arc<Slot>, mut task: Task, mark: Str
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let following = inner.ready(&mut known, &task.place).await?;
+        let following = inner.ready(&slot, &mut known, &task.place).await?;
         let Some(loaded) = &mut known.thread else { continue };
-        if slot.is_left() || loaded.is_busy {
-            inner.stop_left(&slot, &loaded.thread.id).await?;
+        if inner.enter(&slot, &loaded.thread.id).await? || loaded.is_busy {
+            let stopped = inner.stop_left(&loaded.thread.id).await;
+            stopped.inspect_err(|_| slot.leave(Stand::Left))?;
             loaded.is_busy = false;
         }
         let was_empty = loaded.empty.is_some();
-        match inner.ask(&slot, loaded, &task, &mark).await {
+        match inner.ask(loaded, &task, &mark).await {
             Ok(turn) => {
                 if was_empty {
                     slot.account(&loaded.thread.id, Tokens::default());
@@ -52,9 +61,14 @@ pub async fn start(inner: Arc<Inner>, slot: Arc<Slot>, mut task: Task, mark: Str
                 let is_new = kept.as_ref() != Some(&loaded.thread.id);
                 return Ok(started(loaded, &task, following, turn, is_new));
             }
-            Err(No::Again(_)) if attempts < ATTEMPTS => {}
-            Err(No::Otherwise(_)) if attempts < ATTEMPTS => (known.thread, task.place.thread) = (None, None),
-            Err(No::Again(error) | No::Otherwise(error) | No::More(error)) => return Err(error),
+            Err(no) => {
+                slot.leave(Stand::Idle);
+                match no {
+                    No::Again(_) if attempts < ATTEMPTS => {}
+                    No::Otherwise(_) if attempts < ATTEMPTS => (known.thread, task.place.thread) = (None, None),
+                    No::Again(error) | No::Otherwise(error) | No::More(error) => return Err(error),
+                }
+            }
         }
     }
 }
@@ -69,8 +83,26 @@ enum No {
 }
 
 impl Inner {
-    /// None if it is not known whether the turn has begun.
-    async fn ask(&self, slot: &Slot, loaded: &mut Loaded, task: &Task, mark: &str) -> Result<Option<String>, No> {
+    /// The thread is the slot's from here on. Whether a turn may run there that has to be stopped first.
+    async fn enter(&self, slot: &Arc<Slot>, thread: &str) -> Result<bool, ProviderError> {
+        loop {
+            let other = match self.slots.enter(slot, thread) {
+                Ok(may_run) => return Ok(may_run),
+                Err(other) => other,
+            };
+            let runs = || async {
+                let turn = self.running_turn(thread).await;
+                turn.map(|turn| turn.is_some()).map_err(|error| link_error("thread/turns/list", &error))
+            };
+            if other.stand() != Stand::Waiting || runs().await? {
+                return Err(at_work(thread, &other.session));
+            }
+            // It died with its server.
+            other.quiet(thread);
+        }
+    }
+
+    async fn ask(&self, loaded: &mut Loaded, task: &Task, mark: &str) -> Result<Result<String, Unconfirmed>, No> {
         let (unseen, asked) = split(task, loaded);
         self.tell(loaded, &unseen).await.map_err(|error| {
             let no = match error {
@@ -84,18 +116,17 @@ impl Inner {
         let overrides = self.ground.overrides(&task.place, loaded.sandbox.as_ref(), &loaded.terms);
         loaded.terms.doubt(&overrides);
         let params = self.ground.turn(&task.place, &loaded.thread.id, &overrides, &asked, mark);
-        slot.enter();
         match self.link().call::<Begun>("turn/start", &params).await {
             Ok(begun) => {
                 loaded.terms.agree(overrides);
-                Ok(Some(begun.turn.id))
+                Ok(Ok(begun.turn.id))
             }
-            Err(LinkError::Lost(_) | LinkError::TimedOut { .. }) => {
+            Err(error @ (LinkError::Lost(_) | LinkError::TimedOut { .. })) => {
                 loaded.terms = Terms::default();
-                Ok(None)
+                let connection = self.connection().filter(|_| matches!(error, LinkError::TimedOut { .. }));
+                Ok(Err(connection.map_or(Unconfirmed::Lost, |connection| Unconfirmed::Late { connection })))
             }
             Err(error) => {
-                slot.leave(true);
                 let is_gone = matches!(&error, LinkError::Rpc(no) if no.message().starts_with("thread not found"));
                 if is_gone {
                     loaded.connection = None;
@@ -130,9 +161,15 @@ impl Inner {
     }
 }
 
-fn started(loaded: &mut Loaded, task: &Task, following: Following, turn: Option<String>, is_new: bool) -> Started {
+fn started(
+    loaded: &mut Loaded,
+    task: &Task,
+    following: Following,
+    turn: Result<String, Unconfirmed>,
+    is_new: bool,
+) -> Started {
     loaded.thread.seen = task.messages.last().map_or(loaded.thread.seen, |(id, _)| *id);
-    if turn.is_some() {
+    if turn.is_ok() {
         loaded.empty = None;
     }
     loaded.model = task.place.model.clone().or(loaded.model.take());

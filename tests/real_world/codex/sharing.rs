@@ -72,3 +72,19 @@ fn a_session_asks_for_leave_although_another_client_has_changed_that_in_its_thre
     }
     assert_eq!(thread_of(&setting), thread);
 }
+
+#[test]
+fn a_turn_of_a_session_is_not_disturbed_by_another_that_names_its_thread() {
+    let Some(setting) = Setting::new() else { return };
+    let mut client = setting.client();
+    turn(&mut client, "first", "auto", "hello");
+    let thread = thread_of(&setting);
+    client.events.clear();
+    let id = begin(&mut client, "first", "auto", "slowly shared");
+    setting.upstream.wait_reached("shared");
+    let params = json!({"sessionName": "second", "mode": "auto", "content": "me too", "threadId": thread});
+    let error = client.ask("conductor.message", params).expect_err("it is at work");
+    assert!(error.to_string().contains("is at work for session first"), "{error}");
+    setting.upstream.open("shared");
+    assert_eq!(said(&end(&mut client, "first", id)), "Slowly but surely.");
+}

@@ -2,8 +2,10 @@
 
 mod fake;
 mod fold;
+mod late;
 mod questions;
 mod recovery;
+mod sessions;
 mod terms;
 mod threads;
 mod turns;
