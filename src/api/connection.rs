@@ -9,20 +9,52 @@ use serde_json::value::RawValue;
 
 use super::codex::Audience;
 use super::error::{ApiError, of_reason};
+use super::place::Told;
 use super::subscriptions::Subscriptions;
 use super::{App, convert};
-use crate::protocol::{ClientCapabilities, Code, Notification, names};
+use crate::helm::now_ms;
+use crate::protocol::{ClientCapabilities, ClientInfo, Code, Method, Notification, names};
 use crate::rpc::{Peer, Reason, RpcError, Service, Verdict};
+
+/// What is answered by a daemon that only waits for what runs.
+const WHILE_DRAINING: [&str; 5] = [
+    names::Shutdown::NAME,
+    names::ConductorInterrupt::NAME,
+    names::DaemonHello::NAME,
+    names::DaemonStatus::NAME,
+    names::DaemonStop::NAME,
+];
 
 pub struct Connection {
     pub peer: Peer,
+    pub via: Via,
+    /// Unix milliseconds.
+    pub since: u64,
     pub subscriptions: Arc<Subscriptions>,
     /// What it hears of the app-server, if there is one.
     pub audience: Option<Arc<Audience>>,
     app: Arc<App>,
     methods: Methods,
     client: Mutex<Client>,
+    /// Where it is.
+    pub told: Told,
     shut_down: AtomicBool,
+}
+
+/// The way on which a client came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// This process's own standard input and output: the client is what started the process.
+    Stdio,
+    /// Within the process.
+    Memory,
+    /// A unix socket; the process at its other end, where the system tells.
+    Unix {
+        pid: Option<i32>,
+    },
+    WebSocket,
+    /// One request of HTTP.
+    Http,
 }
 
 /// What `initialize` and `initialized` told.
@@ -31,18 +63,22 @@ pub struct Client {
     pub introduced: bool,
     pub ready: bool,
     pub capabilities: ClientCapabilities,
+    pub info: Option<ClientInfo>,
 }
 
 impl Connection {
     /// Known to the app for as long as it is held.
-    pub fn open(app: Arc<App>, methods: Methods, peer: Peer) -> Arc<Self> {
+    pub fn open(app: Arc<App>, methods: Methods, peer: Peer, via: Via) -> Arc<Self> {
         let connection = Arc::new(Self {
             subscriptions: Subscriptions::new(peer.clone()),
             audience: app.codex.app_server.clone().map(|server| Audience::new(server, peer.clone())),
             peer,
+            via,
+            since: now_ms(),
             app,
             methods,
             client: Mutex::default(),
+            told: Told::default(),
             shut_down: AtomicBool::new(false),
         });
         connection.app.connected(&connection);
@@ -83,6 +119,9 @@ impl Service for Served {
         if self.0.shut_down.load(Ordering::Relaxed) {
             let error = ApiError::new(Code::InvalidRequest, "only 'exit' may follow 'shutdown'");
             return Err(error.into_object(method));
+        }
+        if self.0.app.is_draining() && !WHILE_DRAINING.contains(&method) {
+            return Err(self.fault(Reason::ShuttingDown));
         }
         Ok(())
     }

@@ -59,6 +59,7 @@ pub fn message(params: &wire::MessageParams) -> Result<helm::Message, ApiError> 
         thread: params.thread_id.as_deref().map(thread_id).transpose()?,
         steer: params.steer,
         queue: params.queue,
+        place: Arc::default(),
         approver: None,
     })
 }
@@ -100,6 +101,7 @@ pub fn approve(params: &wire::ApproveParams) -> Result<helm::Approve, ApiError> 
         decision: decision(params.decision, params.input.clone()),
         resume: params.resume,
         stream: params.stream,
+        place: Arc::default(),
         approver: None,
     })
 }

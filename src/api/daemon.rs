@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::convert;
 use super::error::ApiError;
 use super::table::Context;
-use crate::protocol::{Empty, RunningTurn, StatusParams, StatusResult, VERSION, openrpc};
+use crate::protocol::{
+    Empty, HelloParams, HelloResult, RunningTurn, StatusParams, StatusResult, StopParams, StopResult, VERSION, openrpc,
+};
 
 pub async fn status(context: Context, _: StatusParams) -> Result<StatusResult, ApiError> {
     let app = &context.app;
@@ -36,6 +38,25 @@ pub async fn status(context: Context, _: StatusParams) -> Result<StatusResult, A
         log_file: app.facts.log_file.display().to_string(),
         usage: app.meter.today().await.ok().map(convert::today),
     })
+}
+
+pub async fn hello(context: Context, _: HelloParams) -> Result<HelloResult, ApiError> {
+    let facts = &context.app.facts;
+    Ok(HelloResult {
+        version: facts.version.to_owned(),
+        build: facts.build.clone(),
+        protocol_version: VERSION.to_owned(),
+        pid: std::process::id(),
+        started_at: facts.started_at,
+        idle: context.app.activity(Some(context.connection.peer.number())) == (0, 0),
+        frame_bytes: facts.frame_bytes as u64,
+        header_bytes: facts.header_bytes as u64,
+    })
+}
+
+pub async fn stop(context: Context, params: StopParams) -> Result<StopResult, ApiError> {
+    let outcome = context.app.ask_to_stop(params.when, context.connection.peer.number()).await;
+    Ok(StopResult { stopping: outcome.is_ok(), reason: outcome.err().map(str::to_owned) })
 }
 
 pub async fn discover(_: Context, _: Empty) -> Result<Value, ApiError> {

@@ -1,5 +1,6 @@
 //! `initialize` and `shutdown`.
 
+use super::connection::Via;
 use super::error::ApiError;
 use super::table::Context;
 use crate::protocol::{
@@ -16,11 +17,16 @@ pub async fn initialize(context: Context, params: InitializeParams) -> Result<In
     }
     client.introduced = true;
     client.capabilities = params.capabilities;
-    drop(client);
-    if let Some(info) = params.client_info {
+    client.info = params.client_info;
+    if let Some(info) = &client.info {
         tracing::info!(name = info.name, version = info.version, "a client");
     }
-    if let Some(pid) = params.process_id {
+    drop(client);
+    if let Some(options) = params.initialization_options {
+        context.connection.told.tell_options(options);
+    }
+    // A client that came on another way did not start us, and its process may be in another container.
+    if let (Some(pid), Via::Stdio) = (params.process_id, context.connection.via) {
         context.app.parent_is(pid);
     }
     let capabilities = ServerCapabilities {

@@ -11,6 +11,7 @@ mod error;
 mod lifecycle;
 mod oauth;
 mod params;
+mod place;
 mod progress;
 mod providers;
 mod sessions;
@@ -18,6 +19,7 @@ mod skills;
 mod subscriptions;
 mod table;
 
-pub use app::{App, Facts};
-pub use connection::{Connection, Served};
+pub use app::{App, AskedToStop, Facts};
+pub use connection::{Connection, Served, Via};
+pub use error::of_reason;
 pub use table::methods;

@@ -60,6 +60,8 @@ pub fn methods(app: Arc<App>) -> RpcModule<App> {
     row::<names::DeviceCancel, _>(&mut table, Drop, oauth::device_cancel);
     row::<names::Logout, _>(&mut table, Drop, oauth::logout);
     row::<names::DaemonStatus, _>(&mut table, Drop, daemon::status);
+    row::<names::DaemonHello, _>(&mut table, Drop, daemon::hello);
+    row::<names::DaemonStop, _>(&mut table, Drop, daemon::stop);
     row::<names::RpcDiscover, _>(&mut table, Drop, daemon::discover);
     table
 }
@@ -146,7 +148,10 @@ mod tests {
         let conductor = Conductor::open(Arc::new(store), Arc::new(Registry::default()), routes, settings).await;
         let facts = Facts {
             version: "",
+            build: String::new(),
             started_at: 0,
+            frame_bytes: 0,
+            header_bytes: 0,
             config_file: Default::default(),
             state_dir: Default::default(),
             log_file: Default::default(),

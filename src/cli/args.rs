@@ -6,7 +6,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::terminal::ColorChoice;
 use crate::cli::{
-    approve, ask, completions, config, doctor, input, invoke, login, providers, rpc, schema, sessions, skills,
+    approve, ask, completions, config, doctor, input, invoke, login, providers, rpc, schema, secret, serve, service,
+    sessions, skills,
 };
 use crate::config::Overrides;
 
@@ -43,6 +44,10 @@ pub struct Global {
     /// Directory for sessions and logs [env: OPEN_THINK_STATE_DIR]
     #[arg(long, value_name = "DIR", global = true)]
     state_dir: Option<PathBuf>,
+
+    /// Which of several daemons, each with its own configuration and state [env: OPEN_THINK_PROFILE]
+    #[arg(long, value_name = "NAME", global = true)]
+    profile: Option<String>,
 
     /// What to log to the file: a level, or target=level pairs [env: OPEN_THINK_LOG]
     #[arg(long, value_name = "FILTER", global = true)]
@@ -82,8 +87,16 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     /// Show the configuration, check it, or say where it is
     Config(config::ConfigArgs),
+    /// Keep a key in the system's keyring, list the keys, or forget one
+    #[command(after_help = SECRET)]
+    Secret(secret::SecretArgs),
+    /// Have systemd, or launchd on macOS, start the daemon when it is needed
+    Service(service::ServiceArgs),
     /// Tell of the daemon: version, plugins, paths (the one in this process, for now)
     Status(providers::StatusArgs),
+    /// Run the daemon that all clients of yours share, in the foreground
+    #[command(after_help = SERVE)]
+    Serve(serve::ServeArgs),
     /// Call any method of the protocol
     #[command(after_help = RPC)]
     Rpc(rpc::RpcArgs),
@@ -98,10 +111,11 @@ pub enum Command {
 }
 
 /// The commands by use, for the help. Every visible one stands in one group.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Talk", &["ask", "approve", "sessions"]),
     ("Skills", &["skills", "invoke"]),
-    ("Set up", &["providers", "login", "logout", "doctor", "config", "status", "completions"]),
+    ("Set up", &["providers", "login", "logout", "doctor", "config", "secret", "status", "completions"]),
+    ("Daemon", &["serve", "service"]),
     ("Protocol", &["rpc", "schema"]),
 ];
 
@@ -146,6 +160,24 @@ daemon signs in itself: the tokens stay in its state directory, in a file that o
 refreshed in time. Without it, the Codex app-server signs in and keeps them, if one is configured.
 Ctrl-C gives up.";
 
+const SECRET: &str = "\
+Examples:
+  open-think secret put ANTHROPIC_API_KEY
+  pass show anthropic | open-think secret put ANTHROPIC_API_KEY
+  open-think secret list
+
+What is kept is used where neither a flag, the environment nor the file sets it. These may also say where a
+secret is instead of holding it: env:NAME, file:/path (mode 600), cmd:program arguments, keyring:NAME.";
+
+const SERVE: &str = "\
+Examples:
+  open-think serve
+  open-think serve --profile work
+  open-think serve --listen unix:///home/me/open-think.sock
+
+It is rarely needed: `open-think --stdio`, which editors start, starts the daemon itself. There is one for each
+user and profile. SIGTERM ends it when what runs has come to its end, Ctrl-C twice at once.";
+
 const RPC: &str = "\
 Examples:
   open-think rpc skills.list
@@ -181,13 +213,14 @@ fn heading(title: &str) -> String {
 
 impl Global {
     pub fn overrides(&self) -> Overrides {
-        let mut overrides =
-            Overrides { config_file: self.config.clone(), state_dir: self.state_dir.clone(), settings: Vec::new() };
+        let (config_file, state_dir) = (self.config.clone(), self.state_dir.clone());
+        let mut overrides = Overrides { config_file, state_dir, profile: self.profile.clone(), settings: Vec::new() };
         for (name, value) in &self.set {
-            // These two say where the rest is, so they are no settings among the others.
+            // These say where the rest is, so they are no settings among the others.
             match name.to_ascii_uppercase().as_str() {
                 "OPEN_THINK_CONFIG" => drop(overrides.config_file.get_or_insert_with(|| value.into())),
                 "OPEN_THINK_STATE_DIR" => drop(overrides.state_dir.get_or_insert_with(|| value.into())),
+                "OPEN_THINK_PROFILE" => drop(overrides.profile.get_or_insert_with(|| value.clone())),
                 _ => overrides.settings.push((name.clone(), value.clone())),
             }
         }

@@ -9,16 +9,22 @@ mod client;
 mod completions;
 mod config;
 mod doctor;
+mod examined;
 mod exit;
 mod flow;
+mod hidden;
 mod input;
 mod invoke;
 mod login;
+mod origin;
 mod outcome;
 mod providers;
 mod question;
 mod rpc;
 mod schema;
+mod secret;
+mod serve;
+mod service;
 mod sessions;
 mod skills;
 mod spinner;
@@ -57,9 +63,12 @@ fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result
     match args.command {
         None => Err(UsageError::new("no command was given", "open-think --help lists them.").into()),
         Some(Command::Stdio) => stdio::run(&Config::load(sources)?, terminal),
+        Some(Command::Serve(args)) => serve::run(&args, sources, terminal),
         Some(Command::Schema(args)) => schema::run(&args, terminal),
         Some(Command::Completions(args)) => completions::run(&args, terminal),
         Some(Command::Config(args)) => config::run(&args, sources, terminal),
+        Some(Command::Secret(args)) => secret::run(&args, sources, terminal),
+        Some(Command::Service(args)) => service::run(&args, &sources, terminal),
         Some(Command::Doctor(args)) => doctor::run(&args, sources, terminal),
         Some(command) => ask_daemon(command, &Config::load(sources)?, terminal),
     }
@@ -94,7 +103,14 @@ async fn run_command(command: Command, daemon: &Arc<Daemon>, terminal: &Terminal
         Command::Login(args) => login::run(&args, terminal, &client).await,
         Command::Logout(args) => login::logout(&args, terminal, &client).await,
         Command::Rpc(args) => rpc::run(&args, terminal, &client).await,
-        Command::Schema(_) | Command::Completions(_) | Command::Config(_) | Command::Doctor(_) | Command::Stdio => {
+        Command::Schema(_)
+        | Command::Completions(_)
+        | Command::Config(_)
+        | Command::Secret(_)
+        | Command::Service(_)
+        | Command::Doctor(_)
+        | Command::Serve(_)
+        | Command::Stdio => {
             unreachable!("these need no daemon and are done before")
         }
     }

@@ -10,6 +10,7 @@ mod load;
 mod nearest;
 mod price;
 mod secret;
+mod secrets;
 mod settings;
 mod skill;
 mod sources;
@@ -18,10 +19,11 @@ mod tables;
 mod tests;
 
 pub use app_server::{AppServer, AppServerUrl, Sandbox};
-pub use environment::Environment;
+pub use environment::{Environment, client_environment, is_of_clients, names_secret};
 pub use error::{ConfigError, ConfigErrorKind};
 pub use nearest::nearest;
 pub use secret::Secret;
+pub use secrets::{Claims, Keeper, Kept, Keyring, KeyringFault, Reference, SecretStore, StoreError, Unresolved};
 pub use settings::{SETTINGS, Setting};
 pub use sources::{Overrides, Platform, Sources};
 
@@ -49,6 +51,7 @@ pub struct Config {
     pub ai_gateway: AiGateway,
     pub workers_ai: WorkersAi,
     pub codex: Codex,
+    pub serving: Serving,
     pub spend: Spend,
     pub helm: Helm,
     pub http: Http,
@@ -60,6 +63,10 @@ pub struct Config {
     pub skills: Vec<CommandSkill>,
     /// What the user should know although nothing failed.
     pub warnings: Vec<String>,
+    /// The secrets that could not be had.
+    pub unresolved: Vec<Unresolved>,
+    /// What the layers say of the secrets, until they are had.
+    pub claims: Claims,
 }
 
 #[derive(Clone, Debug)]
@@ -144,6 +151,15 @@ pub enum CodexApi {
     Auto,
     Responses,
     Chat,
+}
+
+/// `[daemon]`: of a daemon that several clients share.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// How long it may have no client and nothing to do before it ends; zero means for ever.
+    pub idle_timeout: Duration,
+    /// How long what runs may take to come to its end once it is asked to stop.
+    pub drain_timeout: Duration,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -273,6 +289,7 @@ impl Default for Config {
             ai_gateway: AiGateway::default(),
             workers_ai: WorkersAi::default(),
             codex: Codex::default(),
+            serving: Serving::default(),
             spend: Spend::default(),
             helm: Helm::default(),
             http: Http::default(),
@@ -281,6 +298,8 @@ impl Default for Config {
             environment: Environment::default(),
             skills: Vec::new(),
             warnings: Vec::new(),
+            unresolved: Vec::new(),
+            claims: Claims::default(),
         }
     }
 }
@@ -328,6 +347,12 @@ impl Default for Codex {
             oauth_client_id: None,
             oauth_issuer: constant("https://auth.openai.com"),
         }
+    }
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Self { idle_timeout: Duration::from_secs(30 * 60), drain_timeout: Duration::from_secs(30) }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::secrets::Claim;
 use super::{AppServerUrl, Config, Secret};
 
 pub struct Setting {
@@ -250,6 +251,12 @@ pub const SETTINGS: &[Setting] = &[
         put: Put::Place,
     },
     Setting {
+        name: "OPEN_THINK_PROFILE",
+        about: "Which of several daemons is meant; each has its own configuration, state and address.",
+        default: None,
+        put: Put::Place,
+    },
+    Setting {
         name: "OPEN_THINK_STATE_DIR",
         about: "Where sessions and logs are kept.",
         default: Some("open-think in the user's state directory"),
@@ -260,6 +267,12 @@ pub const SETTINGS: &[Setting] = &[
 impl Setting {
     pub fn is_secret(&self) -> bool {
         matches!(self.put, Put::Secret(_))
+    }
+
+    pub(super) fn put_secret(&self, config: &mut Config, secret: Secret) {
+        if let Put::Secret(put) = self.put {
+            put(config, secret);
+        }
     }
 
     /// Its name in the configuration file; none for those that say where that file is.
@@ -309,7 +322,7 @@ impl Setting {
         }
         match self.put {
             Put::Text(put) => put(config, text),
-            Put::Secret(put) => put(config, secret(text)?),
+            Put::Secret(_) => drop(config.claims.0.insert(self.name, Claim::parse(text)?)),
             Put::Url(put) => put(config, url(&text)?),
             Put::Path(put) => put(config, PathBuf::from(text)),
             Put::Money(put) => put(config, dollars(&text)?),
@@ -319,14 +332,6 @@ impl Setting {
         }
         Ok(())
     }
-}
-
-/// Keys travel in HTTP headers, and a stray character there would fail far from its cause.
-fn secret(text: String) -> Result<Secret, String> {
-    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(Secret::new(text));
-    }
-    Err("holds a space, a control character or a letter outside ASCII, which no key does".to_owned())
 }
 
 const NO_MILLIS: &str = "must be whole milliseconds, from 1 to 86400000, a day";

@@ -1,5 +1,5 @@
 //! The tables of the file that tune what is usually left alone: `[cf_ai_gateway]`, `[workers_ai]`, `[codex]`,
-//! `[helm]`, `[http]`, `[limits]`, `[log]`.
+//! `[daemon]`, `[helm]`, `[http]`, `[limits]`, `[log]`.
 //!
 //! One row a key. Durations and sizes are whole numbers with their unit in the key.
 
@@ -55,6 +55,8 @@ const ROWS: &[Row] = &[
     row("codex", "env", Put::Texts(|c, names| c.codex.app_server.env = names)),
     row("codex", "refuse_methods", Put::Texts(|c, names| c.codex.app_server.refuse_methods = names)),
     row("codex", "warm_threads", Put::Count(0..=64, |c, n| c.codex.app_server.warm_threads = n)),
+    row("daemon", "idle_timeout_ms", Put::Millis(0..=MONTH, |c, d| c.serving.idle_timeout = d)),
+    row("daemon", "drain_timeout_ms", Put::Millis(0..=HOUR, |c, d| c.serving.drain_timeout = d)),
     row("helm", "history_tokens", Put::Count(1000..=10_000_000, |c, n| c.helm.history_tokens = count(n))),
     row("helm", "tool_result_bytes", Put::Count(256..=16 * MIB, |c, n| c.helm.tool_result_bytes = n)),
     row("helm", "approval_timeout_ms", Put::Millis(1..=24 * HOUR, |c, d| c.helm.approval_timeout = d)),
@@ -90,16 +92,19 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     ROWS.iter().enumerate().filter_map(first)
 }
 
-/// Takes one whole table.
-pub(super) fn apply(config: &mut Config, table: &Entry<'_>) -> Result<(), ConfigError> {
-    for entry in table.table()? {
+/// Takes one whole table, but for its faults.
+pub(super) fn apply(config: &mut Config, table: &Entry<'_>, faults: &mut Vec<ConfigError>) {
+    let entries = table.table().unwrap_or_else(|fault| {
+        faults.push(fault);
+        Vec::new()
+    });
+    for entry in entries {
         let mut rows = ROWS.iter().filter(|row| row.table == table.key);
         match rows.clone().find(|row| row.key == entry.key) {
-            Some(row) => row.apply(config, &entry)?,
-            None => return Err(entry.unknown(rows.by_ref().map(|row| row.key))),
+            Some(row) => faults.extend(row.apply(config, &entry).err()),
+            None => faults.push(entry.unknown(rows.by_ref().map(|row| row.key))),
         }
     }
-    Ok(())
 }
 
 impl Row {

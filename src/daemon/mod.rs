@@ -1,10 +1,22 @@
 //! The composition root: a configuration in, a daemon that serves connections out.
 
+mod address;
+mod life;
+mod listen;
+mod lock;
 pub mod log;
 mod parent;
+mod record;
+mod server;
 mod signals;
+mod version;
 
+pub use address::{Address, AddressError};
+pub use listen::{Claim, ListenError, Listening};
+pub use record::{HttpRecord, Record, Sealed};
+pub use server::Ended;
 pub use signals::Signals;
+pub use version::{Fit, Program};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +26,7 @@ use jsonrpsee::Methods;
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, App, Connection, Facts, Served};
+use crate::api::{self, App, Connection, Facts, Served, Via};
 use crate::config::{self, Config};
 use crate::helm::{self, Conductor, Route, Routes};
 use crate::model::{Engine, Provider};
@@ -22,7 +34,7 @@ use crate::plugins::{self, Plugin};
 use crate::providers::http::{Http, Warmth};
 use crate::rpc::{self, End};
 use crate::sessions::Sqlite;
-use crate::transport::{self, FrameLimits, Sink, Source};
+use crate::transport::{self, FrameLimits, Transport};
 
 /// What is kept in the state directory.
 const SESSIONS_FILE: &str = "sessions.db";
@@ -50,6 +62,9 @@ pub struct Daemon {
     http: Http,
     /// Of the sessions used last, so many have their threads made ready.
     warm_threads: u32,
+    serving: config::Serving,
+    /// Fires when no new client is wanted any more, and the address is somebody else's.
+    leaving: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -74,11 +89,14 @@ impl Daemon {
         };
         let conductor = Conductor::open(store, Arc::new(loaded.skills), routes, settings).await;
         let facts = Facts {
-            version: env!("CARGO_PKG_VERSION"),
+            version: version::OURS,
+            build: version::build().to_owned(),
             started_at: helm::now_ms(),
             config_file: config.file.clone(),
             state_dir: config.state_dir.clone(),
             log_file: log::path(config),
+            frame_bytes: config.limits.frame_bytes,
+            header_bytes: config.limits.header_bytes,
             allowed_hosts: loaded.hosts.iter().map(ToString::to_string).collect(),
             confirm_dangerous: config.helm.confirm_dangerous,
         };
@@ -87,11 +105,13 @@ impl Daemon {
         let methods = api::methods(Arc::clone(&app)).into();
         let (limits, http) = (config.limits.clone(), loaded.http);
         let warm_threads = u32::try_from(config.codex.app_server.warm_threads).unwrap_or(u32::MAX);
-        Ok(Self { app, methods, limits, http, warm_threads, stop: CancellationToken::new() })
+        let (leaving, stop) = Default::default();
+        let serving = config.serving.clone();
+        Ok(Self { app, methods, limits, http, warm_threads, serving, leaving, stop })
     }
 
     /// Serves one connection to its end.
-    pub async fn serve(&self, transport: (Box<dyn Source>, Box<dyn Sink>)) -> End {
+    pub async fn serve(&self, transport: Transport, via: Via) -> End {
         let limits = rpc::Limits {
             json_depth: self.limits.json_depth,
             in_flight: self.limits.in_flight,
@@ -99,7 +119,7 @@ impl Daemon {
             write_timeout: self.limits.write_timeout,
         };
         let open = |peer| {
-            let connection = Connection::open(Arc::clone(&self.app), self.methods.clone(), peer);
+            let connection = Connection::open(Arc::clone(&self.app), self.methods.clone(), peer, via);
             Arc::new(Served(connection))
         };
         rpc::serve(transport, limits, self.stop.clone(), open).await
@@ -112,7 +132,7 @@ impl Daemon {
         let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
         let _warmth = self.keep_warm();
         let _fresh = self.app.codex.sign_in.keep_fresh();
-        let serve = self.serve(transport);
+        let serve = self.serve(transport, Via::Stdio);
         tokio::pin!(serve);
         let served = tokio::select! {
             // In order: a process that a client names is looked at before the client hears that it may go.
@@ -155,7 +175,7 @@ impl Daemon {
     pub fn connect(self: &Arc<Self>) -> DuplexStream {
         let (transport, client) = transport::memory(MEMORY_PIPE, self.frame_limits());
         let daemon = Arc::clone(self);
-        tokio::spawn(async move { daemon.serve(transport).await });
+        tokio::spawn(async move { daemon.serve(transport, Via::Memory).await });
         client
     }
 
@@ -176,6 +196,34 @@ impl Daemon {
         if tokio::time::timeout(KEEP, self.app.meter.close(STOP)).await.is_err() {
             tracing::error!("what calls have spent could not be written down in time");
         }
+    }
+
+    /// Fires when no new client is wanted any more.
+    pub fn leaving(&self) -> &CancellationToken {
+        &self.leaving
+    }
+
+    /// What goes into the record beside the socket.
+    pub fn record(&self, address: &Address, settings: Sealed) -> Record {
+        let facts = &self.app.facts;
+        Record {
+            pid: std::process::id(),
+            version: facts.version.to_owned(),
+            protocol_version: crate::protocol::VERSION.to_owned(),
+            build: facts.build.clone(),
+            started_at: facts.started_at,
+            socket: address.socket().to_owned(),
+            state_dir: facts.state_dir.clone(),
+            config_file: facts.config_file.clone(),
+            log_file: facts.log_file.clone(),
+            http: None,
+            settings,
+        }
+    }
+
+    /// Reads the configuration anew.
+    async fn reload(&self) {
+        tracing::info!("asked to read the configuration anew, which takes a restart");
     }
 
     fn frame_limits(&self) -> FrameLimits {

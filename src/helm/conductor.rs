@@ -1,5 +1,6 @@
 //! The way in to Helm: takes requests, queues their turns by session, and hands out their outcomes.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use super::approval::Decided;
 use super::id::{new_id, now_ms};
 use super::lanes::{Lanes, Refused, Ticket};
 use super::log::{EventLog, Logs};
+use super::places::Places;
 use super::request::{Action, Approve, Message, TurnOutcome};
 use super::route::{Chosen, Routes};
 use super::running::{Listed, Running, TurnHandle, Turns};
@@ -42,6 +44,7 @@ pub struct Shared {
     pub settings: Settings,
     pub logs: Logs,
     pub warming: Warming,
+    pub places: Places,
     lanes: Arc<Lanes>,
     turns: Arc<Turns>,
 }
@@ -59,8 +62,8 @@ impl Conductor {
             logs.get_or_start(&session.name, session.last_seq + crashed);
         }
         let lanes = Arc::new(Lanes::new(settings.queued_turns));
-        let (warming, turns) = Default::default();
-        let shared = Shared { store, skills, routes, settings, logs, warming, lanes, turns };
+        let (warming, places, turns) = Default::default();
+        let shared = Shared { store, skills, routes, settings, logs, warming, places, lanes, turns };
         Self { shared: Arc::new(shared) }
     }
 
@@ -155,9 +158,9 @@ impl Conductor {
         warm::used_last(Arc::clone(&self.shared), limit).await;
     }
 
-    /// Makes the thread of a session ready, beside all else.
-    pub fn warm(&self, session: &str) {
-        tokio::spawn(warm::session(Arc::clone(&self.shared), session.to_owned()));
+    /// Makes the thread of a session ready, beside all else, for a client that is there.
+    pub fn warm(&self, session: &str, cwd: Option<PathBuf>) {
+        tokio::spawn(warm::session(Arc::clone(&self.shared), session.to_owned(), cwd));
     }
 
     #[cfg(test)]
@@ -227,7 +230,7 @@ impl Shared {
     /// Where turns of a session take place in an engine.
     pub fn place(&self, session: &str, mode: Mode, thread: Option<Thread>, model: Option<String>) -> Place {
         let system = prompt::system(mode, self.skills.specs());
-        Place { session: session.to_owned(), mode, thread, model, system, tools: self.tools(mode) }
+        Place { session: session.to_owned(), mode, thread, model, cwd: None, system, tools: self.tools(mode) }
     }
 
     /// What a model may call.

@@ -188,7 +188,8 @@ impl Runner {
     pub fn place(&self, threads: &Threads) -> Place {
         let mode = self.row.settings.mode;
         let model = self.caller.candidates[self.caller.current].model.clone();
-        self.helm.place(&self.row.session, mode, threads.of(mode).cloned(), model)
+        let cwd = self.client.cwd.clone();
+        Place { cwd, ..self.helm.place(&self.row.session, mode, threads.of(mode).cloned(), model) }
     }
 
     /// From a turn that is at work in the engine to the next step.

@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Approver, Decision, HelmError};
-use crate::model::Mode;
-use crate::model::{Block, Metadata, Usage};
+use crate::model::{Block, ClientPlace, Metadata, Mode, Usage};
 use crate::sessions::MessageRow;
 
 /// Something said to Helm.
@@ -29,6 +28,8 @@ pub struct Message {
     pub steer: bool,
     /// Without it a session that is busy is an error.
     pub queue: bool,
+    /// Where the client is that asks.
+    pub place: Arc<ClientPlace>,
     pub approver: Option<Arc<dyn Approver>>,
 }
 
@@ -41,6 +42,8 @@ pub struct Approve {
     /// Whether the model hears of it.
     pub resume: bool,
     pub stream: bool,
+    /// Where the client is that decides: what it allows runs there if it is not known any more who asked.
+    pub place: Arc<ClientPlace>,
     pub approver: Option<Arc<dyn Approver>>,
 }
 

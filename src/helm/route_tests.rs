@@ -62,6 +62,7 @@ fn message(provider: &str, mode: Mode, fallbacks: &[&str]) -> Message {
         thread: None,
         steer: false,
         queue: true,
+        place: Arc::default(),
         approver: None,
     }
 }

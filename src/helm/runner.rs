@@ -14,7 +14,7 @@ use super::request::{StopReason, TraceEntry, TurnResult};
 use super::running::{Running, Steer};
 use super::turn::{Step, Turn, stop_reason};
 use super::{Action, Approver, Event, HelmError, Model, history, prompt};
-use crate::model::{Completion, Message, Request, Usage};
+use crate::model::{ClientPlace, Completion, Message, Request, Usage};
 use crate::sessions::{ActionRow, ActionState, Context, TurnRow, TurnState, Write};
 
 pub struct Runner {
@@ -25,6 +25,8 @@ pub struct Runner {
     /// For the first call of the model, where it was read beforehand.
     pub context: Option<Context>,
     pub stream: bool,
+    /// Of the client that asked for the turn.
+    pub client: Arc<ClientPlace>,
     pub approver: Option<Arc<dyn Approver>>,
     pub running: Arc<Running>,
     pub cancelled: CancellationToken,

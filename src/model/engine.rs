@@ -4,6 +4,7 @@
 //! conversation and the skills, decides about danger, keeps what comes of it, and tells whoever watches. The engine
 //! knows nothing of modes beyond what [`Task`] says, and runs no skill.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -39,6 +40,8 @@ pub struct Place {
     pub thread: Option<Thread>,
     /// None for the engine's own choice, or the one that the thread had.
     pub model: Option<String>,
+    /// Where the client is; none for the engine's own choice.
+    pub cwd: Option<PathBuf>,
     /// What Helm tells a model that completes messages.
     pub system: String,
     /// The skills; none where nothing may run.

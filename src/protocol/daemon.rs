@@ -1,5 +1,7 @@
 //! The process as clients see it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,63 @@ use serde::{Deserialize, Serialize};
 pub struct Empty {}
 
 pub type StatusParams = Empty;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HelloParams {
+    pub version: String,
+    pub build: String,
+    pub protocol_version: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i64>,
+    /// Where the client works; what is started for it is started there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// What of the client's environment programs that are started for it may see; no secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HelloResult {
+    pub version: String,
+    /// When the program's file was written, in Unix seconds, and its length.
+    pub build: String,
+    pub protocol_version: String,
+    pub pid: u32,
+    /// Unix milliseconds.
+    pub started_at: u64,
+    /// Whether nobody else is connected and nothing runs.
+    pub idle: bool,
+    /// The longest frame that is read.
+    pub frame_bytes: u64,
+    pub header_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StopParams {
+    #[serde(default)]
+    pub when: StopWhen,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StopWhen {
+    Idle,
+    #[default]
+    Drain,
+    Now,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct StopResult {
+    /// Whether it ends; the address is free for another daemon then.
+    pub stopping: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -9,11 +9,11 @@ use super::{
     CodexNotificationParams, CodexRequestParams, CodexRequestResolvedParams, CodexRespondParams, CodexRespondResult,
     CodexRpcParams, CodexRpcResult, CodexStatusParams, CodexStatusResult, CodexSubscribeParams, CodexSubscribeResult,
     CodexUnsubscribeParams, DeviceCancelResult, DevicePollParams, DevicePollResult, DeviceStartResult, Empty,
-    EventParams, InitializeParams, InitializeResult, InterruptParams, InterruptResult, LogoutResult, MessageParams,
-    MessageResult, ProgressParams, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
-    SessionDeleteResult, SessionDetail, SessionMessagesParams, SessionMessagesResult, SessionParams,
-    SessionsListResult, SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams, StatusResult,
-    SubscribeParams, SubscribeResult, UnsubscribeParams,
+    EventParams, HelloParams, HelloResult, InitializeParams, InitializeResult, InterruptParams, InterruptResult,
+    LogoutResult, MessageParams, MessageResult, ProgressParams, ProvidersListResult, ProvidersModelsParams,
+    ProvidersModelsResult, SessionDeleteResult, SessionDetail, SessionMessagesParams, SessionMessagesResult,
+    SessionParams, SessionsListResult, SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams,
+    StatusResult, StopParams, StopResult, SubscribeParams, SubscribeResult, UnsubscribeParams,
 };
 
 /// A request.
@@ -94,11 +94,12 @@ pub mod names {
         CodexNotificationParams, CodexRequestParams, CodexRequestResolvedParams, CodexRespondParams,
         CodexRespondResult, CodexRpcParams, CodexRpcResult, CodexStatusParams, CodexStatusResult, CodexSubscribeParams,
         CodexSubscribeResult, CodexUnsubscribeParams, DeviceCancelResult, DevicePollParams, DevicePollResult,
-        DeviceStartResult, Empty, EventParams, InitializeParams, InitializeResult, InterruptParams, InterruptResult,
-        LogoutResult, MessageParams, MessageResult, Method, Notification, ProgressParams, ProvidersListResult,
-        ProvidersModelsParams, ProvidersModelsResult, SessionDeleteResult, SessionDetail, SessionMessagesParams,
-        SessionMessagesResult, SessionParams, SessionsListResult, Side, SkillInvokeParams, SkillInvokeResult,
-        SkillsListResult, StatusParams, StatusResult, SubscribeParams, SubscribeResult, UnsubscribeParams,
+        DeviceStartResult, Empty, EventParams, HelloParams, HelloResult, InitializeParams, InitializeResult,
+        InterruptParams, InterruptResult, LogoutResult, MessageParams, MessageResult, Method, Notification,
+        ProgressParams, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult, SessionDeleteResult,
+        SessionDetail, SessionMessagesParams, SessionMessagesResult, SessionParams, SessionsListResult, Side,
+        SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams, StatusResult, StopParams, StopResult,
+        SubscribeParams, SubscribeResult, UnsubscribeParams,
     };
 
     methods! {
@@ -152,6 +153,10 @@ pub mod names {
             "Deletes the daemon's own sign-in to ChatGPT, and asks the issuer to revoke it."
         DaemonStatus "daemon.status" (StatusParams) -> StatusResult;
             "Tells of this process: version, clients, running turns, paths."
+        DaemonHello "daemon.hello" (HelloParams) -> HelloResult;
+            "Tells what stands at each end of a connection: program, build, process. The first request of a shim."
+        DaemonStop "daemon.stop" (StopParams) -> StopResult;
+            "Ends the shared daemon: if it is idle, when what runs has come to its end, or now."
         RpcDiscover "rpc.discover" (Empty) -> serde_json::Value;
             "Gives the OpenRPC document of this daemon."
         Approval "conductor.approval" (ApprovalParams) -> ApprovalAnswer, Side::Client;

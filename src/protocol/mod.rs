@@ -27,7 +27,10 @@ pub use conductor::{
     Mode, StopReason, SubscribeParams, SubscribeResult, SuggestedAction, TraceEntry, TurnError, TurnResult,
     UnsubscribeParams, Usage, Wait,
 };
-pub use daemon::{Empty, RunningTurn, StatusParams, StatusResult, UsageToday};
+pub use daemon::{
+    Empty, HelloParams, HelloResult, RunningTurn, StatusParams, StatusResult, StopParams, StopResult, StopWhen,
+    UsageToday,
+};
 pub use error::{Code, ErrorData};
 pub use event::{Event, EventParams};
 pub use lifecycle::{

@@ -9,9 +9,11 @@ pub mod frame;
 mod peer;
 mod pending;
 mod serve;
+mod write;
 
 pub use call::Call;
 pub use error::{CANCELLED, INTERNAL_ERROR, INVALID_PARAMS, OVERLOADED, Reason, RpcError, SHUTTING_DOWN};
 pub use frame::{Id, Message, parse};
 pub use peer::{Peer, PeerError};
 pub use serve::{End, Limits, Service, Verdict, serve};
+pub use write::write;

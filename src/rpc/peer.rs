@@ -1,5 +1,6 @@
 //! The other side of a connection, as a handler sees it: something to notify and to ask.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ struct Shared {
     outbound: mpsc::Sender<String>,
     pending: Mutex<Pending>,
     work: TaskTracker,
+    in_flight: AtomicUsize,
     closing: CancellationToken,
     closed: CancellationToken,
 }
@@ -45,6 +47,7 @@ impl Peer {
                 outbound,
                 pending: Mutex::default(),
                 work: TaskTracker::new(),
+                in_flight: AtomicUsize::new(0),
                 closing: CancellationToken::new(),
                 closed,
             }),
@@ -59,6 +62,15 @@ impl Peer {
     /// Work for the client that goes on behind an answer; the end of input waits for it as for a request.
     pub fn work(&self) -> &TaskTracker {
         &self.shared.work
+    }
+
+    /// Requests of the peer's that wait for their answers.
+    pub fn in_flight(&self) -> usize {
+        self.shared.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_in_flight(&self, count: usize) {
+        self.shared.in_flight.store(count, Ordering::Relaxed);
     }
 
     /// Fires when the connection is about to end: what is not done by then is answered for.

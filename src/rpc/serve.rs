@@ -26,8 +26,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::frame::{self, BadFrame};
-use super::{Call, Id, Message, Peer, Reason, RpcError, parse};
-use crate::transport::{Fault, Inbound, ReadError, Sink, Source, Written};
+use super::{Call, Id, Message, Peer, Reason, RpcError, parse, write};
+use crate::transport::{Fault, Inbound, ReadError, Sink, Source};
 
 /// What the connection serves. One value a connection.
 pub trait Service: Send + Sync {
@@ -80,9 +80,6 @@ const FLUSH: Duration = Duration::from_millis(2000);
 
 /// How long a cancelled handler may take to abort what it does upstream.
 const CANCEL: Duration = Duration::from_secs(2);
-
-/// Frames handed to the transport at once.
-const WRITE_BATCH: usize = 64;
 
 /// Serves until the connection ends or `stop` fires.
 pub async fn serve<S: Service>(
@@ -219,6 +216,7 @@ impl<S: Service> Connection<S> {
             return answered.cancel();
         }
         self.in_flight.insert(id.clone(), InFlight { cancel: cancel.clone(), answered, by_client: false });
+        self.peer.set_in_flight(self.in_flight.len());
         let closing = self.peer.closing().clone();
         self.tasks.spawn(async move {
             let outcome = tokio::select! {
@@ -268,6 +266,7 @@ impl<S: Service> Connection<S> {
         // Panics are caught within the task, so a join error is a task that was aborted at the end.
         let Ok(Done { id, outcome }) = done else { return };
         let request = self.in_flight.remove(&id);
+        self.peer.set_in_flight(self.in_flight.len());
         self.settle(&id, outcome, request.as_ref().is_some_and(|request| request.by_client)).await;
         if let Some(request) = request {
             request.answered.cancel();
@@ -365,52 +364,5 @@ impl<'a> Parts<'a> {
             parts.result = Some(RawValue::NULL);
         }
         Ok(parts)
-    }
-}
-
-async fn write(
-    mut sink: Box<dyn Sink>,
-    mut queue: mpsc::Receiver<String>,
-    mut finish: oneshot::Receiver<()>,
-    limit: Duration,
-    closed: CancellationToken,
-) {
-    let mut batch = Vec::with_capacity(WRITE_BATCH);
-    let mut finishing = false;
-    loop {
-        let received = tokio::select! {
-            biased;
-            received = queue.recv_many(&mut batch, WRITE_BATCH) => received,
-            () = sink.gone() => {
-                tracing::debug!("nobody reads what is written to the client");
-                return closed.cancel();
-            }
-            _ = &mut finish, if !finishing => {
-                finishing = true;
-                queue.close();
-                continue;
-            }
-        };
-        if received == 0 {
-            return;
-        }
-        sink.queue(&batch);
-        batch.clear();
-        loop {
-            // Each piece has the whole limit: a client that reads slowly still reads.
-            match timeout(limit, sink.write()).await {
-                Ok(Ok(Written::All)) => break,
-                Ok(Ok(Written::Some)) => {}
-                // The reason goes to the log at most: stderr may be the same broken pipe.
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "writing to the client failed");
-                    return closed.cancel();
-                }
-                Err(_) => {
-                    tracing::info!("a client that took nothing for {limit:?} is cut off");
-                    return closed.cancel();
-                }
-            }
-        }
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::schema::{self, SchemaFault};
-use crate::model::ErrorKind;
+use crate::model::{ClientPlace, ErrorKind};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct SkillSpec {
@@ -26,8 +26,8 @@ pub struct SkillSpec {
 /// Does the work. Dropping the future stops it.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// `input` has passed the skill's schema.
-    async fn run(&self, input: Value) -> Result<Value, SkillError>;
+    /// `input` has passed the skill's schema; `place` is for those who start something.
+    async fn run(&self, input: Value, place: &ClientPlace) -> Result<Value, SkillError>;
 }
 
 /// The message is for the user and the model alike, so it holds no secret.
@@ -80,10 +80,10 @@ impl Skill {
         schema::check(validator, input)
     }
 
-    /// The input is checked first; danger is the caller's business.
-    pub async fn run(&self, input: Value) -> Result<Value, SkillError> {
+    /// For a client in that place. The input is checked first; danger is the caller's business.
+    pub async fn run(&self, input: Value, place: &ClientPlace) -> Result<Value, SkillError> {
         self.check(&input).map_err(|fault| SkillError::new(fault.to_string()))?;
-        self.handler.run(input).await
+        self.handler.run(input, place).await
     }
 }
 

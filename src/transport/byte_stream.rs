@@ -29,7 +29,34 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let framing = Arc::new(OnceLock::new());
+    join(Arc::default(), reader, writer, gone, limits)
+}
+
+/// For whoever speaks first: the sink writes in this framing, the other side answers in kind.
+pub fn byte_stream_in<R, W>(
+    framing: Framing,
+    reader: R,
+    writer: W,
+    limits: FrameLimits,
+) -> (Box<dyn Source>, Box<dyn Sink>)
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    join(Arc::new(OnceLock::from(framing)), reader, writer, never(), limits)
+}
+
+fn join<R, W>(
+    framing: Arc<OnceLock<Framing>>,
+    reader: R,
+    writer: W,
+    gone: Gone,
+    limits: FrameLimits,
+) -> (Box<dyn Source>, Box<dyn Sink>)
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
     let source = ByteSource { reader, decoder: Decoder::new(limits), framing: Arc::clone(&framing), ended: false };
     let sink = ByteSink { writer, gone, framing, buffer: Vec::new(), written: 0 };
     (Box::new(source), Box::new(sink))

@@ -7,11 +7,13 @@ mod byte_stream;
 mod framing;
 mod memory;
 mod stdio;
+mod unix;
 
-pub use byte_stream::{Gone, byte_stream, never};
+pub use byte_stream::{Gone, byte_stream, byte_stream_in, never};
 pub use framing::{Decoder, Fault, FrameLimits, Framing, Inbound};
 pub use memory::memory;
-pub use stdio::stdio;
+pub use stdio::{Restore, stdio};
+pub use unix::{unix, unix_client};
 
 use async_trait::async_trait;
 

@@ -22,6 +22,7 @@ mod licences;
 mod limits;
 mod login;
 mod paths;
+mod places;
 mod process;
 mod program;
 mod quirks;
@@ -29,8 +30,10 @@ mod races;
 mod readme;
 mod responses;
 mod schema;
+mod secret_command;
 mod secrets;
 mod server;
+mod service;
 #[path = "../skipped.rs"]
 mod skipped;
 mod source;

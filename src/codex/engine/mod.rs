@@ -50,8 +50,11 @@ pub struct Settings {
     pub id: &'static str,
     /// The widest one that turns may have.
     pub sandbox: Sandbox,
-    /// Where turns work; of the app-server's own choosing if there is none.
+    /// Where all turns work.
     pub cwd: Option<String>,
+    /// Otherwise they work where their clients are, if the app-server is on this machine, and if that is not known where it
+    /// chooses.
+    pub is_here: bool,
     /// What is used when nobody names a model, if that is set.
     pub default_model: Option<String>,
     pub redactor: Redactor,
@@ -86,18 +89,17 @@ impl Settings {
                 None => false,
             },
         };
-        let ours = || std::env::current_dir().ok().filter(|_| is_here);
-        let cwd = server.cwd.clone().or_else(ours).map(|cwd| cwd.display().to_string());
+        let cwd = server.cwd.as_ref().map(|cwd| cwd.display().to_string());
         let default_model = config.codex.default_model.clone().or_else(|| config.model_default.clone());
-        Self { id, sandbox: server.sandbox, cwd, default_model, redactor }
+        Self { id, sandbox: server.sandbox, cwd, is_here, default_model, redactor }
     }
 }
 
 impl CodexEngine {
     /// Reaches out to nobody yet.
     pub fn new(server: Arc<AppServer>, settings: Settings) -> Self {
-        let Settings { id, sandbox, cwd, default_model, redactor } = settings;
-        let ground = Ground { sandbox, cwd };
+        let Settings { id, sandbox, cwd, is_here, default_model, redactor } = settings;
+        let ground = Ground { sandbox, cwd, is_here };
         let (last_model, slots) = Default::default();
         let inner = Arc::new(Inner { id, server, ground, redactor, default_model, last_model, slots });
         Self { inner, rewarm: OnceLock::new() }

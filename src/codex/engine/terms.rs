@@ -84,12 +84,13 @@ mod tests {
 
     fn place(mode: Mode, model: Option<&str>) -> Place {
         let model = model.map(str::to_owned);
-        Place { session: "s".to_owned(), mode, thread: None, model, system: String::new(), tools: Arc::default() }
+        let (system, tools) = (String::new(), Arc::default());
+        Place { session: "s".to_owned(), mode, thread: None, model, cwd: None, system, tools }
     }
 
     #[track_caller]
     fn check(known: &Terms, mode: Mode, model: Option<&str>, expected: Value) {
-        let ground = Ground { sandbox: Sandbox::WorkspaceWrite, cwd: Some("/project".to_owned()) };
+        let ground = Ground { sandbox: Sandbox::WorkspaceWrite, cwd: Some("/project".to_owned()), is_here: true };
         let said = ground.overrides(&place(mode, model), Some(&sandbox()), known);
         assert_eq!(Value::Object(said), expected);
     }

@@ -84,7 +84,7 @@ fn done() -> Result<Happening, ProviderError> {
 
 fn place() -> Place {
     let (session, system) = ("s".to_owned(), String::new());
-    Place { session, mode: Mode::Auto, thread: None, model: None, system, tools: Arc::default() }
+    Place { session, mode: Mode::Auto, thread: None, model: None, cwd: None, system, tools: Arc::default() }
 }
 
 fn engine(script: Script) -> Arc<Playing> {

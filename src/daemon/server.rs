@@ -1,0 +1,179 @@
+//! A shared daemon at work: takes connections on its socket until its life is over.
+//!
+//! The address is given back as soon as it is decided to end: a client that comes then starts a new daemon and need not
+//! wait for the turns that this one still has to bring to their end.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::UnixStream;
+use tokio::signal::unix::SignalKind;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::life::{Activity, Life, Limits, Next};
+use super::listen::Listening;
+use super::{CLOSE, Daemon, Signals};
+use crate::api::{AskedToStop, Via};
+use crate::protocol::StopWhen;
+use crate::transport;
+
+/// Connections to the socket at once. More wait, unheard, until others have left.
+const CONNECTIONS: usize = 4096;
+
+/// Where no further connection can be taken, for want of descriptors for one: how long it waits.
+const BREATHER: Duration = Duration::from_millis(100);
+
+/// Why a shared daemon has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Nobody needed it.
+    Idle,
+    /// It was asked to.
+    Asked,
+}
+
+enum Heard {
+    Client(io::Result<UnixStream>),
+    Left,
+    Signal(SignalKind),
+    Asked(AskedToStop),
+    Time,
+}
+
+impl Daemon {
+    /// Serves all who connect, until nobody needs it or it is asked to end.
+    pub async fn serve_socket(self: Arc<Self>, listening: Listening) -> anyhow::Result<Ended> {
+        let mut signals = Signals::listen().context("signals cannot be listened for")?;
+        let mut stops = self.app.stops();
+        let _warmth = self.keep_warm();
+        let _fresh = self.app.codex.sign_in.keep_fresh();
+        let limits = Limits { idle: self.serving.idle_timeout, drain: self.serving.drain_timeout };
+        let mut server = Server {
+            daemon: Arc::clone(&self),
+            listening: Some(listening),
+            life: Life::new(limits),
+            clients: JoinSet::new(),
+        };
+        server.run(&mut signals, &mut stops).await;
+        let ended = if server.life.is_ending() { Ended::Asked } else { Ended::Idle };
+        tracing::info!(?ended, "the daemon ends");
+        server.leave();
+        self.stop.cancel();
+        let clients = async { while server.clients.join_next().await.is_some() {} };
+        if timeout(CLOSE, clients).await.is_err() {
+            tracing::warn!("a connection did not end in time");
+        }
+        self.stop().await;
+        Ok(ended)
+    }
+
+    fn welcome(self: Arc<Self>, stream: UnixStream) -> impl Future<Output = ()> {
+        let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
+        let transport = transport::unix(stream, self.frame_limits());
+        async move {
+            let end = self.serve(transport, Via::Unix { pid }).await;
+            tracing::debug!(?end, pid, "a client has left");
+        }
+    }
+}
+
+struct Server {
+    daemon: Arc<Daemon>,
+    /// Until no new client is wanted any more.
+    listening: Option<Listening>,
+    life: Life,
+    clients: JoinSet<()>,
+}
+
+impl Server {
+    async fn run(&mut self, signals: &mut Signals, stops: &mut mpsc::Receiver<AskedToStop>) {
+        loop {
+            let (clients, work) = self.daemon.app.activity(None);
+            let until = match self.life.look(Activity { clients, work }, Instant::now()) {
+                Next::End => return,
+                Next::Wait(until) => until,
+            };
+            match self.hear(signals, stops, until).await {
+                Heard::Client(Ok(stream)) => drop(self.clients.spawn(Arc::clone(&self.daemon).welcome(stream))),
+                Heard::Client(Err(error)) => {
+                    tracing::warn!(%error, "a client could not be taken");
+                    sleep(BREATHER).await;
+                }
+                Heard::Left | Heard::Time => {}
+                Heard::Signal(signal) => self.signal(signal).await,
+                Heard::Asked(asked) => self.asked(asked),
+            }
+        }
+    }
+
+    async fn hear(
+        &mut self,
+        signals: &mut Signals,
+        stops: &mut mpsc::Receiver<AskedToStop>,
+        until: Option<Instant>,
+    ) -> Heard {
+        let listening = self.listening.as_ref().filter(|_| self.clients.len() < CONNECTIONS);
+        let accept = async {
+            match listening {
+                Some(listening) => listening.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        let time = async {
+            match until {
+                Some(until) => sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            signal = signals.next() => Heard::Signal(signal),
+            Some(asked) = stops.recv() => Heard::Asked(asked),
+            Some(_) = self.clients.join_next() => Heard::Left,
+            client = accept => Heard::Client(client),
+            () = time => Heard::Time,
+        }
+    }
+
+    async fn signal(&mut self, signal: SignalKind) {
+        tracing::info!(signal = signal.as_raw_value(), "a signal");
+        match signal {
+            signal if signal == SignalKind::hangup() => return self.daemon.reload().await,
+            signal if signal == SignalKind::interrupt() => self.life.interrupt(Instant::now()),
+            _ => self.life.drain(Instant::now()),
+        }
+        self.leave();
+    }
+
+    fn asked(&mut self, AskedToStop { when, by, answer }: AskedToStop) {
+        let (others, work) = self.daemon.app.activity(Some(by));
+        let refusal = match when {
+            StopWhen::Idle if self.life.is_ending() => None,
+            StopWhen::Idle if work > 0 => Some("something runs"),
+            StopWhen::Idle if others > 0 => Some("other clients are connected"),
+            _ => None,
+        };
+        if let Some(reason) = refusal {
+            // A client that is gone does not need to know.
+            let _ = answer.send(Err(reason));
+            return;
+        }
+        tracing::info!(?when, by, "asked to stop");
+        match when {
+            StopWhen::Now => self.life.end(),
+            StopWhen::Idle | StopWhen::Drain => self.life.drain(Instant::now()),
+        }
+        self.leave();
+        let _ = answer.send(Ok(()));
+    }
+
+    /// Gives the address back. Clients that are connected stay until what runs has come to its end.
+    fn leave(&mut self) {
+        self.daemon.app.drain();
+        self.daemon.leaving.cancel();
+        self.listening = None;
+    }
+}
