@@ -19,7 +19,7 @@ mod skills;
 mod subscriptions;
 mod table;
 
-pub use app::{App, AskedToStop, Facts};
+pub use app::{App, AskedToStop, Facts, Reload, Reloaded, Setup};
 pub use connection::{Connection, Served, Via};
 pub use error::of_reason;
 pub use table::methods;

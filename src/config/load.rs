@@ -6,13 +6,15 @@ use super::file::{Entry, Source};
 use super::settings::Given;
 use super::sources::ConfigFile;
 use super::{
-    Config, ConfigError, ConfigErrorKind, Environment, SETTINGS, Setting, Sources, nearest, price, skill, tables,
+    Config, ConfigError, ConfigErrorKind, Environment, Origin, SETTINGS, Setting, Sources, nearest, price, skill,
+    tables,
 };
 
 impl Config {
     /// Reads the file; nothing is written, and the state directory need not exist.
     pub fn load(sources: Sources) -> Result<Self, ConfigError> {
-        let mut config = Self { state_dir: sources.state_dir()?, ..Self::default() };
+        let origin = Origin::of(sources.clone());
+        let mut config = Self { state_dir: sources.state_dir()?, origin, ..Self::default() };
         if let Some(text) = read(&mut config, sources.config_file()?)? {
             let path = config.file.clone();
             apply_file(&mut config, Source { path: &path, text: &text })?;
@@ -58,6 +60,7 @@ fn apply_file(config: &mut Config, source: Source<'_>) -> Result<(), ConfigError
     let document = source.parse()?;
     let mut seen: Vec<&str> = Vec::new();
     for entry in source.entries(&document) {
+        config.origin.note(&entry);
         if let Some(setting) = find(&entry) {
             if seen.contains(&setting.name) {
                 return Err(entry.fault("is set twice"));

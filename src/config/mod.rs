@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod load;
 mod nearest;
+mod origin;
 mod price;
 mod secret;
 mod settings;
@@ -21,6 +22,7 @@ pub use app_server::{AppServer, AppServerUrl, Sandbox};
 pub use environment::{Environment, client_environment, is_of_clients, names_secret};
 pub use error::{ConfigError, ConfigErrorKind};
 pub use nearest::nearest;
+pub use origin::{Changes, Origin};
 pub use secret::Secret;
 pub use settings::{SETTINGS, Setting};
 pub use sources::{Overrides, Platform, Sources};
@@ -59,6 +61,8 @@ pub struct Config {
     pub environment: Environment,
     /// `[[skill]]` tables.
     pub skills: Vec<CommandSkill>,
+    /// To read it again.
+    pub origin: Origin,
     /// What the user should know although nothing failed.
     pub warnings: Vec<String>,
 }
@@ -193,7 +197,7 @@ pub struct Helm {
     pub queued_turns: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Http {
     pub connect_timeout: Duration,
     /// From the request sent to the first byte of the answer, which for an answer that is not streamed is its end.
@@ -291,6 +295,7 @@ impl Default for Config {
             log: Log { filter: "info".to_owned() },
             environment: Environment::default(),
             skills: Vec::new(),
+            origin: Origin::default(),
             warnings: Vec::new(),
         }
     }

@@ -28,6 +28,7 @@ mod program;
 mod quirks;
 mod races;
 mod readme;
+mod reload;
 mod responses;
 mod schema;
 mod secrets;
