@@ -62,7 +62,8 @@ pub fn message(params: &wire::MessageParams) -> Result<helm::Message, ApiError> 
     Ok(helm::Message {
         session: params.session_name.clone(),
         content: content(&params.content)?,
-        mode: mode(params.mode),
+        mode: mode(params.mode.unwrap_or_default()),
+        mode_is_named: params.mode.is_some(),
         provider: params.provider.clone(),
         model: params.model.clone(),
         max_iterations: params.max_iterations,

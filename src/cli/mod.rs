@@ -9,17 +9,22 @@ mod client;
 mod completions;
 mod config;
 mod doctor;
+mod examined;
 mod exit;
 mod flow;
+mod hidden;
 mod input;
 mod invoke;
 mod login;
+mod origin;
 mod outcome;
 mod providers;
 mod question;
 mod rpc;
 mod schema;
+mod secret;
 mod serve;
+mod service;
 mod sessions;
 mod skills;
 mod spinner;
@@ -62,6 +67,8 @@ fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result
         Some(Command::Schema(args)) => schema::run(&args, terminal),
         Some(Command::Completions(args)) => completions::run(&args, terminal),
         Some(Command::Config(args)) => config::run(&args, sources, terminal),
+        Some(Command::Secret(args)) => secret::run(&args, sources, terminal),
+        Some(Command::Service(args)) => service::run(&args, &sources, terminal),
         Some(Command::Doctor(args)) => doctor::run(&args, sources, terminal),
         Some(command) => ask_daemon(command, &Config::load(sources)?, terminal),
     }
@@ -99,6 +106,8 @@ async fn run_command(command: Command, daemon: &Arc<Daemon>, terminal: &Terminal
         Command::Schema(_)
         | Command::Completions(_)
         | Command::Config(_)
+        | Command::Secret(_)
+        | Command::Service(_)
         | Command::Doctor(_)
         | Command::Serve(_)
         | Command::Stdio => {

@@ -1,6 +1,7 @@
 //! The composition root: a configuration in, a daemon that serves connections out.
 
 mod address;
+mod http;
 mod life;
 mod listen;
 mod lock;
@@ -11,6 +12,7 @@ mod reload;
 mod server;
 mod setup;
 mod signals;
+mod telemetry;
 mod version;
 
 pub use address::{Address, AddressError};
@@ -84,9 +86,10 @@ impl Daemon {
         let Made { helm, api, meter, http, kept } = setup::make(config, loaded);
         let conductor = Conductor::open(store, helm.skills, helm.routes, helm.settings).await;
         let app = App::new(conductor, meter, api, setup::facts(config));
+        let methods = api::methods(Arc::clone(&app)).into();
+        telemetry::connect(&http);
         let reloader = Reloader::new(&app, config.clone(), http, kept);
         app.reloads_with(reloader.clone());
-        let methods = api::methods(Arc::clone(&app)).into();
         let limits = config.limits.clone();
         let warm_threads = u32::try_from(config.codex.app_server.warm_threads).unwrap_or(u32::MAX);
         let (leaving, stop) = Default::default();
@@ -177,6 +180,7 @@ impl Daemon {
         if tokio::time::timeout(KEEP, self.app.meter.close(STOP)).await.is_err() {
             tracing::error!("what calls have spent could not be written down in time");
         }
+        telemetry::flush().await;
     }
 
     /// Fires when no new client is wanted any more.

@@ -12,9 +12,10 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::setup::{Made, make};
+use super::telemetry;
 use crate::api::{App, Reload, Reloaded};
 use crate::codex::AppServer;
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::plugins::{Kept, load_again};
 use crate::providers::codex::sign_in::Fresh;
 use crate::providers::http::{Http, Warmth};
@@ -69,6 +70,11 @@ impl Reloader {
         warm._held = (links, fresh);
     }
 
+    /// A secret beside those of the configuration.
+    pub fn learn(&self, secret: &Secret) {
+        self.warm.lock().unwrap_or_else(PoisonError::into_inner).http.redactor().learn(secret.expose());
+    }
+
     /// Whether what is used again and again is kept open.
     pub fn is_warm(&self) -> bool {
         self.warm.lock().unwrap_or_else(PoisonError::into_inner).http.settings().warm
@@ -96,7 +102,10 @@ impl Reloader {
 
     async fn read(&self, app: &Arc<App>) -> Result<Reloaded, String> {
         let mut now = self.now.lock().await;
-        let config = now.config.again().map_err(|error| error.to_string())?;
+        let before = now.config.clone();
+        // Programs may be asked for secrets.
+        let config = tokio::task::spawn_blocking(move || before.again()).await;
+        let config = config.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let changes = config.changes_since(&now.config);
         let loaded = load_again(&config, &now.kept, &changes).map_err(|error| error.to_string())?;
         let reloaded = Reloaded {
@@ -110,6 +119,7 @@ impl Reloader {
         let before = app.set_up(api);
         let is_wanted = {
             let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+            telemetry::connect(&http);
             warm.http = http;
             warm.is_wanted
         };

@@ -6,11 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::approval::Decided;
 use super::id::{new_id, now_ms};
 use super::lanes::{Lanes, Refused, Ticket};
-use super::log::{EventLog, Logs};
+use super::log::{Counts, EventLog, Logs};
 use super::places::Places;
 use super::request::{Action, Approve, Message, TurnOutcome};
 use super::route::{Chosen, Routes};
-use super::running::{Listed, Running, TurnHandle, Turns};
+use super::running::{Listed, Running, Said, TurnHandle, Turns};
 use super::setup::{Settings, Setup};
 use super::warm::{self, Warming};
 use super::{Decision, Event, HelmError, history, start};
@@ -58,16 +58,19 @@ impl Conductor {
         let setup = self.setup();
         let chosen = setup.routes.choose(&message)?;
         check_thread(&message, &chosen)?;
-        if let Some(running) = self.running(&message.session).filter(|_| message.steer)
-            && running.steer(message.content.clone()).await
-        {
-            return Ok(self.handle(&running, false));
+        if let Some(running) = self.running(&message.session).filter(|running| steers(&message, &chosen, running)) {
+            match running.steer(message.content.clone()).await {
+                Said::Taken => return Ok(self.handle(&running, false)),
+                Said::NotTaken => {}
+                Said::Unsure(why) => return Err(HelmError::Unheard { why }),
+            }
         }
         let ticket = self.enter(&message.session, message.queue)?;
         let running = Running::new(&message.session, new_id("turn"));
         // On the list before the first wait, so that an interrupt that comes next finds it.
         let listed = self.shared.turns.list(Arc::clone(&running));
         let row = start::turn_row(&message, &chosen, &running);
+        running.settle(&row.settings);
         let context = start::keep(&self.shared, &row, &message, !ticket.waits).await?;
         let handle = self.handle(&running, true);
         let turn = start::message(Arc::clone(&self.shared), running, row.clone(), message, (setup, chosen), context);
@@ -92,6 +95,7 @@ impl Conductor {
         let (row, actions) = start::decidable(&self.shared, &approve).await?;
         let listed = listed.known(row.id.clone());
         let running = Arc::clone(&listed.running);
+        running.settle(&row.settings);
         let handle = self.handle(&running, true);
         let turn = start::approve(Arc::clone(&self.shared), running, row.clone(), actions, approve);
         self.begin(ticket, listed, row, turn);
@@ -162,6 +166,17 @@ impl Conductor {
     /// The turn that each session is at.
     pub fn all_running(&self) -> Vec<Arc<Running>> {
         self.shared.turns.firsts()
+    }
+
+    /// The session of a turn that has been accepted and has not ended.
+    pub fn session_of(&self, turn_id: &str) -> Option<String> {
+        let all = self.shared.turns.all();
+        all.iter().find(|running| &*running.turn_id == turn_id).map(|running| running.session.clone())
+    }
+
+    /// What has happened since the process began.
+    pub fn counts(&self) -> Counts {
+        self.shared.logs.counts()
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -294,6 +309,21 @@ impl Drop for Lost<'_> {
             self.shared.tell(self.running, Err(HelmError::Lost));
         }
     }
+}
+
+/// Whether a message is meant for the turn that runs: not where it wants another mode, provider or model.
+fn steers(message: &Message, chosen: &Chosen, running: &Running) -> bool {
+    let wants_nothing = !message.mode_is_named && message.provider.is_none() && message.model.is_none();
+    let Some(settings) = running.settings() else { return message.steer && wants_nothing };
+    let Some((provider, model)) = settings.candidates.first() else { return false };
+    let is_its_mode = [settings.mode, settings.mode_requested].contains(&message.mode);
+    let is_its_provider = message.provider.as_ref().is_none_or(|named| named == provider);
+    let is_its_model = message.model.is_none() || message.model == *model || {
+        let candidate = &chosen.candidates[0];
+        // The default, by its name.
+        model.is_none() && candidate.id == *provider && candidate.default_model() == message.model
+    };
+    message.steer && (!message.mode_is_named || is_its_mode) && is_its_provider && is_its_model
 }
 
 /// Threads are an engine's.

@@ -15,6 +15,8 @@ pub struct Message {
     pub session: String,
     pub content: Vec<Block>,
     pub mode: Mode,
+    /// Somebody asked for it, and it is not merely the default.
+    pub mode_is_named: bool,
     pub provider: Option<String>,
     pub model: Option<String>,
     pub max_iterations: u32,
@@ -24,7 +26,8 @@ pub struct Message {
     pub stream: bool,
     /// Of an engine: the one that the session has from now on.
     pub thread: Option<String>,
-    /// Whether it goes into the turn that runs, where that takes it; otherwise it is a turn of its own.
+    /// Whether it goes into the turn that runs, where that takes it and is of the mode, provider and model that were
+    /// named; otherwise it is a turn of its own.
     pub steer: bool,
     /// Without it a session that is busy is an error.
     pub queue: bool,

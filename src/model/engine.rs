@@ -89,8 +89,9 @@ pub trait Run: Send {
     /// after an error the turn has failed.
     async fn answer(&mut self, id: &str, answer: Answer) -> Result<(), ProviderError>;
 
-    /// Adds to what is asked, while the turn runs.
-    async fn steer(&mut self, content: &[Block]) -> Result<(), ProviderError>;
+    /// Adds to what is asked, while the turn runs. What came of it is a [`Happening::Steered`] of this number, which is
+    /// told before the end is.
+    fn steer(&mut self, number: u64, content: &[Block]);
 
     /// Asks for the end, which `next` then gives, soon.
     async fn interrupt(&mut self);
@@ -122,6 +123,11 @@ pub enum Happening {
     },
     /// The engine has done something of its own.
     Did(Deed),
+    /// What came of something that was added to what is asked.
+    Steered {
+        number: u64,
+        outcome: Steered,
+    },
     /// For the user's attention.
     Warning(String),
     Ended(Ending),
@@ -156,6 +162,17 @@ pub enum Answer {
     },
     Allow,
     Deny,
+}
+
+/// With a reason for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Steered {
+    /// It is part of the turn.
+    Taken,
+    /// It is not, and never will be.
+    Refused(String),
+    /// It may be part of the turn, or not.
+    Unsure(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -22,7 +22,7 @@ pub use client_place::ClientPlace;
 pub use completion::{Completion, Metadata, Stop};
 pub use day::{Day, NoDay};
 pub use delta::{BlockStart, Delta};
-pub use engine::{Answer, Asked, Deed, Ending, Engine, Happening, Place, Run, Task, Thread};
+pub use engine::{Answer, Asked, Deed, Ending, Engine, Happening, Place, Run, Steered, Task, Thread};
 pub use error::{ErrorKind, ProviderError};
 pub use fold::Fold;
 pub use ledger::{Ledger, LedgerError, LedgerRow, Tally};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::schema::{self, SchemaFault};
 use crate::model::{ClientPlace, ErrorKind};
@@ -83,7 +85,21 @@ impl Skill {
     /// For a client in that place. The input is checked first; danger is the caller's business.
     pub async fn run(&self, input: Value, place: &ClientPlace) -> Result<Value, SkillError> {
         self.check(&input).map_err(|fault| SkillError::new(fault.to_string()))?;
-        self.handler.run(input, place).await
+        let span = tracing::info_span!(
+            target: "open_think::telemetry",
+            "execute_tool",
+            otel.name = format_args!("execute_tool {}", self.spec.id),
+            otel.status_code = Empty,
+            gen_ai.operation.name = "execute_tool",
+            gen_ai.tool.name = self.spec.id,
+            gen_ai.tool.type = "function",
+            error.type = Empty,
+        );
+        let outcome = self.handler.run(input, place).instrument(span.clone()).await;
+        if outcome.is_err() {
+            span.record("otel.status_code", "ERROR").record("error.type", "skill_failed");
+        }
+        outcome
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::home::Home;
 use crate::schema::Conformity;
+use crate::site::Site;
 use crate::wire::{Framing, Wire};
 
 macro_rules! transcripts {
@@ -61,15 +62,17 @@ enum Way {
     Memory(Framing),
     MemoryInChunks(Framing),
     Program(Framing),
+    WebSocket,
 }
 
-const WAYS: [Way; 6] = [
+const WAYS: [Way; 7] = [
     Way::Memory(Framing::Lines),
     Way::Memory(Framing::Headers),
     Way::MemoryInChunks(Framing::Lines),
     Way::MemoryInChunks(Framing::Headers),
     Way::Program(Framing::Lines),
     Way::Program(Framing::Headers),
+    Way::WebSocket,
 ];
 
 const UPDATE: &str = "UPDATE_TRANSCRIPTS";
@@ -116,12 +119,21 @@ fn difference(expected: &str, heard: &str) -> String {
 
 /// Holds the conversation and writes down what was heard.
 async fn hold(script: &str, way: Way) -> String {
+    if matches!(way, Way::WebSocket) {
+        let site = Site::start("").await;
+        return talk(script, Wire::over_websocket(site.socket().await), site.home).await;
+    }
     let home = Home::new();
     let wire = match way {
         Way::Memory(framing) => Wire::connect(&home.daemon().await, framing),
         Way::MemoryInChunks(framing) => Wire::connect(&home.daemon().await, framing).in_chunks(7),
         Way::Program(framing) => home.spawn(framing),
+        Way::WebSocket => unreachable!("it is done before"),
     };
+    talk(script, wire, home).await
+}
+
+async fn talk(script: &str, wire: Wire, home: Home) -> String {
     let mut talk = Talk { wire, home, names: Names::default(), heard: Vec::new(), conformity: Conformity::default() };
     for line in script.lines() {
         talk.line(line).await;

@@ -7,6 +7,7 @@
 //!  start   the beginning of a turn                   thread  what is sent, written; pure
 //!  run     a turn at work, port: as Helm sees it     deed    what Codex did by itself
 //!  recover what became of it meanwhile               errors  why it failed
+//!  stop    the end before its time                    steer   what is said to it meanwhile
 //! ```
 
 mod book;
@@ -19,6 +20,8 @@ mod recover;
 mod run;
 mod slot;
 mod start;
+mod steer;
+pub(super) mod stop;
 pub(super) mod thread;
 mod warm;
 pub(super) mod wire;

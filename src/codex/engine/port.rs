@@ -1,34 +1,42 @@
 //! A turn at work as Helm sees it: answers, words in between, and its end before its time.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Inner;
-use super::errors::link_error;
-use super::recover::may_come_back;
-use super::run::{AWAY, STOP, Stage, Turning};
+use super::run::{STOP, Stage, Turning};
+use super::stop::stop;
 use super::thread::input;
-use crate::codex::link::LinkError;
 use crate::model::{Answer, Block, ErrorKind, Happening, ProviderError, Run};
-
-/// A turn that was asked for a moment ago does not know yet that it runs.
-const SETTLE: Duration = Duration::from_secs(3);
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-const WHILE_AWAY: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl Run for Turning {
     async fn next(&mut self) -> Result<Happening, ProviderError> {
         loop {
-            if let Some(next) = self.ready.pop_front() {
-                return next;
+            if matches!(self.stage, Stage::Running) && self.interrupted.is_none() {
+                self.steers.begin(&self.inner, &self.thread, self.fold.turn());
             }
-            self.step().await;
+            let is_end = matches!(self.ready.front(), Some(Err(_) | Ok(Happening::Ended(_))));
+            if is_end {
+                self.steers.end();
+            }
+            if let Some((number, outcome)) = self.steers.told() {
+                return Ok(Happening::Steered { number, outcome });
+            }
+            let changed = self.steers.changed();
+            if is_end && self.steers.is_at_work() {
+                changed.await;
+            } else if let Some(next) = self.ready.pop_front() {
+                return next;
+            } else {
+                tokio::select! {
+                    biased;
+                    () = changed => {}
+                    () = self.step() => {}
+                }
+            }
         }
     }
 
@@ -39,30 +47,8 @@ impl Run for Turning {
         Ok(())
     }
 
-    async fn steer(&mut self, content: &[Block]) -> Result<(), ProviderError> {
-        while matches!(self.stage, Stage::Starting(_)) {
-            self.step().await;
-        }
-        match self.stage {
-            Stage::Running => {}
-            Stage::Away { .. } | Stage::Recovering { .. } => {
-                let message = "the connection to the Codex app-server is away";
-                return Err(ProviderError::new(ErrorKind::Network, message).with_hint("say it again in a moment"));
-            }
-            _ => return Err(ProviderError::new(ErrorKind::InvalidRequest, "the turn has ended already")),
-        }
-        let turn = self.fold.turn();
-        let params = json!({ "threadId": self.thread, "expectedTurnId": turn, "input": input(content) });
-        let deadline = Instant::now() + SETTLE;
-        loop {
-            match self.inner.link().call::<Value>("turn/steer", &params).await {
-                Ok(_) => return Ok(()),
-                Err(LinkError::Rpc(refusal)) if is_inactive(refusal.message()) && Instant::now() < deadline => {
-                    sleep(LOOK_AGAIN).await;
-                }
-                Err(error) => return Err(link_error("turn/steer", &error)),
-            }
-        }
+    fn steer(&mut self, number: u64, content: &[Block]) {
+        self.steers.add(number, input(content));
     }
 
     async fn interrupt(&mut self) {
@@ -92,7 +78,7 @@ impl Turning {
     /// Has the turn stopped in the background.
     fn stop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let inner = Arc::clone(&self.inner);
+        let link = self.inner.link().clone();
         let over = self.over.clone();
         let (thread, turn) = (self.thread.clone(), self.fold.turn().to_owned());
         if let Stage::Starting(starting) = &mut self.stage {
@@ -105,11 +91,11 @@ impl Turning {
                 if let Ok(started) = started
                     && let Some(turn) = started.turn
                 {
-                    stop(&inner, &started.thread, &turn, over).await;
+                    stop(&link, &started.thread, &turn, over).await;
                 }
             });
         } else if !turn.is_empty() {
-            runtime.spawn(async move { stop(&inner, &thread, &turn, over).await });
+            runtime.spawn(async move { stop(&link, &thread, &turn, over).await });
         }
     }
 }
@@ -124,25 +110,4 @@ impl Drop for Turning {
         }
         self.slot.leave(false);
     }
-}
-
-/// Until it has worked, the turn is over, or the connection is gone for good.
-async fn stop(inner: &Inner, thread: &str, turn: &str, over: CancellationToken) {
-    let began = Instant::now();
-    let attempts = async {
-        loop {
-            match inner.interrupt(thread, turn).await {
-                Err(LinkError::Rpc(refusal)) if is_inactive(refusal.message()) && began.elapsed() < SETTLE => {
-                    sleep(LOOK_AGAIN).await;
-                }
-                Err(error) if may_come_back(&error) => sleep(WHILE_AWAY).await,
-                _ => return,
-            }
-        }
-    };
-    let _ = over.run_until_cancelled(timeout_at(began + AWAY, attempts)).await;
-}
-
-fn is_inactive(refusal: &str) -> bool {
-    refusal.starts_with("no active turn")
 }

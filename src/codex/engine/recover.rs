@@ -14,7 +14,7 @@ use crate::codex::link::{Fault, FaultKind, LinkError};
 use crate::model::Place;
 
 /// Of turns that are looked through for ours, and of items in a page.
-const TURNS: u32 = 10;
+pub const TURNS: u32 = 10;
 const ITEMS: u32 = 100;
 /// Of pages: a turn of more items than that is taken as it is known then.
 const PAGES: usize = 100;
@@ -83,7 +83,7 @@ async fn resume(inner: &Inner, loaded: &mut Loaded, place: &Place) -> Result<boo
     }
 }
 
-fn is_marked(items: &[Item], mark: &str) -> bool {
+pub fn is_marked(items: &[Item], mark: &str) -> bool {
     items.iter().any(|item| matches!(item, Item::UserMessage { client_id: Some(id) } if id == mark))
 }
 

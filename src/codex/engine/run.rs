@@ -19,6 +19,7 @@ use super::fold::{Fold, Told};
 use super::recover::{Found, Sought, is_passing, may_come_back, recover};
 use super::slot::Slot;
 use super::start::Started;
+use super::steer::Steers;
 use super::wire::{Item, Turn, TurnStatus, What, notice};
 use crate::codex::Following;
 use crate::codex::link::{Heard, State};
@@ -52,6 +53,7 @@ pub struct Turning {
     /// By when it has to have ended.
     pub(super) interrupted: Option<Instant>,
     pub(super) over: CancellationToken,
+    pub(super) steers: Steers,
     pub(super) is_left: bool,
 }
 
@@ -88,6 +90,7 @@ impl Turning {
             ready: VecDeque::new(),
             interrupted: None,
             over: CancellationToken::new(),
+            steers: Steers::default(),
             is_left: false,
         }
     }

@@ -196,6 +196,7 @@ fn message(mode: Mode, content: &str) -> Message {
         session: "s".to_owned(),
         content: vec![Block::Text { text: content.to_owned() }],
         mode,
+        mode_is_named: false,
         provider: Some("codex".to_owned()),
         model: None,
         max_iterations: 6,

@@ -54,9 +54,7 @@ impl Run for Play {
         Ok(())
     }
 
-    async fn steer(&mut self, _: &[Block]) -> Result<(), ProviderError> {
-        Ok(())
-    }
+    fn steer(&mut self, _: u64, _: &[Block]) {}
 
     async fn interrupt(&mut self) {
         self.1.fetch_add(1, Ordering::SeqCst);

@@ -144,9 +144,7 @@ impl Fake {
             Err(message) => (Vec::new(), json!({ "error": { "code": -32600, "message": message }, "id": id })),
         };
         state.send(number, answer);
-        for (thread, message) in after {
-            state.tell(&thread, &message);
-        }
+        after.iter().for_each(|(thread, message)| state.tell(thread, message));
         true
     }
 }
@@ -199,8 +197,11 @@ impl State {
                 let ended = turn.ended(&id);
                 Ok((json!({}), vec![(id, ended)]))
             }
-            "turn/steer" => match self.thread(&id)?.turns.last() {
-                Some(turn) if turn.status == "inProgress" => plain(json!({ "turnId": turn.id })),
+            "turn/steer" => match self.thread(&id)?.turns.last_mut() {
+                Some(turn) if turn.status == "inProgress" => {
+                    turn.items.push(json!({ "type": "userMessage", "clientId": params["clientUserMessageId"] }));
+                    plain(json!({ "turnId": turn.id }))
+                }
                 _ => Err("no active turn to steer".to_owned()),
             },
             "thread/turns/list" => {

@@ -4,6 +4,7 @@ mod fake;
 mod fold;
 mod questions;
 mod recovery;
+mod steering;
 mod threads;
 mod turns;
 

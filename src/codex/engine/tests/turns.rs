@@ -147,20 +147,6 @@ async fn a_turn_that_is_dropped_is_stopped_and_one_that_is_left_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_can_be_steered_from_its_beginning_to_its_end() {
-    let (engine, fake) = bench();
-    let mut run = begin(&engine, Mode::Auto, &None, "hello").await;
-    run.steer(&[Block::Text { text: "and quickly".to_owned() }]).await.expect("to be steered");
-    let steer = fake.heard("turn/steer").pop().expect("a steer");
-    assert_eq!(steer["input"][0]["text"], "and quickly");
-    assert!(steer["expectedTurnId"].as_str().is_some_and(|turn| turn.starts_with("turn-")), "{steer}");
-    fake.finish();
-    rest(&mut run).await.1.expect("an end");
-    let error = run.steer(&[]).await.expect_err("an end");
-    assert_eq!(error.kind, ErrorKind::InvalidRequest);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_failure_says_why_and_keeps_secrets() {
     let (engine, fake) = bench();
     let (mut run, thread) = at_work(&engine, &fake, Mode::Auto).await;
