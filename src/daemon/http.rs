@@ -14,7 +14,7 @@ use crate::transport::Transport;
 impl Daemon {
     /// Serves what comes there until the daemon stops.
     pub async fn serve_http(self: &Arc<Self>, opened: Opened) {
-        self.http.redactor().learn(opened.token.expose());
+        self.reloader.learn(&opened.token);
         let host = Arc::clone(self);
         http::serve(host, opened, self.stop.clone()).await;
     }

@@ -33,6 +33,7 @@ mod program;
 mod quirks;
 mod races;
 mod readme;
+mod reload;
 mod responses;
 mod schema;
 mod secret_command;
