@@ -79,7 +79,6 @@ fn kind(error: &HelmError) -> String {
         HelmError::BadRequest { .. } => "BadRequest".to_owned(),
         HelmError::Unheard { .. } => "Unheard".to_owned(),
         HelmError::Store(_) => "Store".to_owned(),
-        HelmError::Unheard { .. } => "Unheard".to_owned(),
         HelmError::Lost => "Lost".to_owned(),
     }
 }
