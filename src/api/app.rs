@@ -3,30 +3,57 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
+use async_trait::async_trait;
+use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Connection;
+use super::{Connection, convert};
 use crate::helm::Conductor;
 use crate::plugins::{CodexWay, LocalServers, Meter, Plugin};
-use crate::protocol::StopWhen;
+use crate::protocol::{Notification, StopWhen, names};
 
 /// Requests to stop that may wait.
 const STOPS: usize = 4;
 
 pub struct App {
     pub conductor: Conductor,
-    pub plugins: Vec<Plugin>,
     pub meter: Meter,
-    pub local_servers: LocalServers,
-    pub codex: CodexWay,
     pub facts: Facts,
+    setup: RwLock<Arc<Setup>>,
+    reload: OnceLock<Arc<dyn Reload>>,
     /// The process to end with, once a client has named it.
     parent: watch::Sender<Option<i64>>,
     stops: Mutex<Option<mpsc::Sender<AskedToStop>>>,
     draining: AtomicBool,
     connections: Mutex<BTreeMap<u64, Weak<Connection>>>,
+}
+
+/// What the configuration makes of the daemon, until it is read again.
+pub struct Setup {
+    pub plugins: Vec<Plugin>,
+    pub local_servers: LocalServers,
+    pub codex: CodexWay,
+    pub allowed_hosts: Vec<String>,
+    /// Whether a client that runs a dangerous skill must confirm it.
+    pub confirm_dangerous: bool,
+}
+
+/// Reads the configuration again.
+#[async_trait]
+pub trait Reload: Send + Sync {
+    /// What has changed, or why everything stays as it was.
+    async fn reload(&self) -> Result<Reloaded, String>;
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reloaded {
+    /// Names of settings.
+    pub changed: Vec<String>,
+    /// Those among them that are without effect until the process is started anew.
+    pub restart_needed: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// A client wants the process to end.
@@ -48,23 +75,55 @@ pub struct Facts {
     pub config_file: PathBuf,
     pub state_dir: PathBuf,
     pub log_file: PathBuf,
-    pub allowed_hosts: Vec<String>,
     pub frame_bytes: usize,
     pub header_bytes: usize,
-    /// Whether a client that runs a dangerous skill must confirm it.
-    pub confirm_dangerous: bool,
 }
 
 impl App {
-    pub fn new(
-        conductor: Conductor,
-        plugins: Vec<Plugin>,
-        (meter, local_servers, codex): (Meter, LocalServers, CodexWay),
-        facts: Facts,
-    ) -> Arc<Self> {
+    pub fn new(conductor: Conductor, meter: Meter, setup: Setup, facts: Facts) -> Arc<Self> {
         let (parent, connections) = (watch::channel(None).0, Mutex::default());
-        let (stops, draining) = Default::default();
-        Arc::new(Self { conductor, plugins, meter, local_servers, codex, facts, parent, stops, draining, connections })
+        let (stops, draining, reload) = Default::default();
+        let setup = RwLock::new(Arc::new(setup));
+        Arc::new(Self { conductor, meter, facts, setup, reload, parent, stops, draining, connections })
+    }
+
+    pub fn setup(&self) -> Arc<Setup> {
+        Arc::clone(&self.setup.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives what was before. Requests that have begun go on with it.
+    pub fn set_up(&self, setup: Setup) -> Arc<Setup> {
+        std::mem::replace(&mut *self.setup.write().unwrap_or_else(PoisonError::into_inner), Arc::new(setup))
+    }
+
+    /// Called once, by whoever puts the daemon together.
+    pub fn reloads_with(&self, reload: Arc<dyn Reload>) {
+        // The first stays.
+        let _ = self.reload.set(reload);
+    }
+
+    pub(super) async fn reload(&self) -> Result<Reloaded, String> {
+        match self.reload.get() {
+            Some(reload) => reload.reload().await,
+            None => Err("this process reads no configuration".to_owned()),
+        }
+    }
+
+    /// Tells all who have introduced themselves that the configuration was read again, and what came of it.
+    pub fn tell_reloaded(&self, outcome: &Result<Reloaded, String>) {
+        let params: Arc<RawValue> =
+            to_raw_value(&convert::reloaded(outcome)).expect("wire types are made of JSON values").into();
+        for connection in self.connections().into_iter().filter(|connection| connection.client().introduced) {
+            let params = Arc::clone(&params);
+            // A client that reads slowly holds up nobody.
+            tokio::spawn(async move {
+                let peer = &connection.peer;
+                tokio::select! {
+                    _ = peer.notify(names::DaemonReloaded::NAME, params.get()) => {}
+                    () = peer.closed().cancelled() => {}
+                }
+            });
+        }
     }
 
     /// What clients ask of the process from now on; until this is called nobody can end it.

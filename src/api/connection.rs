@@ -12,6 +12,7 @@ use super::error::{ApiError, of_reason};
 use super::place::Told;
 use super::subscriptions::Subscriptions;
 use super::{App, convert};
+use crate::codex::AppServer;
 use crate::helm::now_ms;
 use crate::protocol::{ClientCapabilities, ClientInfo, Code, Method, Notification, names};
 use crate::rpc::{Peer, Reason, RpcError, Service, Verdict};
@@ -31,8 +32,8 @@ pub struct Connection {
     /// Unix milliseconds.
     pub since: u64,
     pub subscriptions: Arc<Subscriptions>,
-    /// What it hears of the app-server, if there is one.
-    pub audience: Option<Arc<Audience>>,
+    /// What it hears of the app-server, once it has asked for something there.
+    audience: Mutex<Option<Arc<Audience>>>,
     app: Arc<App>,
     methods: Methods,
     client: Mutex<Client>,
@@ -71,7 +72,7 @@ impl Connection {
     pub fn open(app: Arc<App>, methods: Methods, peer: Peer, via: Via) -> Arc<Self> {
         let connection = Arc::new(Self {
             subscriptions: Subscriptions::new(peer.clone()),
-            audience: app.codex.app_server.clone().map(|server| Audience::new(server, peer.clone())),
+            audience: Mutex::default(),
             peer,
             via,
             since: now_ms(),
@@ -87,6 +88,15 @@ impl Connection {
 
     pub fn client(&self) -> MutexGuard<'_, Client> {
         self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it hears of this app-server. What it wanted to hear of one before is over with that.
+    pub fn audience(&self, server: &Arc<AppServer>) -> Arc<Audience> {
+        let mut audience = self.audience.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*audience {
+            Some(audience) if audience.is_of(server) => Arc::clone(audience),
+            _ => Arc::clone(audience.insert(Audience::new(Arc::clone(server), self.peer.clone()))),
+        }
     }
 
     /// From now on only `exit` may come.

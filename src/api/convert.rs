@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json, value::RawValue};
 
+use super::app::Reloaded;
 use super::error::ApiError;
 use crate::helm::{self, Entry, TurnOutcome, parse_action_blocks};
 use crate::model::{self, Block, ImageSource, ModelInfo, Role};
@@ -20,6 +21,18 @@ use crate::skills::{SkillAttempt, SkillSpec};
 
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub fn reload_result(reloaded: Reloaded) -> wire::ReloadResult {
+    let Reloaded { changed, restart_needed, warnings } = reloaded;
+    wire::ReloadResult { changed, restart_needed, warnings }
+}
+
+pub fn reloaded(outcome: &Result<Reloaded, String>) -> wire::ReloadedParams {
+    match outcome {
+        Ok(reloaded) => wire::ReloadedParams { ok: true, changed: reloaded.changed.clone(), message: None },
+        Err(why) => wire::ReloadedParams { ok: false, changed: Vec::new(), message: Some(why.clone()) },
+    }
 }
 
 pub fn cancelled_id(params: &RawValue) -> Option<Id> {

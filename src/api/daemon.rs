@@ -6,11 +6,12 @@ use super::convert;
 use super::error::ApiError;
 use super::table::Context;
 use crate::protocol::{
-    Empty, HelloParams, HelloResult, RunningTurn, StatusParams, StatusResult, StopParams, StopResult, VERSION, openrpc,
+    Code, Empty, HelloParams, HelloResult, ReloadResult, RunningTurn, StatusParams, StatusResult, StopParams,
+    StopResult, VERSION, openrpc,
 };
 
 pub async fn status(context: Context, _: StatusParams) -> Result<StatusResult, ApiError> {
-    let app = &context.app;
+    let (app, setup) = (&context.app, context.app.setup());
     let running = app
         .conductor
         .all_running()
@@ -24,15 +25,15 @@ pub async fn status(context: Context, _: StatusParams) -> Result<StatusResult, A
         memory_bytes: resident_memory(),
         clients: app.connections().len() as u64,
         running_turns: running.collect(),
-        default_provider: app.conductor.routes().default_route().map(|route| route.id.clone()),
-        enabled_plugins: app
+        default_provider: app.conductor.setup().routes.default_route().map(|route| route.id.clone()),
+        enabled_plugins: setup
             .plugins
             .iter()
             .filter(|plugin| plugin.enabled)
             .map(|plugin| plugin.id.to_owned())
             .collect(),
-        skills: app.conductor.skills().specs().count() as u64,
-        allowed_hosts: app.facts.allowed_hosts.clone(),
+        skills: app.conductor.setup().skills.specs().count() as u64,
+        allowed_hosts: setup.allowed_hosts.clone(),
         config_file: app.facts.config_file.display().to_string(),
         state_dir: app.facts.state_dir.display().to_string(),
         log_file: app.facts.log_file.display().to_string(),
@@ -40,7 +41,8 @@ pub async fn status(context: Context, _: StatusParams) -> Result<StatusResult, A
     })
 }
 
-pub async fn hello(context: Context, _: HelloParams) -> Result<HelloResult, ApiError> {
+pub async fn hello(context: Context, params: HelloParams) -> Result<HelloResult, ApiError> {
+    context.connection.told.tell(params.cwd, params.env.unwrap_or_default());
     let facts = &context.app.facts;
     Ok(HelloResult {
         version: facts.version.to_owned(),
@@ -57,6 +59,12 @@ pub async fn hello(context: Context, _: HelloParams) -> Result<HelloResult, ApiE
 pub async fn stop(context: Context, params: StopParams) -> Result<StopResult, ApiError> {
     let outcome = context.app.ask_to_stop(params.when, context.connection.peer.number()).await;
     Ok(StopResult { stopping: outcome.is_ok(), reason: outcome.err().map(str::to_owned) })
+}
+
+pub async fn reload(context: Context, _: Empty) -> Result<ReloadResult, ApiError> {
+    let hint = "Mend the file; open-think config check says whether it is good. The daemon goes on as it was.";
+    let reloaded = context.app.reload().await;
+    reloaded.map(convert::reload_result).map_err(|why| ApiError::new(Code::BadRequest, why).with_hint(hint))
 }
 
 pub async fn discover(_: Context, _: Empty) -> Result<Value, ApiError> {

@@ -60,7 +60,13 @@ impl App {
             turns: counts.turns,
             failed_turns: counts.failed,
             events: counts.events,
-            calls: self.plugins.iter().filter(|plugin| plugin.enabled && plugin.completes()).map(called).collect(),
+            calls: self
+                .setup()
+                .plugins
+                .iter()
+                .filter(|plugin| plugin.enabled && plugin.completes())
+                .map(called)
+                .collect(),
             spent: self.spent().await,
         }
     }
@@ -84,13 +90,13 @@ impl App {
                 capabilities: chat.into_iter().chain(skills).collect(),
             }
         };
-        self.plugins.iter().filter(|plugin| plugin.enabled).map(face).collect()
+        self.setup().plugins.iter().filter(|plugin| plugin.enabled).map(face).collect()
     }
 }
 
 const WAYS: [&str; 5] = ["stdio", "memory", "unix", "websocket", "http"];
 
-fn way(via: Via) -> &'static str {
+pub(super) fn way(via: Via) -> &'static str {
     match via {
         Via::Stdio => "stdio",
         Via::Memory => "memory",

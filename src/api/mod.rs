@@ -20,7 +20,7 @@ mod skills;
 mod subscriptions;
 mod table;
 
-pub use app::{App, AskedToStop, Facts};
+pub use app::{App, AskedToStop, Facts, Reload, Reloaded, Setup};
 pub use connection::{Connection, Served, Via};
 pub use error::of_reason;
 pub use figures::{Calls, Figures, PluginFace};

@@ -16,7 +16,7 @@ const SETUP: &str = "Set CODEX_OAUTH_CLIENT_ID to a registered OAuth client, or 
                      app-server listens; or run `codex login` and set CODEX_HOME.";
 
 pub async fn device_start(context: Context, _: Empty) -> Result<DeviceStartResult, ApiError> {
-    match context.app.codex.sign_in.start().await {
+    match context.app.setup().codex.sign_in.start().await {
         Ok(Started::Begun(begun)) => Ok(begun_result(begun)),
         Ok(Started::NotConfigured) => Ok(DeviceStartResult {
             status: DeviceStatus::PendingConfiguration,
@@ -40,15 +40,15 @@ pub async fn device_start(context: Context, _: Empty) -> Result<DeviceStartResul
 }
 
 pub async fn device_poll(context: Context, params: DevicePollParams) -> Result<DevicePollResult, ApiError> {
-    Ok(poll_result(context.app.codex.sign_in.poll(&params.device_code).await))
+    Ok(poll_result(context.app.setup().codex.sign_in.poll(&params.device_code).await))
 }
 
 pub async fn device_cancel(context: Context, params: DevicePollParams) -> Result<DeviceCancelResult, ApiError> {
-    Ok(DeviceCancelResult { cancelled: context.app.codex.sign_in.cancel(&params.device_code).await })
+    Ok(DeviceCancelResult { cancelled: context.app.setup().codex.sign_in.cancel(&params.device_code).await })
 }
 
 pub async fn logout(context: Context, _: Empty) -> Result<LogoutResult, ApiError> {
-    let ended = context.app.codex.sign_in.sign_out().await.map_err(|error| ApiError::provider(ID, &error))?;
+    let ended = context.app.setup().codex.sign_in.sign_out().await.map_err(|error| ApiError::provider(ID, &error))?;
     let signed_out = ended.is_some();
     let (tokens, not_revoked) = ended.map(|ended| (ended.tokens, ended.not_revoked)).unwrap_or_default();
     let (account, email) = tokens.map(|tokens| (tokens.account, tokens.email)).unwrap_or_default();

@@ -13,10 +13,11 @@ use crate::protocol::{
 };
 
 pub async fn list(context: Context, _: Empty) -> Result<ProvidersListResult, ApiError> {
-    let default = context.app.conductor.routes().default_route().map(|route| route.id.as_str());
-    let plugins = context.app.plugins.iter().filter(|plugin| plugin.completes());
-    let discovered = context.app.local_servers.find().await.iter().map(discovered_row).collect();
-    let link = context.app.codex.app_server.as_ref().map(|server| server.status());
+    let (helm, setup) = (context.app.conductor.setup(), context.app.setup());
+    let default = helm.routes.default_route().map(|route| route.id.as_str());
+    let plugins = setup.plugins.iter().filter(|plugin| plugin.completes());
+    let discovered = setup.local_servers.find().await.iter().map(discovered_row).collect();
+    let link = setup.codex.app_server.as_ref().map(|server| server.status());
     let row = |plugin: &Plugin| match &link {
         Some(link) if plugin.id == codex::ID => over(link, row(plugin, default)),
         _ => row(plugin, default),
@@ -25,7 +26,8 @@ pub async fn list(context: Context, _: Empty) -> Result<ProvidersListResult, Api
 }
 
 pub async fn models(context: Context, params: ProvidersModelsParams) -> Result<ProvidersModelsResult, ApiError> {
-    let provider = context.app.conductor.routes().provider(&params.provider)?;
+    let setup = context.app.conductor.setup();
+    let provider = setup.routes.provider(&params.provider)?;
     let models = provider.models().await.map_err(|error| ApiError::provider(&params.provider, &error))?;
     Ok(ProvidersModelsResult { models: models.into_iter().map(convert::model_row).collect() })
 }

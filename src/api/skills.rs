@@ -10,19 +10,19 @@ use crate::protocol::{Code, Empty, SkillInvokeParams, SkillInvokeResult, SkillsL
 use crate::skills::Permit;
 
 pub async fn list(context: Context, _: Empty) -> Result<SkillsListResult, ApiError> {
-    let skills = context.app.conductor.skills().specs().map(|spec| convert::skill(spec));
-    Ok(SkillsListResult { skills: skills.collect() })
+    let setup = context.app.conductor.setup();
+    Ok(SkillsListResult { skills: setup.skills.specs().map(|spec| convert::skill(spec)).collect() })
 }
 
 pub async fn invoke(context: Context, params: SkillInvokeParams) -> Result<SkillInvokeResult, ApiError> {
-    let registry = context.app.conductor.skills();
+    let registry = &context.app.conductor.setup().skills;
     let Some(skill) = registry.get(&params.skill) else {
         let ids = registry.ids();
         let near = nearest(&params.skill, ids.iter().map(String::as_str));
         let error = ApiError::new(Code::SkillUnavailable, format!("skill '{}' is not available", shown(&params.skill)));
         return Err(error.did_you_mean(near).with_skills(ids));
     };
-    let confirmed = params.confirm || !context.app.facts.confirm_dangerous;
+    let confirmed = params.confirm || !context.app.setup().confirm_dangerous;
     if Permit::for_client(skill.spec(), confirmed) == Permit::Hold {
         let message = format!("skill '{}' is dangerous and runs only when it is confirmed", params.skill);
         return Err(ApiError::new(Code::ApprovalRequired, message).with_hint("Send it again with \"confirm\": true."));

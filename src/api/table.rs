@@ -62,6 +62,7 @@ pub fn methods(app: Arc<App>) -> RpcModule<App> {
     row::<names::DaemonStatus, _>(&mut table, Drop, daemon::status);
     row::<names::DaemonHello, _>(&mut table, Drop, daemon::hello);
     row::<names::DaemonStop, _>(&mut table, Drop, daemon::stop);
+    row::<names::DaemonReload, _>(&mut table, Drop, daemon::reload);
     row::<names::RpcDiscover, _>(&mut table, Drop, daemon::discover);
     table
 }
@@ -126,7 +127,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::api::Facts;
+    use crate::api::{Facts, Setup};
     use crate::helm::{Conductor, Routes, Settings};
     use crate::plugins::load;
     use crate::protocol::request_names;
@@ -155,12 +156,16 @@ mod tests {
             config_file: Default::default(),
             state_dir: Default::default(),
             log_file: Default::default(),
+        };
+        let loaded = load(&Default::default(), None).expect("the defaults are good");
+        let setup = Setup {
+            plugins: Vec::new(),
+            local_servers: loaded.local_servers,
+            codex: loaded.codex,
             allowed_hosts: Vec::new(),
             confirm_dangerous: true,
         };
-        let loaded = load(&Default::default(), None).expect("the defaults are good");
-        let parts = (loaded.meter, loaded.local_servers, loaded.codex);
-        let table = methods(App::new(conductor, Vec::new(), parts, facts));
+        let table = methods(App::new(conductor, loaded.meter, setup, facts));
         let rows: BTreeSet<String> = table.method_names().map(str::to_owned).collect();
         assert_eq!(rows, BTreeSet::from_iter(request_names()));
     }

@@ -8,7 +8,8 @@ use super::secrets::Claim;
 use super::settings::Given;
 use super::sources::ConfigFile;
 use super::{
-    Config, ConfigError, ConfigErrorKind, Environment, SETTINGS, Setting, Sources, nearest, price, skill, tables,
+    Config, ConfigError, ConfigErrorKind, Environment, Origin, SETTINGS, Setting, Sources, nearest, price, skill,
+    tables,
 };
 
 impl Config {
@@ -32,7 +33,8 @@ impl Config {
 
     /// What is good of it, and every fault.
     pub fn examine(sources: Sources) -> Result<(Self, Vec<ConfigError>), ConfigError> {
-        let mut config = Self { state_dir: sources.state_dir()?, ..Self::default() };
+        let origin = Origin::of(sources.clone());
+        let mut config = Self { state_dir: sources.state_dir()?, origin, ..Self::default() };
         let mut faults = Vec::new();
         if let Some(text) = read(&mut config, sources.config_file()?)? {
             let path = config.file.clone();
@@ -78,6 +80,7 @@ fn apply_file(config: &mut Config, source: Source<'_>, faults: &mut Vec<ConfigEr
     let document = source.parse()?;
     let mut seen: Vec<&str> = Vec::new();
     for entry in source.entries(&document) {
+        config.origin.note(&entry);
         if let Some(setting) = find(&entry) {
             if seen.contains(&setting.name) {
                 faults.push(entry.fault("is set twice"));

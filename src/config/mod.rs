@@ -9,6 +9,7 @@ mod file;
 mod listen;
 mod load;
 mod nearest;
+mod origin;
 mod price;
 mod secret;
 mod secrets;
@@ -24,6 +25,7 @@ pub use environment::{Environment, client_environment, is_of_clients, names_secr
 pub use error::{ConfigError, ConfigErrorKind};
 pub use listen::{Listen, TlsFiles};
 pub use nearest::nearest;
+pub use origin::{Changes, Origin};
 pub use secret::Secret;
 pub use secrets::{Claims, Keeper, Kept, Keyring, KeyringFault, Reference, SecretStore, StoreError, Unresolved};
 pub use settings::{SETTINGS, Setting};
@@ -64,6 +66,8 @@ pub struct Config {
     pub environment: Environment,
     /// `[[skill]]` tables.
     pub skills: Vec<CommandSkill>,
+    /// To read it again.
+    pub origin: Origin,
     /// What the user should know although nothing failed.
     pub warnings: Vec<String>,
     /// The secrets that could not be had.
@@ -209,7 +213,7 @@ pub struct Helm {
     pub queued_turns: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Http {
     pub connect_timeout: Duration,
     /// From the request sent to the first byte of the answer, which for an answer that is not streamed is its end.
@@ -318,6 +322,7 @@ impl Default for Config {
             log: Log { filter: "info".to_owned() },
             environment: Environment::default(),
             skills: Vec::new(),
+            origin: Origin::default(),
             warnings: Vec::new(),
             unresolved: Vec::new(),
             claims: Claims::default(),

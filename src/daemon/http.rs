@@ -15,7 +15,7 @@ use crate::transport::Transport;
 impl Daemon {
     /// Serves what comes there until no new client is wanted any more.
     pub async fn serve_http(self: Arc<Self>, opened: Opened) {
-        self.http.redactor().learn(opened.token.expose());
+        self.reloader.learn(&opened.token);
         let stop = CancellationToken::new();
         let served = http::serve(Arc::clone(&self) as Arc<dyn Host>, opened, stop.clone());
         tokio::pin!(served);

@@ -8,7 +8,9 @@ mod lock;
 pub mod log;
 mod parent;
 mod record;
+mod reload;
 mod server;
+mod setup;
 mod signals;
 mod telemetry;
 mod version;
@@ -29,15 +31,15 @@ use tokio::io::DuplexStream;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, App, Connection, Facts, Served, Via};
+use crate::api::{self, App, Connection, Reload, Served, Via};
 use crate::config::{self, Config};
-use crate::helm::{self, Conductor, Route, Routes};
-use crate::model::{Engine, Provider};
-use crate::plugins::{self, Plugin};
-use crate::providers::http::{Http, Warmth};
+use crate::helm::Conductor;
+use crate::plugins;
 use crate::rpc::{self, End};
 use crate::sessions::Sqlite;
 use crate::transport::{self, FrameLimits, Transport};
+use reload::Reloader;
+use setup::Made;
 
 /// What is kept in the state directory.
 const SESSIONS_FILE: &str = "sessions.db";
@@ -62,7 +64,7 @@ pub struct Daemon {
     app: Arc<App>,
     methods: Methods,
     limits: config::Limits,
-    http: Http,
+    reloader: Arc<Reloader>,
     /// Of the sessions used last, so many have their threads made ready.
     warm_threads: u32,
     serving: config::Serving,
@@ -84,36 +86,18 @@ impl Daemon {
         }
         let store = Arc::new(store);
         let loaded = plugins::load(config, Some(store.clone()))?;
-        let routes = Routes::new(loaded.plugins.iter().filter(|plugin| plugin.completes()).map(route).collect());
-        let settings = helm::Settings {
-            history_tokens: config.helm.history_tokens,
-            tool_result_bytes: config.helm.tool_result_bytes,
-            approval_timeout: config.helm.approval_timeout,
-            queued_turns: config.helm.queued_turns,
-            buffered_events: config.limits.buffered_events,
-        };
-        let conductor = Conductor::open(store, Arc::new(loaded.skills), routes, settings).await;
-        let facts = Facts {
-            version: version::OURS,
-            build: version::build().to_owned(),
-            started_at: helm::now_ms(),
-            config_file: config.file.clone(),
-            state_dir: config.state_dir.clone(),
-            log_file: log::path(config),
-            frame_bytes: config.limits.frame_bytes,
-            header_bytes: config.limits.header_bytes,
-            allowed_hosts: loaded.hosts.iter().map(ToString::to_string).collect(),
-            confirm_dangerous: config.helm.confirm_dangerous,
-        };
-        let shared = (loaded.meter, loaded.local_servers, loaded.codex);
-        let app = App::new(conductor, loaded.plugins, shared, facts);
+        let Made { helm, api, meter, http, kept } = setup::make(config, loaded);
+        let conductor = Conductor::open(store, helm.skills, helm.routes, helm.settings).await;
+        let app = App::new(conductor, meter, api, setup::facts(config));
         let methods = api::methods(Arc::clone(&app)).into();
-        let (limits, http) = (config.limits.clone(), loaded.http);
         telemetry::connect(&http);
+        let reloader = Reloader::new(&app, config.clone(), http, kept);
+        app.reloads_with(reloader.clone());
+        let limits = config.limits.clone();
         let warm_threads = u32::try_from(config.codex.app_server.warm_threads).unwrap_or(u32::MAX);
         let (leaving, requested, stop) = Default::default();
         let serving = config.serving.clone();
-        Ok(Self { app, methods, limits, http, warm_threads, serving, leaving, requested, stop })
+        Ok(Self { app, methods, limits, reloader, warm_threads, serving, leaving, requested, stop })
     }
 
     /// Serves one connection to its end.
@@ -136,8 +120,7 @@ impl Daemon {
     pub async fn serve_stdio(&self) -> anyhow::Result<End> {
         let mut signals = Signals::listen().context("signals cannot be listened for")?;
         let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
-        let _warmth = self.keep_warm();
-        let _fresh = self.app.codex.sign_in.keep_fresh();
+        self.keep_warm();
         let serve = self.serve(transport, Via::Stdio);
         tokio::pin!(serve);
         let served = tokio::select! {
@@ -164,17 +147,14 @@ impl Daemon {
         Ok(end)
     }
 
-    /// Connects to the providers and the app-server before anybody asks for one, and stays connected while the result
-    /// lives. For those who serve: a single command has its answer before this is of use.
-    pub fn keep_warm(&self) -> Option<Warmth> {
-        self.http.settings().warm.then(|| {
-            if let Some(server) = &self.app.codex.app_server {
-                server.wake();
-                let (conductor, limit) = (self.app.conductor.clone(), self.warm_threads);
-                tokio::spawn(async move { conductor.warm_threads(limit).await });
-            }
-            self.http.keep_warm()
-        })
+    /// Connects to the providers and the app-server before anybody asks for one, and stays connected while this lives. For
+    /// those who serve: a single command has its answer before this is of use.
+    pub fn keep_warm(&self) {
+        self.reloader.keep_warm();
+        if self.app.setup().codex.app_server.is_some() && self.reloader.is_warm() {
+            let (conductor, limit) = (self.app.conductor.clone(), self.warm_threads);
+            tokio::spawn(async move { conductor.warm_threads(limit).await });
+        }
     }
 
     /// The client's end of a connection within the process, and the work of serving it.
@@ -192,9 +172,10 @@ impl Daemon {
         if tokio::time::timeout(STOP, stopped).await.is_err() {
             tracing::warn!("a turn did not stop in time");
         }
-        self.app.codex.sign_in.settle(SETTLE).await;
+        let codex = &self.app.setup().codex;
+        codex.sign_in.settle(SETTLE).await;
         // After the turns, which end over it.
-        if let Some(server) = &self.app.codex.app_server
+        if let Some(server) = &codex.app_server
             && tokio::time::timeout(CLOSE, server.close()).await.is_err()
         {
             tracing::warn!("the link to the app-server did not end in time");
@@ -228,24 +209,12 @@ impl Daemon {
         }
     }
 
-    /// Reads the configuration anew.
+    /// Reads the configuration again; whoever wants to know what comes of it is told.
     async fn reload(&self) {
-        tracing::info!("asked to read the configuration anew, which takes a restart");
+        let _ = self.reloader.reload().await;
     }
 
     fn frame_limits(&self) -> FrameLimits {
         FrameLimits { frame_bytes: self.limits.frame_bytes, header_bytes: self.limits.header_bytes }
-    }
-}
-
-fn route(plugin: &Plugin) -> Route {
-    Route {
-        id: plugin.id.to_owned(),
-        enabled: plugin.enabled,
-        provider: plugin.provider.clone().map(|gate| gate as Arc<dyn Provider>),
-        engine: plugin.engine.clone().map(|gate| gate as Arc<dyn Engine>),
-        hint: plugin.readiness.hint().to_owned(),
-        propose_only: plugin.propose_only.clone(),
-        vendors: plugin.vendors.clone(),
     }
 }

@@ -13,6 +13,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::life::{Activity, Life, Limits, Next};
 use super::listen::Listening;
@@ -51,8 +52,9 @@ impl Daemon {
     pub async fn serve_socket(self: Arc<Self>, listening: Listening) -> anyhow::Result<Ended> {
         let mut signals = Signals::listen().context("signals cannot be listened for")?;
         let mut stops = self.app.stops();
-        let _warmth = self.keep_warm();
-        let _fresh = self.app.codex.sign_in.keep_fresh();
+        self.keep_warm();
+        let reloader = Arc::clone(&self.reloader);
+        let _watch = AbortOnDropHandle::new(tokio::spawn(async move { reloader.watch().await }));
         let limits = Limits { idle: self.serving.idle_timeout, drain: self.serving.drain_timeout };
         let mut server = Server {
             daemon: Arc::clone(&self),

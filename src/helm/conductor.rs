@@ -1,8 +1,7 @@
 //! The way in to Helm: takes requests, queues their turns by session, and hands out their outcomes.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::approval::Decided;
 use super::id::{new_id, now_ms};
@@ -12,24 +11,11 @@ use super::places::Places;
 use super::request::{Action, Approve, Message, TurnOutcome};
 use super::route::{Chosen, Routes};
 use super::running::{Listed, Running, Said, TurnHandle, Turns};
+use super::setup::{Settings, Setup};
 use super::warm::{self, Warming};
-use super::{Decision, Event, HelmError, history, prompt, start};
-use crate::model::{Mode, Place, Thread, ToolSpec};
+use super::{Decision, Event, HelmError, history, start};
 use crate::sessions::{ActionRow, ActionState, Store, TurnRow, Write};
 use crate::skills::Registry;
-
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Tokens of history sent with a call, estimated.
-    pub history_tokens: u32,
-    /// Bytes of a skill's result that the model reads.
-    pub tool_result_bytes: usize,
-    pub approval_timeout: Duration,
-    /// Turns of one session that may wait.
-    pub queued_turns: usize,
-    /// Events kept of a session.
-    pub buffered_events: usize,
-}
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -39,9 +25,7 @@ pub struct Conductor {
 
 pub struct Shared {
     pub store: Arc<dyn Store>,
-    pub skills: Arc<Registry>,
-    pub routes: Routes,
-    pub settings: Settings,
+    setup: RwLock<Arc<Setup>>,
     pub logs: Logs,
     pub warming: Warming,
     pub places: Places,
@@ -63,14 +47,16 @@ impl Conductor {
         }
         let lanes = Arc::new(Lanes::new(settings.queued_turns));
         let (warming, places, turns) = Default::default();
-        let shared = Shared { store, skills, routes, settings, logs, warming, places, lanes, turns };
+        let setup = RwLock::new(Arc::new(Setup { skills, routes, settings }));
+        let shared = Shared { store, setup, logs, warming, places, lanes, turns };
         Self { shared: Arc::new(shared) }
     }
 
     /// Returns once the message is on disk. Its place in the session's queue is that of the first poll.
     /// What is meant for the turn that runs becomes part of that, if it takes it.
     pub async fn message(&self, message: Message) -> Result<TurnHandle, HelmError> {
-        let chosen = self.shared.routes.choose(&message)?;
+        let setup = self.setup();
+        let chosen = setup.routes.choose(&message)?;
         check_thread(&message, &chosen)?;
         if let Some(running) = self.running(&message.session).filter(|running| steers(&message, &chosen, running)) {
             match running.steer(message.content.clone()).await {
@@ -87,7 +73,7 @@ impl Conductor {
         running.settle(&row.settings);
         let context = start::keep(&self.shared, &row, &message, !ticket.waits).await?;
         let handle = self.handle(&running, true);
-        let turn = start::message(Arc::clone(&self.shared), running, row.clone(), message, chosen, context);
+        let turn = start::message(Arc::clone(&self.shared), running, row.clone(), message, (setup, chosen), context);
         self.begin(ticket, listed, row, turn);
         Ok(handle)
     }
@@ -197,12 +183,21 @@ impl Conductor {
         &self.shared.store
     }
 
-    pub fn skills(&self) -> &Arc<Registry> {
-        &self.shared.skills
+    /// What turns begin with from now on, until it is changed.
+    pub fn setup(&self) -> Arc<Setup> {
+        self.shared.setup()
     }
 
-    pub fn routes(&self) -> &Routes {
-        &self.shared.routes
+    /// Turns that have been accepted go on with what they began with.
+    pub fn set_up(&self, setup: Setup) {
+        *self.shared.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
+    }
+
+    /// Waits for the end of all turns that have been accepted by now.
+    pub async fn settled(&self) {
+        for running in self.shared.turns.all() {
+            running.outcome().await;
+        }
     }
 
     /// The events of a session. One that does not exist yet begins with its first turn.
@@ -242,15 +237,8 @@ impl Conductor {
 }
 
 impl Shared {
-    /// Where turns of a session take place in an engine.
-    pub fn place(&self, session: &str, mode: Mode, thread: Option<Thread>, model: Option<String>) -> Place {
-        let system = prompt::system(mode, self.skills.specs());
-        Place { session: session.to_owned(), mode, thread, model, cwd: None, system, tools: self.tools(mode) }
-    }
-
-    /// What a model may call.
-    pub fn tools(&self, mode: Mode) -> Arc<[ToolSpec]> {
-        if mode == Mode::Propose { Arc::default() } else { self.skills.tools() }
+    pub fn setup(&self) -> Arc<Setup> {
+        Arc::clone(&self.setup.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn is_running(&self, session: &str) -> bool {
@@ -259,7 +247,7 @@ impl Shared {
 
     /// How much of a session to read for its history. Kept messages are longer than what a model reads of them.
     pub fn context_bytes(&self) -> usize {
-        2 * history::bytes(self.settings.history_tokens)
+        2 * history::bytes(self.setup().settings.history_tokens)
     }
 
     /// Runs a turn that has its place in the session, and tells its outcome whatever it is.

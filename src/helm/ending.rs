@@ -74,7 +74,7 @@ impl Runner {
     }
 
     fn suggest(&self, suggestion: super::action_block::Suggestion) -> Action {
-        let known = self.helm.skills.get(&suggestion.skill).is_some();
+        let known = self.setup.skills.get(&suggestion.skill).is_some();
         let reason = if known { None } else { Some(format!("unknown skill '{}'", suggestion.skill)) };
         let dangerous = self.is_dangerous(&suggestion.skill);
         let (skill, input) = (suggestion.skill, suggestion.input);

@@ -122,7 +122,7 @@ impl Runner {
         while work.calls.may_start() {
             let Some(planned) = work.calls.queue.pop_front() else { break };
             work.calls.at_work.push(planned.clone());
-            work.calls.running.push(tools::run(planned, Arc::clone(&self.helm.skills), Arc::clone(&self.client)));
+            work.calls.running.push(tools::run(planned, Arc::clone(&self.setup.skills), Arc::clone(&self.client)));
         }
     }
 
@@ -137,7 +137,7 @@ impl Runner {
         if !self.goes_on(work).await? {
             return Ok(None);
         }
-        let planned = self.turn.plan(&call, None, &self.helm.skills);
+        let planned = self.turn.plan(&call, None, &self.setup.skills);
         work.calls.known.insert(call.id.clone(), Known::Open);
         self.begin_call(work, &planned).await?;
         if planned.is_held() {
@@ -231,7 +231,7 @@ impl Runner {
 
     /// Tells and keeps what became of a call; what the model reads of it.
     async fn finish(&mut self, work: &mut Work, entry: TraceEntry) -> Result<Answer, HelmError> {
-        let (text, is_error) = tools::read(&entry, self.helm.settings.tool_result_bytes);
+        let (text, is_error) = tools::read(&entry, self.setup.settings.tool_result_bytes);
         work.calls.untold.remove(&entry.tool_use_id);
         work.calls.finished.insert(entry.tool_use_id.clone());
         self.note_results(vec![entry]).await?;

@@ -154,7 +154,7 @@ impl Runner {
         self.take_warmed(&mut context.threads).await?;
         let place = self.place(&context.threads);
         let seen = place.thread.as_ref().map_or(0, |thread| thread.seen);
-        let budget = self.helm.settings.history_tokens;
+        let budget = self.setup.settings.history_tokens;
         let (messages, known) = history::known(context.messages, &context.states, &self.row.id, budget, seen);
         self.model_is_called();
         let (began, timeout) = (Instant::now(), self.caller.timeout);
@@ -192,7 +192,7 @@ impl Runner {
         let mode = self.row.settings.mode;
         let model = self.caller.candidates[self.caller.current].model.clone();
         let cwd = self.client.cwd.clone();
-        Place { cwd, ..self.helm.place(&self.row.session, mode, threads.of(mode).cloned(), model) }
+        Place { cwd, ..self.setup.place(&self.row.session, mode, threads.of(mode).cloned(), model) }
     }
 
     /// From a turn that is at work in the engine to the next step.
@@ -221,7 +221,7 @@ impl Runner {
                 work.interrupt(Why::Decided, INTERRUPT).await;
             }
             let waits_only = idle && !self.waiting.is_empty() && work.calls.asking.is_empty();
-            let long = self.helm.settings.approval_timeout;
+            let long = self.setup.settings.approval_timeout;
             let settles = work.calls.are_done() && work.steers.are_settled();
             let quiet = waits_only.then(|| if settles { QUIET } else { long.max(QUIET) });
             let outcome = match work.wake(self, quiet).await {

@@ -116,7 +116,7 @@ impl Runner {
         if let Some(input) = input {
             planned.input = input.clone();
         }
-        planned.verdict = match self.helm.skills.get(&planned.call.name) {
+        planned.verdict = match self.setup.skills.get(&planned.call.name) {
             None => Verdict::Refuse(format!("skill '{}' is not available", planned.call.name)),
             Some(skill) => match skill.check(&planned.input) {
                 Err(fault) => Verdict::Refuse(fault.to_string()),
@@ -129,7 +129,7 @@ impl Runner {
     /// Runs what may run, and keeps each result as it comes: what a skill has done stays done, and the model must hear
     /// of it whatever happens next.
     async fn run_and_write(&mut self, planned: &[Planned]) -> Result<Option<()>, HelmError> {
-        let (skills, client) = (Arc::clone(&self.helm.skills), Arc::clone(&self.client));
+        let (skills, client) = (Arc::clone(&self.setup.skills), Arc::clone(&self.client));
         let mut entries: Vec<TraceEntry> = Vec::new();
         for group in tools::groups(planned) {
             let mut calls = tools::start(&group, &skills, &client);
@@ -207,7 +207,7 @@ impl Runner {
             session: self.row.session.clone(),
             turn_id: self.row.id.clone(),
             actions,
-            deadline: self.helm.settings.approval_timeout,
+            deadline: self.setup.settings.approval_timeout,
         };
         Some(approval::ask(approver, Arc::clone(&self.running.board), request, void))
     }
@@ -225,7 +225,7 @@ impl Runner {
         if entries.is_empty() {
             return Ok(());
         }
-        let limit = self.helm.settings.tool_result_bytes;
+        let limit = self.setup.settings.tool_result_bytes;
         let blocks = entries.iter().map(|entry| tools::result(entry, limit)).collect();
         self.write(vec![self.message(Message { role: Role::Tool, blocks }, None)]).await?;
         Ok(())

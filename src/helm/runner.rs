@@ -13,6 +13,7 @@ use super::attempts::{Called, Caller};
 use super::conductor::{Shared, action_of};
 use super::request::{StopReason, TraceEntry, TurnResult};
 use super::running::{Running, Steer};
+use super::setup::Setup;
 use super::turn::{Step, Turn, stop_reason};
 use super::{Action, Approver, Event, HelmError, Model, history, prompt, spans};
 use crate::model::{ClientPlace, Completion, Message, Request, Usage};
@@ -20,6 +21,8 @@ use crate::sessions::{ActionRow, ActionState, Context, TurnRow, TurnState, Write
 
 pub struct Runner {
     pub helm: Arc<Shared>,
+    /// What the turn began with.
+    pub setup: Arc<Setup>,
     pub row: TurnRow,
     pub turn: Turn,
     pub caller: Caller,
@@ -95,12 +98,12 @@ impl Runner {
         self.steers = None;
         let context = self.context().await?;
         let mode = self.row.settings.mode;
-        let budget = self.helm.settings.history_tokens;
+        let budget = self.setup.settings.history_tokens;
         let messages = history::messages(context.messages, &context.states, &self.row.id, budget);
         let request = Request {
-            system: Some(prompt::system(mode, self.helm.skills.specs())),
+            system: Some(prompt::system(mode, self.setup.skills.specs())),
             messages,
-            tools: self.helm.tools(mode),
+            tools: self.setup.tools(mode),
             stream: self.stream || self.caller.events.log.watchers() > 0,
             goes_on: true,
             ..Request::default()
@@ -125,7 +128,7 @@ impl Runner {
 
     /// Takes note of an answer. The last one of a turn is written with the end of the turn, in one go.
     async fn answered(&mut self, answer: Completion) -> Result<Step, HelmError> {
-        let step = self.turn.answered(&answer, &self.helm.skills);
+        let step = self.turn.answered(&answer, &self.setup.skills);
         self.caller.in_mid_turn(None);
         self.usage.add(answer.usage);
         self.used = self.caller.used(answer.model.as_ref());
@@ -144,7 +147,7 @@ impl Runner {
 
     /// What is not known counts as dangerous.
     pub fn is_dangerous(&self, skill: &str) -> bool {
-        self.helm.skills.get(skill).is_none_or(|skill| skill.spec().dangerous)
+        self.setup.skills.get(skill).is_none_or(|skill| skill.spec().dangerous)
     }
 
     pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<u64>, HelmError> {

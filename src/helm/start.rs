@@ -13,6 +13,7 @@ use super::request::{Action, Approve, Halted, Message, StopReason, TurnOutcome};
 use super::route::Chosen;
 use super::runner::Runner;
 use super::running::Running;
+use super::setup::Setup;
 use super::take_up::{self, TakenUp};
 use super::turn::{Planned, Turn, Verdict};
 use super::{Decision, HelmError};
@@ -90,7 +91,7 @@ pub async fn message(
     running: Arc<Running>,
     row: TurnRow,
     message: Message,
-    chosen: Chosen,
+    (setup, chosen): (Arc<Setup>, Chosen),
     context: Option<Context>,
 ) -> TurnOutcome {
     let context = match context {
@@ -101,7 +102,7 @@ pub async fn message(
         }
     };
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, 0);
-    let mut runner = runner(Arc::clone(&shared), &running, row.clone(), chosen, turn);
+    let mut runner = runner(Arc::clone(&shared), &running, row.clone(), (setup, chosen), turn);
     runner.context = Some(context);
     runner.stream = message.stream;
     shared.places.remember(&row.session, &row.id, Arc::clone(&message.place));
@@ -169,9 +170,10 @@ async fn take_up(
     actions: Vec<ActionRow>,
     approve: Approve,
 ) -> TurnOutcome {
-    let chosen = shared.routes.restore(&row.settings.candidates, row.settings.mode)?;
+    let setup = shared.setup();
+    let chosen = setup.routes.restore(&row.settings.candidates, row.settings.mode)?;
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, row.iterations);
-    let mut runner = runner(Arc::clone(shared), running, row.clone(), chosen, turn);
+    let mut runner = runner(Arc::clone(shared), running, row.clone(), (setup, chosen), turn);
     runner.stream = approve.stream;
     runner.client = shared.places.of(&row.id).unwrap_or_else(|| Arc::clone(&approve.place));
     shared.places.remember(&row.session, &row.id, Arc::clone(&runner.client));
@@ -253,16 +255,23 @@ pub fn action_from(row: ActionRow) -> Action {
 
 /// A turn that was cancelled before its time came. What waits in it goes on waiting.
 pub async fn never_ran(shared: Arc<Shared>, running: &Arc<Running>, row: TurnRow) -> TurnOutcome {
-    let chosen = shared.routes.restore(&row.settings.candidates, row.settings.mode)?;
+    let setup = shared.setup();
+    let chosen = setup.routes.restore(&row.settings.candidates, row.settings.mode)?;
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, row.iterations);
     let held = shared.store.held(&row.session).await?.into_iter();
     let earlier = held.filter(|action| action.turn_id == row.id).map(action_from).collect();
-    let mut runner = runner(Arc::clone(&shared), running, row, chosen, turn);
+    let mut runner = runner(Arc::clone(&shared), running, row, (setup, chosen), turn);
     runner.earlier = earlier;
     runner.end(StopReason::Cancelled, None).await
 }
 
-fn runner(helm: Arc<Shared>, running: &Arc<Running>, row: TurnRow, chosen: Chosen, turn: Turn) -> Runner {
+fn runner(
+    helm: Arc<Shared>,
+    running: &Arc<Running>,
+    row: TurnRow,
+    (setup, chosen): (Arc<Setup>, Chosen),
+    turn: Turn,
+) -> Runner {
     let used = chosen.candidates[0].used(None);
     let events =
         Events { log: helm.logs.get_or_start(&row.session, 0), turn_id: Arc::clone(&running.turn_id), next_index: 0 };
@@ -276,6 +285,7 @@ fn runner(helm: Arc<Shared>, running: &Arc<Running>, row: TurnRow, chosen: Chose
     };
     Runner {
         helm,
+        setup,
         row,
         turn,
         caller,

@@ -83,7 +83,7 @@ impl Drop for AtWork<'_> {
 
 /// The threads of the sessions used last.
 pub async fn used_last(shared: Arc<Shared>, limit: u32) {
-    if shared.routes.engine().is_none() {
+    if shared.setup().routes.engine().is_none() {
         return;
     }
     match shared.store.threads_used_last(limit).await {
@@ -100,8 +100,8 @@ pub async fn used_last(shared: Arc<Shared>, limit: u32) {
 
 /// The thread of a session that somebody watches: the one used last, or a new one where its turns would have one.
 pub async fn session(shared: Arc<Shared>, session: String, cwd: Option<PathBuf>) {
-    let engine_is_default = shared.routes.default_route().is_some_and(|route| route.engine.is_some());
-    if shared.routes.engine().is_none() || shared.warming.knows(&session) {
+    let engine_is_default = shared.setup().routes.default_route().is_some_and(|route| route.engine.is_some());
+    if shared.setup().routes.engine().is_none() || shared.warming.knows(&session) {
         return;
     }
     let Ok(threads) = shared.store.threads(&session).await else { return };
@@ -116,11 +116,12 @@ pub async fn session(shared: Arc<Shared>, session: String, cwd: Option<PathBuf>)
 }
 
 async fn one(shared: &Shared, session: &str, kind: ThreadKind, before: Option<Thread>, cwd: Option<PathBuf>) {
-    let Some(engine) = shared.routes.engine() else { return };
+    let setup = shared.setup();
+    let Some(engine) = setup.routes.engine() else { return };
     let Some(_at_work) = shared.warming.enter(session) else { return };
     let Ok(_place) = shared.warming.places.acquire().await else { return };
     let mode = kind.mode();
-    let place = Place { cwd, ..shared.place(session, mode, before.clone(), None) };
+    let place = Place { cwd, ..setup.place(session, mode, before.clone(), None) };
     let Ok(Some(thread)) = tokio::time::timeout(PATIENCE, engine.warm(place)).await else { return };
     // A turn that began meanwhile has its own, and knows better.
     let threads = shared.store.threads(session).await.unwrap_or_default();

@@ -8,7 +8,7 @@ use super::{
     LocalServers, Meter, Plugin, Readiness, admin, anthropic, cf_ai_gateway, cloudflare, codex, command, is_enabled,
     offline, openai_compatible, traced, workers_ai,
 };
-use crate::config::Config;
+use crate::config::{Changes, Config};
 use crate::model::Ledger;
 use crate::policy::{HostPattern, HostPolicy, Redactor};
 use crate::providers::http::Http;
@@ -50,7 +50,21 @@ pub struct Loaded {
     pub meter: Meter,
     pub local_servers: LocalServers,
     pub codex: codex::Way,
+    pub kept: Kept,
 }
+
+/// What goes on when the configuration is read again: connections that are open, what was spent, the app-server.
+#[derive(Clone)]
+pub struct Kept {
+    hosts: Vec<HostPattern>,
+    http: Http,
+    meter: Meter,
+    codex: (Plugin, codex::Way),
+}
+
+/// What `codex` is made of beside the hosts.
+const OF_CODEX: [&str; 8] =
+    ["codex", "openai_", "model_default", "enabled_plugins", "allowed_hosts", "http.", "helm.approval", "secrets"];
 
 /// One sentence that names the setting.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +79,36 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     let policy = HostPolicy::new(hosts.clone());
     let http = Http::new(policy.clone(), config.http.clone(), redactor.clone());
     let meter = Meter::new(&config.spend, ledger, redactor);
-    let (codex, codex_way) = codex::build(config, &http, &policy);
+    let codex = codex::build(config, &http, &policy);
+    build(config, Kept { hosts, http, meter, codex })
+}
+
+/// The same in the place of what was loaded before. What the changes do not touch goes on as it is; after an error all of
+/// it does.
+pub fn load_again(config: &Config, before: &Kept, changes: &Changes) -> Result<Loaded, LoadError> {
+    check_ids(config)?;
+    let hosts = allowed_hosts(config)?;
+    let redactor = before.http.redactor();
+    config.secrets().for_each(|secret| redactor.learn(secret.expose()));
+    let policy = HostPolicy::new(hosts.clone());
+    let same_way_out = hosts == before.hosts && config.http == *before.http.settings();
+    let http = match same_way_out {
+        true => before.http.clone(),
+        false => Http::new(policy.clone(), config.http.clone(), redactor.clone()),
+    };
+    let is_configured = before.codex.0.readiness == Readiness::Configured;
+    let codex = match is_configured && same_way_out && !changes.touch(&OF_CODEX) {
+        true => before.codex.clone(),
+        false => codex::build(config, &http, &policy),
+    };
+    let loaded = build(config, Kept { hosts, http, meter: before.meter.clone(), codex })?;
+    loaded.meter.adopt(&config.spend);
+    Ok(loaded)
+}
+
+fn build(config: &Config, kept: Kept) -> Result<Loaded, LoadError> {
+    let Kept { hosts, http, meter, codex: (codex, codex_way) } = kept.clone();
+    let policy = HostPolicy::new(hosts.clone());
     let mut plugins = vec![
         cf_ai_gateway::build(config, &http),
         workers_ai::build(config, &http),
@@ -91,7 +134,7 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     }
     let skills = registry(&plugins)?;
     plugins.sort_by_key(Plugin::preference);
-    Ok(Loaded { plugins, skills, hosts, http, meter, local_servers, codex: codex_way })
+    Ok(Loaded { plugins, skills, hosts, http, meter, local_servers, codex: codex_way, kept })
 }
 
 /// Outermost the meter: what it refuses says nothing of the provider's health.

@@ -26,7 +26,7 @@ pub mod workers_ai;
 pub use codex::Way as CodexWay;
 pub use gate::{EngineGate, Gate};
 pub use health::{Health, LinkState, Standing};
-pub use load::{LoadError, Loaded, load};
+pub use load::{Kept, LoadError, Loaded, load, load_again};
 pub use local_servers::{LocalServer, LocalServers};
 pub use spend::{Allowance, Meter, Today};
 

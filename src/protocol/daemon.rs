@@ -70,6 +70,27 @@ pub struct StopResult {
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+pub struct ReloadResult {
+    /// The settings of the file that have changed, `table.key` for those in tables.
+    pub changed: Vec<String>,
+    /// Those among them that are without effect until the daemon is started anew.
+    pub restart_needed: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReloadedParams {
+    /// Whether the configuration is in use now; if not, the one before it still is.
+    pub ok: bool,
+    pub changed: Vec<String>,
+    /// What is wrong with it: file, line and key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct StatusResult {
     pub version: String,
     pub protocol_version: String,

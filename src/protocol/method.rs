@@ -11,9 +11,9 @@ use super::{
     CodexUnsubscribeParams, DeviceCancelResult, DevicePollParams, DevicePollResult, DeviceStartResult, Empty,
     EventParams, HelloParams, HelloResult, InitializeParams, InitializeResult, InterruptParams, InterruptResult,
     LogoutResult, MessageParams, MessageResult, ProgressParams, ProvidersListResult, ProvidersModelsParams,
-    ProvidersModelsResult, SessionDeleteResult, SessionDetail, SessionMessagesParams, SessionMessagesResult,
-    SessionParams, SessionsListResult, SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams,
-    StatusResult, StopParams, StopResult, SubscribeParams, SubscribeResult, UnsubscribeParams,
+    ProvidersModelsResult, ReloadResult, ReloadedParams, SessionDeleteResult, SessionDetail, SessionMessagesParams,
+    SessionMessagesResult, SessionParams, SessionsListResult, SkillInvokeParams, SkillInvokeResult, SkillsListResult,
+    StatusParams, StatusResult, StopParams, StopResult, SubscribeParams, SubscribeResult, UnsubscribeParams,
 };
 
 /// A request.
@@ -96,10 +96,10 @@ pub mod names {
         CodexSubscribeResult, CodexUnsubscribeParams, DeviceCancelResult, DevicePollParams, DevicePollResult,
         DeviceStartResult, Empty, EventParams, HelloParams, HelloResult, InitializeParams, InitializeResult,
         InterruptParams, InterruptResult, LogoutResult, MessageParams, MessageResult, Method, Notification,
-        ProgressParams, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult, SessionDeleteResult,
-        SessionDetail, SessionMessagesParams, SessionMessagesResult, SessionParams, SessionsListResult, Side,
-        SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams, StatusResult, StopParams, StopResult,
-        SubscribeParams, SubscribeResult, UnsubscribeParams,
+        ProgressParams, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult, ReloadResult,
+        ReloadedParams, SessionDeleteResult, SessionDetail, SessionMessagesParams, SessionMessagesResult,
+        SessionParams, SessionsListResult, Side, SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams,
+        StatusResult, StopParams, StopResult, SubscribeParams, SubscribeResult, UnsubscribeParams,
     };
 
     methods! {
@@ -157,6 +157,8 @@ pub mod names {
             "Tells what stands at each end of a connection: program, build, process. The first request of a shim."
         DaemonStop "daemon.stop" (StopParams) -> StopResult;
             "Ends the shared daemon: if it is idle, when what runs has come to its end, or now."
+        DaemonReload "daemon.reload" (Empty) -> ReloadResult;
+            "Reads the configuration file again. What is wrong with it is the error, and the one before it stays in use."
         RpcDiscover "rpc.discover" (Empty) -> serde_json::Value;
             "Gives the OpenRPC document of this daemon."
         Approval "conductor.approval" (ApprovalParams) -> ApprovalAnswer, Side::Client;
@@ -174,6 +176,8 @@ pub mod names {
             "Something happened in a session. Sequence numbers of one session have no holes."
         ApprovalResolved "conductor.approvalResolved" (ApprovalResolvedParams), Side::Client;
             "An approval that this client was asked for has been settled elsewhere."
+        DaemonReloaded "daemon.reloaded" (ReloadedParams), Side::Client;
+            "The configuration file was read again, because it changed or somebody asked for it."
         CodexNotification "codex.notification" (CodexNotificationParams), Side::Client;
             "The Codex app-server tells something. Comes for threads that this client started or subscribed to."
         CodexLost "codex.lost" (CodexLostParams), Side::Client;

@@ -51,6 +51,15 @@ impl Home {
         self.directory.path()
     }
 
+    /// The text of the configuration file.
+    pub fn configuration(&self) -> String {
+        std::fs::read_to_string(self.path().join("open-think/config.toml")).expect("a configuration")
+    }
+
+    pub fn configure(&self, text: &str) {
+        std::fs::write(self.path().join("open-think/config.toml"), text).expect("a configuration");
+    }
+
     /// What `write-note` was given, so far.
     pub fn notes(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.written()).unwrap_or_default();

@@ -34,6 +34,7 @@ mod program;
 mod quirks;
 mod races;
 mod readme;
+mod reload;
 mod responses;
 mod schema;
 mod secret_command;

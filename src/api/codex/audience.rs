@@ -45,6 +45,10 @@ impl Audience {
         Arc::new(Self { server, peer, outbox, filled, answers, begun: AtomicBool::new(false) })
     }
 
+    pub fn is_of(&self, server: &Arc<AppServer>) -> bool {
+        Arc::ptr_eq(&self.server, server)
+    }
+
     /// Gives the questions that are open. What comes is sent once `answered` fires.
     pub fn subscribe(
         self: &Arc<Self>,

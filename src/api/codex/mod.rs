@@ -26,7 +26,7 @@ const STARTS: [&str; 3] = ["thread/start", "thread/resume", "thread/fork"];
 pub async fn rpc(context: Context, params: CodexRpcParams) -> Result<CodexRpcResult, ApiError> {
     let (server, audience) = server(&context)?;
     let CodexRpcParams { method, params, timeout_ms, confirm } = params;
-    if !confirm && context.app.facts.confirm_dangerous {
+    if !confirm && context.app.setup().confirm_dangerous {
         let message = "codex.rpc can do whatever the app-server can and runs only when it is confirmed";
         return Err(ApiError::new(Code::ApprovalRequired, message).with_hint("Send it again with \"confirm\": true."));
     }
@@ -43,7 +43,8 @@ pub async fn rpc(context: Context, params: CodexRpcParams) -> Result<CodexRpcRes
 }
 
 pub async fn status(context: Context, params: CodexStatusParams) -> Result<CodexStatusResult, ApiError> {
-    let way = &context.app.codex;
+    let setup = context.app.setup();
+    let way = &setup.codex;
     let mode = way.mode.map(str::to_owned);
     let Some(server) = &way.app_server else {
         let kind = "not-configured".to_owned();
@@ -106,7 +107,10 @@ pub async fn respond(context: Context, params: CodexRespondParams) -> Result<Cod
 
 const NOT_CONFIGURED: &str = "there is no Codex app-server to speak to";
 
-fn server(context: &Context) -> Result<(&Arc<AppServer>, &Arc<Audience>), ApiError> {
-    let found = context.app.codex.app_server.as_ref().zip(context.connection.audience.as_ref());
-    found.ok_or_else(|| ApiError::new(Code::NoProvider, NOT_CONFIGURED).with_hint(&context.app.codex.hint))
+fn server(context: &Context) -> Result<(Arc<AppServer>, Arc<Audience>), ApiError> {
+    let way = &context.app.setup().codex;
+    match &way.app_server {
+        Some(server) => Ok((Arc::clone(server), context.connection.audience(server))),
+        None => Err(ApiError::new(Code::NoProvider, NOT_CONFIGURED).with_hint(&way.hint)),
+    }
 }

@@ -27,7 +27,6 @@ const RETRY: Duration = Duration::from_secs(30);
 pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 pub(super) struct Account {
-    pub(super) cap_nano_usd: Option<u64>,
     clock: Clock,
     /// Without one, what is spent is known until the process ends.
     ledger: Option<Arc<dyn Ledger>>,
@@ -40,6 +39,7 @@ pub(super) struct Account {
 
 #[derive(Default)]
 struct State {
+    cap_nano_usd: Option<u64>,
     calls: u64,
     /// What the calls under way may cost, estimated.
     reserved_nano_usd: u64,
@@ -73,8 +73,17 @@ pub(super) enum Refused {
 
 impl Account {
     pub(super) fn new(cap_nano_usd: Option<u64>, ledger: Option<Arc<dyn Ledger>>, clock: Clock) -> Self {
-        let (state, access, ended) = Default::default();
-        Self { cap_nano_usd, clock, ledger, state, access, ended }
+        let (access, ended) = Default::default();
+        let state = Mutex::new(State { cap_nano_usd, ..State::default() });
+        Self { clock, ledger, state, access, ended }
+    }
+
+    pub(super) fn cap_nano_usd(&self) -> Option<u64> {
+        self.state().cap_nano_usd
+    }
+
+    pub(super) fn cap_at(&self, cap_nano_usd: Option<u64>) {
+        self.state().cap_nano_usd = cap_nano_usd;
     }
 
     pub(super) fn today(&self) -> Day {
@@ -83,7 +92,7 @@ impl Account {
 
     /// Begins a call; every call that was begun is ended. One that is free is not held to the cap.
     pub(super) async fn begin(&self, reserve_nano_usd: u64, free: bool) -> Result<(), Refused> {
-        let cap = self.cap_nano_usd.filter(|_| !free);
+        let cap = self.cap_nano_usd().filter(|_| !free);
         let Some(cap) = cap else {
             self.state().begin(reserve_nano_usd);
             return Ok(());

@@ -18,7 +18,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -47,7 +47,7 @@ const NAME_BYTES: usize = 200;
 #[derive(Clone)]
 pub struct Meter {
     account: Arc<Account>,
-    prices: Arc<[Price]>,
+    prices: Arc<RwLock<Arc<[Price]>>>,
     redactor: Redactor,
 }
 
@@ -74,7 +74,14 @@ impl Meter {
 
     fn at(clock: Clock, spend: &Spend, ledger: Option<Arc<dyn Ledger>>, redactor: Redactor) -> Self {
         let account = Arc::new(Account::new(spend.daily_cap_nano_usd, ledger, clock));
-        Self { account, prices: spend.prices.clone().into(), redactor }
+        let prices = Arc::new(RwLock::new(spend.prices.clone().into()));
+        Self { account, prices, redactor }
+    }
+
+    /// From now on calls are held to this cap and reckoned with these prices; what was spent stays spent.
+    pub(super) fn adopt(&self, spend: &Spend) {
+        self.account.cap_at(spend.daily_cap_nano_usd);
+        *self.prices.write().unwrap_or_else(PoisonError::into_inner) = spend.prices.clone().into();
     }
 
     pub(super) fn watch(&self, inner: Arc<dyn Provider>) -> Arc<dyn Provider> {
@@ -101,7 +108,7 @@ impl Meter {
 
     pub async fn allowance(&self) -> Result<Allowance, LedgerError> {
         let standing = self.account.standing().await?;
-        let cap_nano_usd = self.account.cap_nano_usd;
+        let cap_nano_usd = self.account.cap_nano_usd();
         let refusal = cap_nano_usd.filter(|cap| standing.reckoned() >= *cap).map(|cap| reached(&standing, cap));
         Ok(Allowance { today: Today { day: standing.day, tally: standing.tally }, cap_nano_usd, refusal })
     }
@@ -167,7 +174,8 @@ impl Meter {
     }
 
     fn price(&self, provider: &str, model: &str) -> Option<Price> {
-        price::find(&self.prices, provider, model).cloned()
+        let prices = self.prices.read().unwrap_or_else(PoisonError::into_inner);
+        price::find(&prices, provider, model).cloned()
     }
 
     /// A key that stands where a name should is not kept.
