@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::cli::stdio::Way;
 use crate::cli::terminal::ColorChoice;
 use crate::cli::{
     approve, ask, completions, config, doctor, input, invoke, login, providers, rpc, schema, serve, sessions, skills,
@@ -14,11 +15,19 @@ use crate::config::Overrides;
 #[derive(Parser)]
 #[command(name = "open-think", version, arg_required_else_help = true, after_help = AFTER, max_term_width = 100)]
 pub struct Args {
-    /// Serve one client on standard input and output (what an editor starts)
+    /// Serve one client on standard input and output, by way of the shared daemon (what an editor starts)
     #[arg(long)]
     pub stdio: bool,
 
-    /// Serve in this process instead of a shared daemon (as it always is for now)
+    /// The same for a client that listens on a socket of this path, to which this connects
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["stdio", "socket"])]
+    pub pipe: Option<PathBuf>,
+
+    /// The same for a client that listens on this port of this machine
+    #[arg(long, value_name = "PORT", conflicts_with = "stdio")]
+    pub socket: Option<u16>,
+
+    /// Serve in this process instead of the shared daemon
     #[arg(long)]
     pub no_daemon: bool,
 
@@ -126,6 +135,7 @@ Exit codes:
   1    failed
   2    the command line, the configuration or the input is at fault, or the other side is no client
   3    actions are held and wait for `open-think approve`
+  69   the daemon can be neither reached nor started
   130  interrupted";
 
 const ASK: &str = "\
@@ -194,6 +204,18 @@ fn shown((title, names): &(&str, &[&str]), command: &clap::Command) -> String {
 /// As clap draws its own; it takes the colours out where they are not wanted.
 fn heading(title: &str) -> String {
     format!("\x1b[1m\x1b[4m{title}:\x1b[0m")
+}
+
+impl Args {
+    /// Where a client is to be served, if one is.
+    pub fn way(&self) -> Option<Way> {
+        match (&self.pipe, self.socket, &self.command) {
+            (Some(path), _, _) => Some(Way::Pipe(path.clone())),
+            (None, Some(port), _) => Some(Way::Socket(port)),
+            (None, None, Some(Command::Stdio)) => Some(Way::Stdio),
+            (None, None, _) => self.stdio.then_some(Way::Stdio),
+        }
+    }
 }
 
 impl Global {

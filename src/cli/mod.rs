@@ -21,6 +21,7 @@ mod rpc;
 mod schema;
 mod serve;
 mod sessions;
+mod shim;
 mod skills;
 mod spinner;
 mod stdio;
@@ -52,12 +53,11 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
-    if args.stdio {
-        return stdio::run(&Config::load(sources)?, terminal);
+    if let Some(way) = args.way() {
+        return stdio::run(&way, args.no_daemon, args.client_process_id, sources, terminal);
     }
     match args.command {
         None => Err(UsageError::new("no command was given", "open-think --help lists them.").into()),
-        Some(Command::Stdio) => stdio::run(&Config::load(sources)?, terminal),
         Some(Command::Serve(args)) => serve::run(&args, sources, terminal),
         Some(Command::Schema(args)) => schema::run(&args, terminal),
         Some(Command::Completions(args)) => completions::run(&args, terminal),

@@ -1,20 +1,30 @@
 //! `serve`: the daemon that all clients of the user share.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Args;
 
-use crate::cli::exit::{Exit, UsageError};
+use crate::cli::exit::{self, Exit, UsageError};
 use crate::cli::terminal::Terminal;
 use crate::config::{Config, Sources};
-use crate::daemon::{Address, Claim, Daemon, Sealed, log};
+use crate::daemon::{Address, Claim, Daemon, Report, Sealed, Signals, detach, launch, log};
 
 #[derive(Args)]
 pub struct ServeArgs {
     /// Where to listen instead: unix://PATH
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<String>,
+
+    /// Start the daemon in the background and end
+    #[arg(long, hide = true, conflicts_with = "detached")]
+    launch: bool,
+
+    /// Be that daemon
+    #[arg(long, hide = true)]
+    detached: bool,
 }
 
 /// Few threads: a daemon mostly waits, and each thread costs memory; but on one alone a client whose frames take long
@@ -22,6 +32,30 @@ pub struct ServeArgs {
 const THREADS: usize = 2;
 
 pub fn run(args: &ServeArgs, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
+    if args.launch {
+        let detached = |arg: OsString| if arg == "--launch" { "--detached".into() } else { arg };
+        launch(std::env::args_os().skip(1).map(detached))?;
+        return Ok(Exit::Done);
+    }
+    if !args.detached {
+        serve(args, sources, |address| {
+            terminal.note(&format!("open-think: listening on unix://{} (Ctrl-C ends)", address.socket().display()));
+            Ok(())
+        })?;
+        return Ok(Exit::Done);
+    }
+    detach();
+    let served = serve(args, sources, |_| Ok(Report::Ready.send()?));
+    let Err(error) = served else { return Ok(Exit::Done) };
+    let (exit, text) = exit::told(&error);
+    tracing::error!("{text}");
+    // One that was ready has nobody left to tell.
+    let _ = Report::Failed { code: exit.code(), text }.send();
+    Ok(exit)
+}
+
+/// `ready` is called when clients can connect.
+fn serve(args: &ServeArgs, sources: Sources, ready: impl FnOnce(&Address) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let address = address(args, &sources)?;
     let settings = Sealed::new(sources.given());
     let config = Config::load(sources)?;
@@ -33,11 +67,11 @@ pub fn run(args: &ServeArgs, sources: Sources, terminal: &Terminal) -> anyhow::R
         let daemon = Arc::new(Daemon::open(&config).await?);
         let listening = claim.listen()?;
         daemon.record(&address, settings).write(&address)?;
-        terminal.note(&format!("open-think: listening on unix://{} (Ctrl-C ends)", address.socket().display()));
-        // As a task: to wake the future that the runtime itself waits for takes a system call each time.
-        tokio::spawn(daemon.serve_socket(listening)).await?
-    })?;
-    Ok(Exit::Done)
+        let signals = Signals::listen().context("signals cannot be listened for")?;
+        ready(&address)?;
+        tokio::spawn(daemon.serve_socket(listening, Some(signals))).await?;
+        Ok(())
+    })
 }
 
 fn address(args: &ServeArgs, sources: &Sources) -> anyhow::Result<Address> {

@@ -1,21 +1,25 @@
 //! The composition root: a configuration in, a daemon that serves connections out.
 
 mod address;
+mod detach;
 mod life;
 mod listen;
 mod lock;
 pub mod log;
-mod parent;
+pub mod parent;
 mod record;
 mod server;
 mod signals;
+mod start;
 mod version;
 
 pub use address::{Address, AddressError};
+pub use detach::{Report, detach, launch};
 pub use listen::{Claim, ListenError, Listening};
 pub use record::{HttpRecord, Record, Sealed};
 pub use server::Ended;
 pub use signals::Signals;
+pub use start::{Launch, StartError, connect, connect_or_start};
 pub use version::{Fit, Program};
 
 use std::sync::Arc;
@@ -125,11 +129,16 @@ impl Daemon {
         rpc::serve(transport, limits, self.stop.clone(), open).await
     }
 
-    /// Serves this process's standard input and output, for as long as the client and the process it names live, or
-    /// until a signal asks for the end. Either way what is open is answered.
+    /// Serves this process's standard input and output.
     pub async fn serve_stdio(&self) -> anyhow::Result<End> {
-        let mut signals = Signals::listen().context("signals cannot be listened for")?;
         let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
+        self.serve_alone(transport).await
+    }
+
+    /// Serves the client that started this process, for as long as that and the process it names live, or until a signal
+    /// asks for the end. Either way what is open is answered.
+    pub async fn serve_alone(&self, transport: Transport) -> anyhow::Result<End> {
+        let mut signals = Signals::listen().context("signals cannot be listened for")?;
         let _warmth = self.keep_warm();
         let _fresh = self.app.codex.sign_in.keep_fresh();
         let serve = self.serve(transport, Via::Stdio);
@@ -226,7 +235,7 @@ impl Daemon {
         tracing::info!("asked to read the configuration anew, which takes a restart");
     }
 
-    fn frame_limits(&self) -> FrameLimits {
+    pub fn frame_limits(&self) -> FrameLimits {
         FrameLimits { frame_bytes: self.limits.frame_bytes, header_bytes: self.limits.header_bytes }
     }
 }

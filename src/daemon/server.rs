@@ -7,7 +7,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::net::UnixStream;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
@@ -45,9 +44,8 @@ enum Heard {
 }
 
 impl Daemon {
-    /// Serves all who connect, until nobody needs it or it is asked to end.
-    pub async fn serve_socket(self: Arc<Self>, listening: Listening) -> anyhow::Result<Ended> {
-        let mut signals = Signals::listen().context("signals cannot be listened for")?;
+    /// Serves all who connect, until nobody needs it or it is asked to end, by a client or by a signal.
+    pub async fn serve_socket(self: Arc<Self>, listening: Listening, mut signals: Option<Signals>) -> Ended {
         let mut stops = self.app.stops();
         let _warmth = self.keep_warm();
         let _fresh = self.app.codex.sign_in.keep_fresh();
@@ -68,7 +66,7 @@ impl Daemon {
             tracing::warn!("a connection did not end in time");
         }
         self.stop().await;
-        Ok(ended)
+        ended
     }
 
     fn welcome(self: Arc<Self>, stream: UnixStream) -> impl Future<Output = ()> {
@@ -90,7 +88,7 @@ struct Server {
 }
 
 impl Server {
-    async fn run(&mut self, signals: &mut Signals, stops: &mut mpsc::Receiver<AskedToStop>) {
+    async fn run(&mut self, signals: &mut Option<Signals>, stops: &mut mpsc::Receiver<AskedToStop>) {
         loop {
             let (clients, work) = self.daemon.app.activity(None);
             let until = match self.life.look(Activity { clients, work }, Instant::now()) {
@@ -112,7 +110,7 @@ impl Server {
 
     async fn hear(
         &mut self,
-        signals: &mut Signals,
+        signals: &mut Option<Signals>,
         stops: &mut mpsc::Receiver<AskedToStop>,
         until: Option<Instant>,
     ) -> Heard {
@@ -123,6 +121,12 @@ impl Server {
                 None => std::future::pending().await,
             }
         };
+        let signal = async {
+            match signals {
+                Some(signals) => signals.next().await,
+                None => std::future::pending().await,
+            }
+        };
         let time = async {
             match until {
                 Some(until) => sleep_until(until).await,
@@ -130,7 +134,7 @@ impl Server {
             }
         };
         tokio::select! {
-            signal = signals.next() => Heard::Signal(signal),
+            signal = signal => Heard::Signal(signal),
             Some(asked) = stops.recv() => Heard::Asked(asked),
             Some(_) = self.clients.join_next() => Heard::Left,
             client = accept => Heard::Client(client),

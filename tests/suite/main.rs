@@ -3,6 +3,7 @@
 mod anthropic;
 mod app_server;
 mod architecture;
+mod background;
 mod bytes;
 mod cancel;
 mod cli;
@@ -31,6 +32,8 @@ mod responses;
 mod schema;
 mod secrets;
 mod server;
+mod shared;
+mod shim;
 #[path = "../skipped.rs"]
 mod skipped;
 mod source;

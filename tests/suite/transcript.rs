@@ -61,15 +61,21 @@ enum Way {
     Memory(Framing),
     MemoryInChunks(Framing),
     Program(Framing),
+    Socket(Framing),
+    Shim(Framing),
 }
 
-const WAYS: [Way; 6] = [
+const WAYS: [Way; 10] = [
     Way::Memory(Framing::Lines),
     Way::Memory(Framing::Headers),
     Way::MemoryInChunks(Framing::Lines),
     Way::MemoryInChunks(Framing::Headers),
     Way::Program(Framing::Lines),
     Way::Program(Framing::Headers),
+    Way::Socket(Framing::Lines),
+    Way::Socket(Framing::Headers),
+    Way::Shim(Framing::Lines),
+    Way::Shim(Framing::Headers),
 ];
 
 const UPDATE: &str = "UPDATE_TRANSCRIPTS";
@@ -121,6 +127,14 @@ async fn hold(script: &str, way: Way) -> String {
         Way::Memory(framing) => Wire::connect(&home.daemon().await, framing),
         Way::MemoryInChunks(framing) => Wire::connect(&home.daemon().await, framing).in_chunks(7),
         Way::Program(framing) => home.spawn(framing),
+        Way::Socket(framing) => {
+            home.serve().await;
+            home.connect(framing).await
+        }
+        Way::Shim(framing) => {
+            home.serve().await;
+            home.shim(framing)
+        }
     };
     let mut talk = Talk { wire, home, names: Names::default(), heard: Vec::new(), conformity: Conformity::default() };
     for line in script.lines() {
