@@ -8,6 +8,7 @@ use crate::cli::stdio::Way;
 use crate::cli::terminal::ColorChoice;
 use crate::cli::{
     approve, ask, completions, config, doctor, input, invoke, login, providers, rpc, schema, serve, sessions, skills,
+    stop,
 };
 use crate::config::Overrides;
 
@@ -95,11 +96,16 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     /// Show the configuration, check it, or say where it is
     Config(config::ConfigArgs),
-    /// Tell of the daemon: version, plugins, paths (the one in this process, for now)
+    /// Tell of the daemon: version, plugins, paths (of the one that runs, if any)
     Status(providers::StatusArgs),
     /// Run the daemon that all clients of yours share, in the foreground
     #[command(after_help = SERVE)]
     Serve(serve::ServeArgs),
+    /// End the running daemon
+    #[command(after_help = STOP)]
+    Stop(stop::StopArgs),
+    /// End the running daemon and start another, with the settings that this command sees
+    Restart(stop::StopArgs),
     /// Call any method of the protocol
     #[command(after_help = RPC)]
     Rpc(rpc::RpcArgs),
@@ -118,7 +124,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Talk", &["ask", "approve", "sessions"]),
     ("Skills", &["skills", "invoke"]),
     ("Set up", &["providers", "login", "logout", "doctor", "config", "status", "completions"]),
-    ("Daemon", &["serve"]),
+    ("Daemon", &["serve", "stop", "restart"]),
     ("Protocol", &["rpc", "schema"]),
 ];
 
@@ -172,6 +178,10 @@ Examples:
 
 It is rarely needed: `open-think --stdio`, which editors start, starts the daemon itself. There is one for each
 user and profile. SIGTERM ends it when what runs has come to its end, Ctrl-C twice at once.";
+
+const STOP: &str = "\
+It ends when what runs has come to its end, for which it has `drain_timeout_ms` under [daemon], 30 seconds
+unless said otherwise; with --now at once. A client that comes meanwhile starts a new one.";
 
 const RPC: &str = "\
 Examples:

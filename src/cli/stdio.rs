@@ -9,6 +9,7 @@ use anyhow::Context;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::cli::exit::Exit;
+use crate::cli::running::other_settings;
 use crate::cli::shim::{self, End, Opener};
 use crate::cli::terminal::Terminal;
 use crate::config::{Config, Sources};
@@ -42,12 +43,17 @@ pub fn run(
 
 fn shared(way: &Way, parent: Option<i64>, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
     let opener = Opener { address: Address::of(&sources)?, launch: launch(&sources)? };
+    let flags: Vec<_> = sources.given().filter(|(name, _)| is_flag(&sources, name)).collect();
     let runtime = super::runtime()?;
-    let way = way.clone();
+    let (way, error) = (way.clone(), *terminal);
     let end = runtime.block_on(async {
         // As a task: to wake the future that the runtime itself waits for takes a system call each time.
         tokio::spawn(async move {
             let link = opener.open().await?;
+            // Who only has another environment is served as it is; who gave flags must know that they count for nothing.
+            if let Some(note) = other_settings(&opener.address, flags.into_iter()) {
+                error.note(&format!("open-think: {note}"));
+            }
             let limit = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
             let limits = FrameLimits {
                 frame_bytes: limit(link.hello.frame_bytes),
@@ -72,6 +78,10 @@ fn shared(way: &Way, parent: Option<i64>, sources: Sources, terminal: &Terminal)
             Exit::Unavailable
         }
     })
+}
+
+fn is_flag(sources: &Sources, name: &str) -> bool {
+    sources.flags.settings.iter().any(|(flag, _)| flag.eq_ignore_ascii_case(name))
 }
 
 fn alone(way: &Way, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {

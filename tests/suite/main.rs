@@ -29,6 +29,7 @@ mod quirks;
 mod races;
 mod readme;
 mod responses;
+mod running;
 mod schema;
 mod secrets;
 mod server;

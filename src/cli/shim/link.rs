@@ -9,8 +9,9 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::glance::Glance;
+use crate::cli::running;
 use crate::daemon::{Address, Fit, Launch, Program, StartError, connect_or_start};
-use crate::protocol::{HelloParams, HelloResult, Method, StopParams, StopWhen, VERSION, names};
+use crate::protocol::{HelloResult, Method, StopParams, StopWhen, names};
 use crate::transport::{FrameLimits, Inbound, Sink, Source, Written, unix_client};
 
 /// What the daemon sends is as long as it is.
@@ -57,21 +58,11 @@ impl Opener {
 impl Link {
     async fn of(stream: UnixStream) -> anyhow::Result<Found> {
         let (mut source, mut sink) = unix_client(stream, FRAMES);
-        let cwd = std::env::current_dir().ok().and_then(|path| path.to_str().map(str::to_owned));
-        let program = Program::this();
-        let params = HelloParams {
-            version: program.version.to_owned(),
-            build: program.build.to_owned(),
-            protocol_version: VERSION.to_owned(),
-            pid: Some(std::process::id().into()),
-            cwd,
-            env: None,
-        };
-        let Some(hello) = ask::<names::DaemonHello>(&mut source, &mut sink, &params).await? else {
+        let Some(hello) = ask::<names::DaemonHello>(&mut source, &mut sink, &running::hello()).await? else {
             return Ok(Found::Gone);
         };
         let link = Self { source, sink, hello };
-        match program.fit(&link.hello) {
+        match Program::this().fit(&link.hello) {
             Fit::Use => Ok(Found::Link(link)),
             Fit::Refuse(why) => bail!(StartError::Incompatible(why)),
             Fit::Replace => link.replace().await,
