@@ -8,6 +8,7 @@ pub mod codex;
 pub mod config;
 pub mod daemon;
 pub mod helm;
+pub mod http;
 pub mod model;
 pub mod plugins;
 pub mod policy;

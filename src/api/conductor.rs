@@ -14,6 +14,7 @@ use crate::protocol::{
 
 pub async fn message(context: Context, params: MessageParams) -> Result<MessageResult, ApiError> {
     let mut message = convert::message(&params)?;
+    message.place = context.place();
     message.approver = Some(Approvals::for_turn(&context));
     let following = follow(&context, &message.session);
     let handle = context.app.conductor.message(message).await?;
@@ -24,6 +25,7 @@ pub async fn message(context: Context, params: MessageParams) -> Result<MessageR
 
 pub async fn approve(context: Context, params: ApproveParams) -> Result<MessageResult, ApiError> {
     let mut approve = convert::approve(&params)?;
+    approve.place = context.place();
     approve.approver = Some(Approvals::for_turn(&context));
     let following = follow(&context, &approve.session);
     let handle = context.app.conductor.approve(approve).await?;
@@ -41,7 +43,7 @@ pub async fn subscribe(context: Context, params: SubscribeParams) -> Result<Subs
     let log = context.app.conductor.log(&params.session_name);
     let (subscriptions, answered) = (&context.connection.subscriptions, context.call.answered.clone());
     let seq = subscriptions.subscribe(&params.session_name, &log, params.after_seq, answered)?;
-    context.app.conductor.warm(&params.session_name);
+    context.app.conductor.warm(&params.session_name, context.place().cwd.clone());
     Ok(SubscribeResult { seq })
 }
 

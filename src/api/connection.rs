@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::codex::Audience;
 use super::error::{ApiError, of_reason};
+use super::place::Told;
 use super::subscriptions::Subscriptions;
 use super::{App, convert};
 use crate::helm::now_ms;
@@ -35,6 +36,8 @@ pub struct Connection {
     app: Arc<App>,
     methods: Methods,
     client: Mutex<Client>,
+    /// Where it is.
+    pub told: Told,
     shut_down: AtomicBool,
 }
 
@@ -75,6 +78,7 @@ impl Connection {
             app,
             methods,
             client: Mutex::default(),
+            told: Told::default(),
             shut_down: AtomicBool::new(false),
         });
         connection.app.connected(&connection);

@@ -49,7 +49,8 @@ pub fn message(params: &wire::MessageParams) -> Result<helm::Message, ApiError> 
     Ok(helm::Message {
         session: params.session_name.clone(),
         content: content(&params.content)?,
-        mode: mode(params.mode),
+        mode: mode(params.mode.unwrap_or_default()),
+        mode_is_named: params.mode.is_some(),
         provider: params.provider.clone(),
         model: params.model.clone(),
         max_iterations: params.max_iterations,
@@ -59,6 +60,7 @@ pub fn message(params: &wire::MessageParams) -> Result<helm::Message, ApiError> 
         thread: params.thread_id.as_deref().map(thread_id).transpose()?,
         steer: params.steer,
         queue: params.queue,
+        place: Arc::default(),
         approver: None,
     })
 }
@@ -100,6 +102,7 @@ pub fn approve(params: &wire::ApproveParams) -> Result<helm::Approve, ApiError> 
         decision: decision(params.decision, params.input.clone()),
         resume: params.resume,
         stream: params.stream,
+        place: Arc::default(),
         approver: None,
     })
 }

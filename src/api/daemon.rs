@@ -64,7 +64,7 @@ pub async fn discover(_: Context, _: Empty) -> Result<Value, ApiError> {
 }
 
 /// Bytes; only Linux tells without asking the system in ways of its own.
-fn resident_memory() -> Option<u64> {
+pub fn resident_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -180,6 +180,10 @@ impl From<&HelmError> for ApiError {
                 Self::new(Code::SessionBusy, message).with_hint("Wait, interrupt it, or let the message queue.")
             }
             HelmError::BadRequest { .. } => Self::new(Code::BadRequest, message),
+            HelmError::Unheard { .. } => {
+                let hint = "Read the session's messages, and say it again if it is not among them.";
+                Self::new(Code::ProviderFailed, message).with_hint(hint)
+            }
             HelmError::Store(error) => Self::from(error.clone()),
             HelmError::Lost => Self::new(Code::Internal, "the turn ended without an outcome; the log has the reason"),
         }

@@ -22,6 +22,9 @@ pub async fn initialize(context: Context, params: InitializeParams) -> Result<In
         tracing::info!(name = info.name, version = info.version, "a client");
     }
     drop(client);
+    if let Some(options) = params.initialization_options {
+        context.connection.told.tell_options(options);
+    }
     // A client that came on another way did not start us, and its process may be in another container.
     if let (Some(pid), Via::Stdio) = (params.process_id, context.connection.via) {
         context.app.parent_is(pid);

@@ -29,7 +29,8 @@ pub async fn invoke(context: Context, params: SkillInvokeParams) -> Result<Skill
     }
     let input = params.input.filter(|input| !input.is_null()).unwrap_or_else(|| json!({}));
     check(skill, &input)?;
-    let data = skill.run(input).await.map_err(|error| ApiError::skill(&skill.spec().plugin, error))?;
+    let data =
+        skill.run(input, &context.place()).await.map_err(|error| ApiError::skill(&skill.spec().plugin, error))?;
     Ok(SkillInvokeResult { ok: true, data })
 }
 

@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::cli::stdio::Way;
 use crate::cli::terminal::ColorChoice;
 use crate::cli::{
-    approve, ask, completions, config, doctor, input, invoke, login, providers, rpc, schema, serve, sessions, skills,
-    stop,
+    approve, ask, completions, config, doctor, input, invoke, login, providers, rpc, schema, secret, serve, service,
+    sessions, skills, stop,
 };
 use crate::config::Overrides;
 
@@ -96,6 +96,11 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     /// Show the configuration, check it, or say where it is
     Config(config::ConfigArgs),
+    /// Keep a key in the system's keyring, list the keys, or forget one
+    #[command(after_help = SECRET)]
+    Secret(secret::SecretArgs),
+    /// Have systemd, or launchd on macOS, start the daemon when it is needed
+    Service(service::ServiceArgs),
     /// Tell of the daemon: version, plugins, paths (of the one that runs, if any)
     Status(providers::StatusArgs),
     /// Run the daemon that all clients of yours share, in the foreground
@@ -123,8 +128,8 @@ pub enum Command {
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Talk", &["ask", "approve", "sessions"]),
     ("Skills", &["skills", "invoke"]),
-    ("Set up", &["providers", "login", "logout", "doctor", "config", "status", "completions"]),
-    ("Daemon", &["serve", "stop", "restart"]),
+    ("Set up", &["providers", "login", "logout", "doctor", "config", "secret", "status", "completions"]),
+    ("Daemon", &["serve", "stop", "restart", "service"]),
     ("Protocol", &["rpc", "schema"]),
 ];
 
@@ -169,6 +174,15 @@ Shows an address and a code, and waits until the code was typed in there. With C
 daemon signs in itself: the tokens stay in its state directory, in a file that only you can read, and are
 refreshed in time. Without it, the Codex app-server signs in and keeps them, if one is configured.
 Ctrl-C gives up.";
+
+const SECRET: &str = "\
+Examples:
+  open-think secret put ANTHROPIC_API_KEY
+  pass show anthropic | open-think secret put ANTHROPIC_API_KEY
+  open-think secret list
+
+What is kept is used where neither a flag, the environment nor the file sets it. These may also say where a
+secret is instead of holding it: env:NAME, file:/path (mode 600), cmd:program arguments, keyring:NAME.";
 
 const SERVE: &str = "\
 Examples:

@@ -76,11 +76,11 @@ pub async fn run(args: AskArgs, terminal: &Terminal, client: &Client, inbound: &
         steer: false,
         content: Content::Text(content(&args.text, terminal)?),
         session_name: args.session.clone(),
-        mode: match args.mode {
+        mode: Some(match args.mode {
             ModeChoice::Propose => Mode::Propose,
             ModeChoice::Selective => Mode::Selective,
             ModeChoice::Auto => Mode::Auto,
-        },
+        }),
         provider: args.provider,
         model: args.model,
         max_iterations: args.max_iterations,

@@ -4,9 +4,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::origin::{Row, rows};
 use crate::cli::table::Table;
-use crate::cli::terminal::Terminal;
-use crate::config::{Config, SETTINGS, Setting, Sources};
+use crate::cli::terminal::{Style, Terminal};
+use crate::config::{Config, ConfigError, Sources};
 use crate::plugins;
 
 #[derive(Args)]
@@ -25,54 +26,95 @@ enum ConfigCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Read the configuration and say whether it can be used
-    Check,
+    /// Read the configuration, say every fault of it, and whether it can be used
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What `config check` found.
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    file: Option<String>,
+    faults: Vec<Fault>,
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Row {
-    name: &'static str,
-    /// None when it is unset and has no default.
-    value: Option<String>,
-    from: Layer,
-    about: &'static str,
-}
-
-#[derive(Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Layer {
-    Flag,
-    Environment,
-    File,
-    Default,
+struct Fault {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
 }
 
 pub fn run(args: &ConfigArgs, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let config = Config::load(sources.clone())?;
     match args.command {
-        ConfigCommand::Path if config.file.as_os_str().is_empty() => {
-            let hint = "Set HOME, or name a file with --config.";
-            return Err(UsageError::new("there is no place for a configuration file", hint).into());
+        ConfigCommand::Path => {
+            let nowhere = || {
+                UsageError::new("there is no place for a configuration file", "Set HOME, or name a file with --config.")
+            };
+            terminal.print_line(&sources.file()?.ok_or_else(nowhere)?.display().to_string())?;
         }
-        ConfigCommand::Path => terminal.print_line(&config.file.display().to_string())?,
-        ConfigCommand::Check => check(&config, terminal)?,
-        ConfigCommand::Show { json } => show(&rows(&config, &sources)?, json, terminal)?,
+        ConfigCommand::Check { json } => return report(&examine(sources), json, terminal),
+        ConfigCommand::Show { json } => show(&rows(&Config::read(sources.clone())?, &sources)?, json, terminal)?,
     }
     Ok(Exit::Done)
 }
 
-fn check(config: &Config, terminal: &Terminal) -> anyhow::Result<()> {
-    plugins::load(config, None)?;
-    for warning in &config.warnings {
-        terminal.note(&format!("warning: {warning}"));
-    }
-    let file = config.file.display();
-    let found = if config.file.is_file() {
-        format!("{file} is good.")
-    } else {
-        format!("There is no {file}; the defaults hold.")
+fn examine(sources: Sources) -> Report {
+    let place = sources.file();
+    let file = place.as_ref().ok().and_then(|file| Some(file.as_ref()?.display().to_string()));
+    let failed = |faults: Vec<Fault>, warnings| Report { ok: false, file: file.clone(), faults, warnings };
+    let config = match Config::examine(sources.clone()) {
+        Ok((_, faults)) if faults.is_empty() => Config::load(sources),
+        Ok((config, faults)) => return failed(faults.into_iter().map(Fault::from).collect(), config.warnings),
+        Err(fault) => Err(fault),
     };
-    Ok(terminal.print_line(&found)?)
+    let config = match config {
+        Ok(config) => config,
+        Err(fault) => return failed(vec![fault.into()], Vec::new()),
+    };
+    let unresolved = config.unresolved.iter().map(|secret| Fault {
+        fix: Some(secret.fix.clone()).filter(|fix| !fix.is_empty()),
+        ..Fault::of(secret.to_string())
+    });
+    let unusable = plugins::load(&config, None).err().map(|error| Fault::of(error.to_string()));
+    let faults: Vec<Fault> = unresolved.chain(unusable).collect();
+    Report { ok: faults.is_empty(), file, faults, warnings: config.warnings }
+}
+
+fn report(report: &Report, json: bool, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let exit = if report.ok { Exit::Done } else { Exit::Usage };
+    if json {
+        terminal.print_json(report)?;
+        return Ok(exit);
+    }
+    let name = terminal.error.paint(Style::Bad, "open-think:");
+    for fault in &report.faults {
+        terminal.note(&format!("{name} {}", terminal.error.foreign(&fault.message)));
+        if let Some(fix) = &fault.fix {
+            terminal.note(&format!("hint: {}", terminal.error.foreign(fix)));
+        }
+    }
+    for warning in &report.warnings {
+        terminal.note(&format!("warning: {}", terminal.error.foreign(warning)));
+    }
+    match &report.file {
+        Some(file) if report.ok && std::path::Path::new(file).is_file() => {
+            terminal.print_line(&format!("{file} is good."))?;
+        }
+        Some(file) if report.ok => terminal.print_line(&format!("There is no {file}; the defaults hold."))?,
+        None if report.ok => terminal.print_line("There is no place for a file; the defaults hold.")?,
+        _ => {}
+    }
+    Ok(exit)
 }
 
 fn show(rows: &[Row], json: bool, terminal: &Terminal) -> anyhow::Result<()> {
@@ -81,66 +123,20 @@ fn show(rows: &[Row], json: bool, terminal: &Terminal) -> anyhow::Result<()> {
     }
     let mut table = Table::new(&["setting", "from", "value"]);
     for row in rows {
-        let value = row.value.clone().unwrap_or_else(|| "-".to_owned());
-        table.row([row.name.to_owned(), row.from.name().to_owned(), value]);
+        table.row([row.name.to_owned(), row.from.name().to_owned(), row.shown()]);
     }
     Ok(table.print(terminal)?)
 }
 
-/// As [`Config::load`] lays the layers over each other; what it did not refuse needs no check here.
-fn rows(config: &Config, sources: &Sources) -> anyhow::Result<Vec<Row>> {
-    let text = std::fs::read_to_string(&config.file).unwrap_or_default();
-    let file: toml::Table = toml::from_str(&text)?;
-    Ok(SETTINGS.iter().map(|setting| row(setting, config, sources, &file)).collect())
-}
-
-fn row(setting: &'static Setting, config: &Config, sources: &Sources, file: &toml::Table) -> Row {
-    let flag = sources.flags.settings.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case(setting.name));
-    let flag = flag.map(|(_, value)| value.clone());
-    let environment = sources.env.get(setting.name).map(|value| value.to_string_lossy().into_owned());
-    let in_file = setting.key().and_then(|key| file.get(&key).or_else(|| file.get(setting.name))).map(shown);
-    let layers = [(Layer::Flag, flag), (Layer::Environment, environment), (Layer::File, in_file)];
-    let counts = |value: &String| setting.takes_list() || !value.trim().is_empty();
-    let found = layers.into_iter().find_map(|(from, value)| Some((from, value.filter(counts)?)));
-    let default = || setting.default.map(str::to_owned);
-    let (from, value) = match (setting.name, found) {
-        // Where they are is known, whoever said so.
-        ("OPEN_THINK_CONFIG", found) => {
-            (place(sources.flags.config_file.is_some(), found), Some(config.file.display().to_string()))
-        }
-        ("OPEN_THINK_STATE_DIR", found) => {
-            (place(sources.flags.state_dir.is_some(), found), Some(config.state_dir.display().to_string()))
-        }
-        ("OPEN_THINK_PROFILE", found) => {
-            let name = sources.flags.profile.clone().or_else(|| found.clone().map(|(_, value)| value));
-            (place(sources.flags.profile.is_some(), found), name)
-        }
-        (_, None) => (Layer::Default, default()),
-        (_, Some((from, _))) if setting.is_secret() => (from, Some("***".to_owned())),
-        (_, Some((from, value))) => (from, Some(value)),
-    };
-    Row { name: setting.name, value, from, about: setting.about }
-}
-
-fn place(flag: bool, found: Option<(Layer, String)>) -> Layer {
-    if flag { Layer::Flag } else { found.map_or(Layer::Default, |(from, _)| from) }
-}
-
-fn shown(value: &toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => text.clone(),
-        toml::Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(","),
-        other => other.to_string(),
+impl Fault {
+    fn of(message: String) -> Self {
+        Self { file: None, line: None, message, fix: None }
     }
 }
 
-impl Layer {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Flag => "flag",
-            Self::Environment => "environment",
-            Self::File => "file",
-            Self::Default => "default",
-        }
+impl From<ConfigError> for Fault {
+    fn from(error: ConfigError) -> Self {
+        let (file, line) = error.place.clone().map(|(file, line)| (file.display().to_string(), line)).unzip();
+        Self { file, line, ..Self::of(error.to_string()) }
     }
 }

@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cli::client::Client;
+use crate::cli::examined;
 use crate::cli::exit::Exit;
 use crate::cli::login::date;
 use crate::cli::terminal::{Style, Terminal};
-use crate::config::{Config, Sources};
+use crate::config::{Config, ConfigError, Sources};
 use crate::daemon::Daemon;
 use crate::model::ProviderError;
 use crate::plugins::codex::Now;
@@ -31,7 +32,7 @@ pub struct DoctorArgs {
 }
 
 #[derive(Serialize)]
-struct Finding {
+pub struct Finding {
     /// What was looked at.
     area: &'static str,
     level: Level,
@@ -42,7 +43,7 @@ struct Finding {
 
 #[derive(Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Level {
+pub enum Level {
     Ok,
     /// Not set up, and nobody asked for it.
     Info,
@@ -64,16 +65,28 @@ pub fn run(args: &DoctorArgs, sources: Sources, terminal: &Terminal) -> anyhow::
 }
 
 fn examine(sources: Sources) -> anyhow::Result<Vec<Finding>> {
-    let config = match Config::load(sources) {
+    let config = match Config::examine(sources.clone()) {
+        Ok((_, faults)) if faults.is_empty() => Config::load(sources.clone()).map_err(|fault| vec![fault]),
+        Ok((_, faults)) => Err(faults),
+        Err(fault) => Err(vec![fault]),
+    };
+    let config = match config {
         Ok(config) => config,
-        Err(error) => {
+        Err(faults) => {
             let fix = "Mend it; open-think config check says whether it is good.";
-            return Ok(vec![Finding::new("configuration", Level::Fail, &error.to_string()).mended_by(fix)]);
+            let finding = |fault: &ConfigError| Finding::new("configuration", Level::Fail, &fault.to_string());
+            return Ok(faults.iter().map(|fault| finding(fault).mended_by(fix)).collect());
         }
     };
     let mut findings = configuration(&config);
     findings.push(state_dir(&config.state_dir));
     let writable = findings.last().is_some_and(|finding| finding.level == Level::Ok);
+    if writable {
+        findings.push(examined::log_file(&config));
+    }
+    findings.extend(examined::secrets(&config, &sources));
+    findings.extend(examined::service(&sources));
+    findings.push(examined::shared_daemon(&sources));
     let runtime = super::runtime()?;
     match plugins::load(&config, None) {
         Ok(loaded) => {
@@ -193,12 +206,13 @@ async fn daemon(config: &Config) -> Vec<Finding> {
         Ok(daemon) => Arc::new(daemon),
         Err(error) => return fault(error),
     };
-    let findings = examined(&daemon).await.unwrap_or_else(fault);
+    let findings = examined(&daemon, &config.warnings).await.unwrap_or_else(fault);
     daemon.stop().await;
     findings
 }
 
-async fn examined(daemon: &Arc<Daemon>) -> anyhow::Result<Vec<Finding>> {
+/// `told` is what was found already.
+async fn examined(daemon: &Arc<Daemon>, told: &[String]) -> anyhow::Result<Vec<Finding>> {
     let (client, _inbound) = Client::connect(daemon, false).await?;
     let sessions = match client.call::<names::SessionsList>(&Empty {}).await {
         Ok(list) => {
@@ -208,7 +222,7 @@ async fn examined(daemon: &Arc<Daemon>) -> anyhow::Result<Vec<Finding>> {
     };
     let codex = app_server(client.call::<names::CodexStatus>(&CodexStatusParams { probe: true }).await?);
     let issues = self_examination(&client).await?;
-    let issues = issues.into_iter().filter_map(Issue::finding);
+    let issues = issues.into_iter().filter(|issue| !told.contains(&issue.problem)).filter_map(Issue::finding);
     Ok(std::iter::once(sessions).chain(codex).chain(issues).collect())
 }
 
@@ -256,11 +270,11 @@ impl Issue {
 }
 
 impl Finding {
-    fn new(area: &'static str, level: Level, message: &str) -> Self {
+    pub fn new(area: &'static str, level: Level, message: &str) -> Self {
         Self { area, level, message: message.to_owned(), fix: None }
     }
 
-    fn mended_by(mut self, fix: &str) -> Self {
+    pub fn mended_by(mut self, fix: &str) -> Self {
         self.fix = Some(fix.to_owned());
         self
     }

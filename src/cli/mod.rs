@@ -10,18 +10,23 @@ mod client;
 mod completions;
 mod config;
 mod doctor;
+mod examined;
 mod exit;
 mod flow;
+mod hidden;
 mod input;
 mod invoke;
 mod login;
+mod origin;
 mod outcome;
 mod providers;
 mod question;
 mod rpc;
 mod running;
 mod schema;
+mod secret;
 mod serve;
+mod service;
 mod sessions;
 mod shim;
 mod skills;
@@ -66,6 +71,8 @@ fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result
         Some(Command::Schema(args)) => schema::run(&args, terminal),
         Some(Command::Completions(args)) => completions::run(&args, terminal),
         Some(Command::Config(args)) => config::run(&args, sources, terminal),
+        Some(Command::Secret(args)) => secret::run(&args, sources, terminal),
+        Some(Command::Service(args)) => service::run(&args, &sources, terminal),
         Some(Command::Doctor(args)) => doctor::run(&args, sources, terminal),
         Some(Command::Stop(args)) => stop::stop(&args, &sources, terminal),
         Some(Command::Restart(args)) => stop::restart(&args, sources, terminal),
@@ -120,6 +127,8 @@ async fn run_command(
         Command::Schema(_)
         | Command::Completions(_)
         | Command::Config(_)
+        | Command::Secret(_)
+        | Command::Service(_)
         | Command::Doctor(_)
         | Command::Serve(_)
         | Command::Stop(_)

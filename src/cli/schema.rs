@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::exit::Exit;
 use crate::cli::terminal::Terminal;
-use crate::protocol::{json_schema, openrpc};
+use crate::protocol::{json_schema, openapi, openrpc};
 
 #[derive(Args)]
 pub struct SchemaArgs {
@@ -19,12 +19,15 @@ enum Format {
     Json,
     /// OpenRPC, as `rpc.discover` gives it
     Openrpc,
+    /// OpenAPI, as `/openapi.json` gives it
+    Openapi,
 }
 
 pub fn run(args: &SchemaArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
     let schema = match args.format {
         Format::Json => json_schema(),
         Format::Openrpc => openrpc(),
+        Format::Openapi => openapi(),
     };
     // Always for eyes: it is read, kept in files and compared.
     terminal.print_line(&serde_json::to_string_pretty(&schema)?)?;

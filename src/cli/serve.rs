@@ -27,10 +27,6 @@ pub struct ServeArgs {
     detached: bool,
 }
 
-/// Few threads: a daemon mostly waits, and each thread costs memory; but on one alone a client whose frames take long
-/// to read, or a skill's schema that takes long to check, would hold up the turns of all others.
-const THREADS: usize = 2;
-
 pub fn run(args: &ServeArgs, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
     if args.launch {
         let detached = |arg: OsString| if arg == "--launch" { "--detached".into() } else { arg };
@@ -62,7 +58,10 @@ fn serve(args: &ServeArgs, sources: Sources, ready: impl FnOnce(&Address) -> any
     if log::start(&config).is_ok() {
         log::take_panics();
     }
-    runtime()?.block_on(async {
+    // One thread, as for a single client: what is told to a client keeps its order without anybody's doing, no frame hops
+    // between threads, and each thread would cost memory. Nothing in the daemon computes for long, and what would block,
+    // as the disk does, has threads of its own.
+    super::runtime()?.block_on(async {
         let claim = Claim::take(&address).await?;
         let daemon = Arc::new(Daemon::open(&config).await?);
         let listening = claim.listen()?;
@@ -88,8 +87,4 @@ fn address(args: &ServeArgs, sources: &Sources) -> anyhow::Result<Address> {
         Some(address) => address,
         None => Address::of(sources)?,
     })
-}
-
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()
 }

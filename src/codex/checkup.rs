@@ -12,8 +12,8 @@ use super::limits::Window;
 use super::link::{LinkError, State, Status};
 use crate::model::{ErrorKind, ProviderError};
 
-/// Somebody waits to hear whether it works.
-const PROBE: Duration = Duration::from_secs(10);
+/// Somebody waits to hear whether it works, or else why there is no connection: longer than an attempt may take.
+const PROBE: Duration = Duration::from_secs(15);
 /// Somebody waits for an error.
 const LIMITS: Duration = Duration::from_secs(3);
 

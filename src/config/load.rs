@@ -1,8 +1,10 @@
 //! The layers laid over each other: defaults, file, environment, flags.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::file::{Entry, Source};
+use super::secrets::Claim;
 use super::settings::Given;
 use super::sources::ConfigFile;
 use super::{
@@ -10,28 +12,46 @@ use super::{
 };
 
 impl Config {
-    /// Reads the file; nothing is written, and the state directory need not exist.
+    /// Reads the file and has the secrets that are only referred to, which may run programs; nothing is written, and the
+    /// state directory need not exist.
     pub fn load(sources: Sources) -> Result<Self, ConfigError> {
+        let (platform, codex) = (sources.platform, sources.in_home(".codex"));
+        let mut config = Self::read(sources)?;
+        config.resolve(platform);
+        if config.codex.home.is_none() && config.wants_codex_home() {
+            config.codex.home = codex;
+        }
+        Ok(config)
+    }
+
+    /// As [`Config::load`], without any secret: for those who only want to know where things are.
+    pub fn read(sources: Sources) -> Result<Self, ConfigError> {
+        let (config, faults) = Self::examine(sources)?;
+        faults.into_iter().next().map_or(Ok(config), Err)
+    }
+
+    /// What is good of it, and every fault.
+    pub fn examine(sources: Sources) -> Result<(Self, Vec<ConfigError>), ConfigError> {
         let mut config = Self { state_dir: sources.state_dir()?, ..Self::default() };
+        let mut faults = Vec::new();
         if let Some(text) = read(&mut config, sources.config_file()?)? {
             let path = config.file.clone();
-            apply_file(&mut config, Source { path: &path, text: &text })?;
+            apply_file(&mut config, Source { path: &path, text: &text }, &mut faults)?;
         }
-        apply_environment(&mut config, &sources)?;
-        apply_flags(&mut config, &sources)?;
-        if config.codex.home.is_none() && config.wants_codex_home() {
-            config.codex.home = sources.in_home(".codex");
-        }
+        faults.extend(apply_environment(&mut config, &sources));
+        faults.extend(apply_flags(&mut config, &sources));
         config.warnings.extend(config.spend.warning().map(str::to_owned));
         config.environment = Environment::new(sources.env);
-        Ok(config)
+        Ok((config, faults))
     }
 
     /// The Codex CLI's own sign-in is somebody else's: it is used only where the user asked for the plugin by name and gave
     /// it nothing of its own.
     fn wants_codex_home(&self) -> bool {
         let named = self.enabled_plugins.iter().flatten().any(|id| id == "codex");
-        named && self.codex.api_key.is_none() && self.codex.access_token.is_none()
+        let of_codex = ["OPENAI_API_KEY", "CODEX_ACCESS_TOKEN", "CODEX_ID_TOKEN"];
+        let unresolved = self.unresolved.iter().any(|secret| of_codex.contains(&secret.setting));
+        named && !unresolved && self.codex.api_key.is_none() && self.codex.access_token.is_none()
     }
 }
 
@@ -54,27 +74,29 @@ fn read(config: &mut Config, file: ConfigFile) -> Result<Option<String>, ConfigE
     Ok(text)
 }
 
-fn apply_file(config: &mut Config, source: Source<'_>) -> Result<(), ConfigError> {
+fn apply_file(config: &mut Config, source: Source<'_>, faults: &mut Vec<ConfigError>) -> Result<(), ConfigError> {
     let document = source.parse()?;
     let mut seen: Vec<&str> = Vec::new();
     for entry in source.entries(&document) {
         if let Some(setting) = find(&entry) {
             if seen.contains(&setting.name) {
-                return Err(entry.fault("is set twice"));
+                faults.push(entry.fault("is set twice"));
+                continue;
             }
             seen.push(setting.name);
-            apply_setting(config, setting, &entry)?;
+            faults.extend(apply_setting(config, setting, &entry).err());
         } else if entry.key == "skill" {
-            config.skills = skill::read(&entry)?;
+            skill::read(&entry).map_or_else(|fault| faults.push(fault), |skills| config.skills = skills);
         } else if entry.key == "price" {
-            config.spend.prices = price::read(&entry)?;
+            price::read(&entry).map_or_else(|fault| faults.push(fault), |prices| config.spend.prices = prices);
         } else if tables::names().any(|name| name == entry.key) {
-            tables::apply(config, &entry)?;
+            tables::apply(config, &entry, faults);
         } else {
-            return Err(unknown(&entry));
+            faults.push(unknown(&entry));
         }
     }
-    let holds_secret = seen.iter().any(|name| Setting::find(name).is_some_and(Setting::is_secret));
+    // So far the file alone has spoken.
+    let holds_secret = config.claims.0.values().any(|claim| matches!(claim, Claim::Value(_)));
     if holds_secret && open_to_others(source.path) {
         let file = source.path.display();
         config.warnings.push(format!("{file} holds a key and other users may read it: run chmod 600 '{file}'"));
@@ -115,27 +137,27 @@ fn unknown(entry: &Entry<'_>) -> ConfigError {
     entry.unknown(known.iter().map(String::as_str))
 }
 
-fn apply_environment(config: &mut Config, sources: &Sources) -> Result<(), ConfigError> {
-    for setting in SETTINGS {
-        let Some(value) = sources.variable(setting.name) else { continue };
+fn apply_environment(config: &mut Config, sources: &Sources) -> Vec<ConfigError> {
+    let given = SETTINGS.iter().filter_map(|setting| Some((setting, sources.variable(setting.name)?)));
+    let apply = |(setting, value): (&Setting, &OsStr)| {
         let fault = |what: &str| ConfigError::in_environment(setting.name, what);
-        let text = value.to_str().ok_or_else(|| fault("is not UTF-8 text"))?;
-        setting.apply(config, Given::Text(text.to_owned())).map_err(|what| fault(&what))?;
-    }
-    Ok(())
+        let Some(text) = value.to_str() else { return Some(fault("is not UTF-8 text")) };
+        setting.apply(config, Given::Text(text.to_owned())).err().map(|what| fault(&what))
+    };
+    given.filter_map(apply).collect()
 }
 
-fn apply_flags(config: &mut Config, sources: &Sources) -> Result<(), ConfigError> {
-    for (name, value) in &sources.flags.settings {
+fn apply_flags(config: &mut Config, sources: &Sources) -> Vec<ConfigError> {
+    let apply = |(name, value): &(String, String)| {
         let Some(setting) = Setting::find(name) else {
             let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
             let what = format!("does not exist: {}", nearest::advice(name, &known));
-            return Err(ConfigError::in_flag(ConfigErrorKind::UnknownKey, name, &what));
+            return Some(ConfigError::in_flag(ConfigErrorKind::UnknownKey, name, &what));
         };
         let fault = |what: String| ConfigError::in_flag(ConfigErrorKind::Value, setting.name, &what);
-        setting.apply(config, Given::Text(value.clone())).map_err(fault)?;
-    }
-    Ok(())
+        setting.apply(config, Given::Text(value.clone())).err().map(fault)
+    };
+    sources.flags.settings.iter().filter_map(apply).collect()
 }
 
 #[cfg(unix)]

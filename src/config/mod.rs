@@ -6,10 +6,12 @@ mod app_server;
 mod environment;
 mod error;
 mod file;
+mod listen;
 mod load;
 mod nearest;
 mod price;
 mod secret;
+mod secrets;
 mod settings;
 mod skill;
 mod sources;
@@ -18,10 +20,12 @@ mod tables;
 mod tests;
 
 pub use app_server::{AppServer, AppServerUrl, Sandbox};
-pub use environment::Environment;
+pub use environment::{Environment, client_environment, is_of_clients, names_secret};
 pub use error::{ConfigError, ConfigErrorKind};
+pub use listen::{Listen, TlsFiles};
 pub use nearest::nearest;
 pub use secret::Secret;
+pub use secrets::{Claims, Keeper, Kept, Keyring, KeyringFault, Reference, SecretStore, StoreError, Unresolved};
 pub use settings::{SETTINGS, Setting};
 pub use sources::{Overrides, Platform, Sources};
 
@@ -55,12 +59,17 @@ pub struct Config {
     pub http: Http,
     pub limits: Limits,
     pub log: Log,
+    pub telemetry: Telemetry,
     /// What the programs of skills may see some of.
     pub environment: Environment,
     /// `[[skill]]` tables.
     pub skills: Vec<CommandSkill>,
     /// What the user should know although nothing failed.
     pub warnings: Vec<String>,
+    /// The secrets that could not be had.
+    pub unresolved: Vec<Unresolved>,
+    /// What the layers say of the secrets, until they are had.
+    pub claims: Claims,
 }
 
 #[derive(Clone, Debug)]
@@ -154,6 +163,13 @@ pub struct Serving {
     pub idle_timeout: Duration,
     /// How long what runs may take to come to its end once it is asked to stop.
     pub drain_timeout: Duration,
+    /// Where HTTP is listened for; nowhere unless it is said.
+    pub listen: Option<Listen>,
+    /// The web pages that may speak to it, as `https://example.com`.
+    pub allowed_origins: Vec<String>,
+    /// The names by which clients may call it, beside those of this machine.
+    pub allowed_hosts: Vec<String>,
+    pub tls: TlsFiles,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -231,6 +247,15 @@ pub struct Log {
     pub filter: String,
 }
 
+/// Spans of what is done, for an OpenTelemetry collector. Off without an endpoint.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    pub endpoint: Option<Url>,
+    /// `name=value` pairs.
+    pub headers: Option<Secret>,
+    pub service_name: String,
+}
+
 /// A skill made of a program: no shell, the input as JSON on its standard input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommandSkill {
@@ -255,6 +280,7 @@ impl Config {
         let of_cloudflare = [&self.cloudflare.api_token, &self.ai_gateway.auth_token];
         let of_anthropic = [&self.anthropic.api_key, &self.anthropic.auth_token];
         let others = [&self.openai_compatible.key, api_key, access_token, id_token, &self.codex.app_server.token];
+        let others = others.into_iter().chain([&self.telemetry.headers]);
         of_cloudflare.into_iter().chain(of_anthropic).chain(others).flatten()
     }
 }
@@ -288,10 +314,13 @@ impl Default for Config {
             helm: Helm::default(),
             http: Http::default(),
             limits: Limits::default(),
+            telemetry: Telemetry::default(),
             log: Log { filter: "info".to_owned() },
             environment: Environment::default(),
             skills: Vec::new(),
             warnings: Vec::new(),
+            unresolved: Vec::new(),
+            claims: Claims::default(),
         }
     }
 }
@@ -342,9 +371,22 @@ impl Default for Codex {
     }
 }
 
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { endpoint: None, headers: None, service_name: "open-think".to_owned() }
+    }
+}
+
 impl Default for Serving {
     fn default() -> Self {
-        Self { idle_timeout: Duration::from_secs(30 * 60), drain_timeout: Duration::from_secs(30) }
+        Self {
+            idle_timeout: Duration::from_secs(30 * 60),
+            drain_timeout: Duration::from_secs(30),
+            listen: None,
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            tls: TlsFiles::default(),
+        }
     }
 }
 

@@ -13,6 +13,14 @@ impl Secret {
         Self(SecretString::from(value.into()))
     }
 
+    /// Keys travel in HTTP headers, and a stray character there would fail far from its cause. The error does not quote.
+    pub fn checked(value: String) -> Result<Self, String> {
+        if value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(Self::new(value));
+        }
+        Err("holds a space, a control character or a letter outside ASCII, which no key does".to_owned())
+    }
+
     /// For the one place that puts it on the wire.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()

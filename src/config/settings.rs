@@ -6,8 +6,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use super::secrets::Claim;
 use super::{AppServerUrl, Config, Secret};
 
 pub struct Setting {
@@ -33,6 +35,7 @@ enum Put {
     /// Whole milliseconds, at least one.
     Millis(fn(&mut Config, Duration)),
     AppServer(fn(&mut Config, AppServerUrl)),
+    LogFilter(fn(&mut Config, String)),
     /// Says where the file or the state is, so it is read before the rows and cannot stand in the file.
     Place,
 }
@@ -238,10 +241,28 @@ pub const SETTINGS: &[Setting] = &[
         put: Put::Money(|config, value| config.spend.daily_cap_nano_usd = Some(value)),
     },
     Setting {
+        name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        about: "An OpenTelemetry collector that takes OTLP over HTTP, to which spans of turns, calls and skills go.",
+        default: None,
+        put: Put::Url(|config, value| config.telemetry.endpoint = Some(value)),
+    },
+    Setting {
+        name: "OTEL_EXPORTER_OTLP_HEADERS",
+        about: "Headers for that collector, as name=value pairs separated by commas, with values encoded as in a URL.",
+        default: None,
+        put: Put::Secret(|config, value| config.telemetry.headers = Some(value)),
+    },
+    Setting {
+        name: "OTEL_SERVICE_NAME",
+        about: "What this daemon is called there.",
+        default: Some("open-think"),
+        put: Put::Text(|config, value| config.telemetry.service_name = value),
+    },
+    Setting {
         name: "OPEN_THINK_LOG",
         about: "What is logged to the file: a level, or target=level pairs separated by commas.",
         default: Some("info"),
-        put: Put::Text(|config, value| config.log.filter = value),
+        put: Put::LogFilter(|config, value| config.log.filter = value),
     },
     Setting {
         name: "OPEN_THINK_CONFIG",
@@ -266,6 +287,12 @@ pub const SETTINGS: &[Setting] = &[
 impl Setting {
     pub fn is_secret(&self) -> bool {
         matches!(self.put, Put::Secret(_))
+    }
+
+    pub(super) fn put_secret(&self, config: &mut Config, secret: Secret) {
+        if let Put::Secret(put) = self.put {
+            put(config, secret);
+        }
     }
 
     /// Its name in the configuration file; none for those that say where that file is.
@@ -315,24 +342,17 @@ impl Setting {
         }
         match self.put {
             Put::Text(put) => put(config, text),
-            Put::Secret(put) => put(config, secret(text)?),
+            Put::Secret(_) => drop(config.claims.0.insert(self.name, Claim::parse(text)?)),
             Put::Url(put) => put(config, url(&text)?),
             Put::Path(put) => put(config, PathBuf::from(text)),
             Put::Money(put) => put(config, dollars(&text)?),
             Put::Millis(put) => put(config, millis(&text)?),
             Put::AppServer(put) => put(config, text.parse()?),
+            Put::LogFilter(put) => put(config, log_filter(text)?),
             Put::List(_) | Put::Place => {}
         }
         Ok(())
     }
-}
-
-/// Keys travel in HTTP headers, and a stray character there would fail far from its cause.
-fn secret(text: String) -> Result<Secret, String> {
-    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(Secret::new(text));
-    }
-    Err("holds a space, a control character or a letter outside ASCII, which no key does".to_owned())
 }
 
 const NO_MILLIS: &str = "must be whole milliseconds, from 1 to 86400000, a day";
@@ -350,6 +370,14 @@ pub(super) fn dollars(text: &str) -> Result<u64, String> {
     let fitting = number.filter(|dollars| (0.0..=1e9).contains(dollars));
     // Within these bounds nothing is lost but digits beyond the ninth.
     fitting.map(|dollars| (dollars * 1e9).round() as u64).ok_or_else(|| NO_DOLLARS.to_owned())
+}
+
+/// As the log takes it.
+pub(super) fn log_filter(text: String) -> Result<String, String> {
+    match EnvFilter::try_new(&text) {
+        Ok(_) => Ok(text),
+        Err(_) => Err("must be a level or target=level pairs, as in info,open_think=debug".to_owned()),
+    }
 }
 
 fn url(text: &str) -> Result<Url, String> {
@@ -387,7 +415,7 @@ mod tests {
     #[test]
     fn what_is_named_like_a_secret_is_one() {
         for setting in SETTINGS {
-            let named = setting.name.ends_with("_KEY") || setting.name.ends_with("_TOKEN");
+            let named = ["_KEY", "_TOKEN", "_HEADERS"].iter().any(|end| setting.name.ends_with(end));
             assert_eq!(setting.is_secret(), named, "{}", setting.name);
         }
     }

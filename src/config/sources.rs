@@ -110,14 +110,26 @@ impl Sources {
         if let Some(file) = self.named_config_file() {
             return Ok(ConfigFile::Named(file));
         }
-        let directory = match self.platform {
+        let profile = self.profile()?.unwrap_or_default();
+        let file = |directory: PathBuf| ConfigFile::Customary(directory.join(DIRECTORY).join(profile).join(FILE));
+        Ok(self.config_home().map_or(ConfigFile::Nowhere, file))
+    }
+
+    /// Where the platform's programs keep their configuration.
+    pub fn config_home(&self) -> Option<PathBuf> {
+        match self.platform {
             Platform::Unix => self.base("XDG_CONFIG_HOME").or_else(|| self.in_home(".config")),
             Platform::MacOs => self.base("XDG_CONFIG_HOME").or_else(|| self.in_home("Library/Application Support")),
             Platform::Windows => self.path("APPDATA"),
-        };
-        let profile = self.profile()?.unwrap_or_default();
-        let file = |directory: PathBuf| ConfigFile::Customary(directory.join(DIRECTORY).join(profile).join(FILE));
-        Ok(directory.map_or(ConfigFile::Nowhere, file))
+        }
+    }
+
+    /// The configuration file, whether or not it is there; none where there is no place for one.
+    pub fn file(&self) -> Result<Option<PathBuf>, ConfigError> {
+        Ok(match self.config_file()? {
+            ConfigFile::Named(file) | ConfigFile::Customary(file) => Some(file),
+            ConfigFile::Nowhere => None,
+        })
     }
 
     pub(super) fn state_dir(&self) -> Result<PathBuf, ConfigError> {
@@ -145,7 +157,7 @@ impl Sources {
         self.path(name).filter(|path| path.is_absolute())
     }
 
-    pub(super) fn in_home(&self, below: &str) -> Option<PathBuf> {
+    pub fn in_home(&self, below: &str) -> Option<PathBuf> {
         self.path("HOME").map(|home| home.join(Path::new(below)))
     }
 }

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::file::Entry;
+use super::settings::log_filter;
 use super::{CodexApi, Config, ConfigError, Sandbox};
 
 pub(super) struct Row {
@@ -20,7 +21,10 @@ enum Put {
     Millis(RangeInclusive<u64>, fn(&mut Config, Duration)),
     Bool(fn(&mut Config, bool)),
     Text(fn(&mut Config, String)),
+    LogFilter(fn(&mut Config, String)),
     Texts(fn(&mut Config, Vec<String>)),
+    /// What it must be is said after the key.
+    Parsed(fn(&mut Config, &str) -> Result<(), String>),
     /// By its place in the list.
     Choice(&'static [&'static str], fn(&mut Config, usize)),
 }
@@ -57,6 +61,18 @@ const ROWS: &[Row] = &[
     row("codex", "warm_threads", Put::Count(0..=64, |c, n| c.codex.app_server.warm_threads = n)),
     row("daemon", "idle_timeout_ms", Put::Millis(0..=MONTH, |c, d| c.serving.idle_timeout = d)),
     row("daemon", "drain_timeout_ms", Put::Millis(0..=HOUR, |c, d| c.serving.drain_timeout = d)),
+    row(
+        "daemon",
+        "listen",
+        Put::Parsed(|c, text| {
+            c.serving.listen = Some(text.parse()?);
+            Ok(())
+        }),
+    ),
+    row("daemon", "allowed_origins", Put::Texts(|c, origins| c.serving.allowed_origins = origins)),
+    row("daemon", "allowed_hosts", Put::Texts(|c, hosts| c.serving.allowed_hosts = hosts)),
+    row("daemon", "tls_cert", Put::Text(|c, text| c.serving.tls.cert = Some(text.into()))),
+    row("daemon", "tls_key", Put::Text(|c, text| c.serving.tls.key = Some(text.into()))),
     row("helm", "history_tokens", Put::Count(1000..=10_000_000, |c, n| c.helm.history_tokens = count(n))),
     row("helm", "tool_result_bytes", Put::Count(256..=16 * MIB, |c, n| c.helm.tool_result_bytes = n)),
     row("helm", "approval_timeout_ms", Put::Millis(1..=24 * HOUR, |c, d| c.helm.approval_timeout = d)),
@@ -76,7 +92,7 @@ const ROWS: &[Row] = &[
     row("limits", "outbound_frames", Put::Count(1..=65_536, |c, n| c.limits.outbound_frames = n)),
     row("limits", "write_timeout_ms", Put::Millis(1..=HOUR, |c, d| c.limits.write_timeout = d)),
     row("limits", "buffered_events", Put::Count(1..=1_000_000, |c, n| c.limits.buffered_events = n)),
-    row("log", "filter", Put::Text(|c, text| c.log.filter = text)),
+    row("log", "filter", Put::LogFilter(|c, text| c.log.filter = text)),
 ];
 
 const fn row(table: &'static str, key: &'static str, put: Put) -> Row {
@@ -92,16 +108,19 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     ROWS.iter().enumerate().filter_map(first)
 }
 
-/// Takes one whole table.
-pub(super) fn apply(config: &mut Config, table: &Entry<'_>) -> Result<(), ConfigError> {
-    for entry in table.table()? {
+/// Takes one whole table, but for its faults.
+pub(super) fn apply(config: &mut Config, table: &Entry<'_>, faults: &mut Vec<ConfigError>) {
+    let entries = table.table().unwrap_or_else(|fault| {
+        faults.push(fault);
+        Vec::new()
+    });
+    for entry in entries {
         let mut rows = ROWS.iter().filter(|row| row.table == table.key);
         match rows.clone().find(|row| row.key == entry.key) {
-            Some(row) => row.apply(config, &entry)?,
-            None => return Err(entry.unknown(rows.by_ref().map(|row| row.key))),
+            Some(row) => faults.extend(row.apply(config, &entry).err()),
+            None => faults.push(entry.unknown(rows.by_ref().map(|row| row.key))),
         }
     }
-    Ok(())
 }
 
 impl Row {
@@ -111,7 +130,9 @@ impl Row {
             Put::Millis(range, put) => put(config, Duration::from_millis(entry.integer(range.clone())?)),
             Put::Bool(put) => put(config, entry.boolean()?),
             Put::Text(put) => put(config, entry.text()?),
+            Put::LogFilter(put) => put(config, log_filter(entry.text()?).map_err(|what| entry.fault(&what))?),
             Put::Texts(put) => put(config, entry.texts()?),
+            Put::Parsed(put) => put(config, &entry.text()?).map_err(|why| entry.fault(&why))?,
             Put::Choice(names, put) => {
                 let text = entry.text()?;
                 let at = names.iter().position(|name| *name == text);

@@ -313,6 +313,17 @@ fn a_key_that_others_may_read_is_warned_about() {
     }
 }
 
+#[test]
+fn a_filter_of_the_log_that_cannot_be_read_is_an_error_that_names_it() {
+    let example = "must be a level or target=level pairs, as in info,open_think=debug";
+    let home = Home::with("");
+    let error = home.load(&[("OPEN_THINK_LOG", "open_think=loud")], &[]).expect_err("no level");
+    assert!(error.to_string().contains("OPEN_THINK_LOG") && error.to_string().ends_with(example), "{error}");
+    let error = Home::with("[log]\nfilter = 'open_think=loud'").load(&[], &[]).expect_err("no level");
+    assert!(error.to_string().contains("log.filter") && error.to_string().ends_with(example), "{error}");
+    assert!(home.load(&[("OPEN_THINK_LOG", "warn,open_think::codex=trace")], &[]).is_ok());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 

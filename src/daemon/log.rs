@@ -6,8 +6,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
+use super::telemetry;
 use crate::config::Config;
 
 const FILE: &str = "open-think.log";
@@ -24,12 +28,16 @@ pub fn start(config: &Config) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.state_dir)?;
     let file = LogFile::open(path(config), MAX_BYTES)?;
     let filter = EnvFilter::try_new(&config.log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt()
+    // Spans are for a collector alone: without one they cost nothing.
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
-        .with_env_filter(filter)
+        .with_current_span(false)
+        .with_span_list(false)
         .log_internal_errors(false)
-        .with_writer(Mutex::new(file));
+        .with_writer(Mutex::new(file))
+        .with_filter(filter.and(filter_fn(|metadata| metadata.is_event())));
+    let subscriber = tracing_subscriber::registry().with(lines).with(telemetry::layer(&config.telemetry));
     // A process that has a log already, as a test has, keeps it.
     let _ = subscriber.try_init();
     Ok(())

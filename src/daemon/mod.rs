@@ -2,6 +2,7 @@
 
 mod address;
 mod detach;
+mod http;
 mod life;
 mod listen;
 mod lock;
@@ -11,6 +12,7 @@ mod record;
 mod server;
 mod signals;
 mod start;
+mod telemetry;
 mod version;
 
 pub use address::{Address, AddressError};
@@ -108,6 +110,7 @@ impl Daemon {
         let app = App::new(conductor, loaded.plugins, shared, facts);
         let methods = api::methods(Arc::clone(&app)).into();
         let (limits, http) = (config.limits.clone(), loaded.http);
+        telemetry::connect(&http);
         let warm_threads = u32::try_from(config.codex.app_server.warm_threads).unwrap_or(u32::MAX);
         let (leaving, stop) = Default::default();
         let serving = config.serving.clone();
@@ -205,6 +208,7 @@ impl Daemon {
         if tokio::time::timeout(KEEP, self.app.meter.close(STOP)).await.is_err() {
             tracing::error!("what calls have spent could not be written down in time");
         }
+        telemetry::flush().await;
     }
 
     /// Fires when no new client is wanted any more.

@@ -206,12 +206,16 @@ pub fn late(candidate: &Candidate, timeout: Option<Duration>) -> ProviderError {
 impl Candidate {
     /// The model asked for, or the one that the provider will choose.
     pub fn model(&self) -> Option<String> {
-        let default = || match (&self.engine, &self.provider) {
+        self.model.clone().or_else(|| self.default_model())
+    }
+
+    /// What is used where no model is named.
+    pub fn default_model(&self) -> Option<String> {
+        match (&self.engine, &self.provider) {
             (Some(engine), _) => engine.default_model(),
             (None, Some(provider)) => provider.default_model().map(str::to_owned),
             (None, None) => None,
-        };
-        self.model.clone().or_else(default)
+        }
     }
 
     pub fn used(&self, answered: Option<&String>) -> Model {

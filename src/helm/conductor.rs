@@ -1,15 +1,17 @@
 //! The way in to Helm: takes requests, queues their turns by session, and hands out their outcomes.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::approval::Decided;
 use super::id::{new_id, now_ms};
 use super::lanes::{Lanes, Refused, Ticket};
-use super::log::{EventLog, Logs};
+use super::log::{Counts, EventLog, Logs};
+use super::places::Places;
 use super::request::{Action, Approve, Message, TurnOutcome};
 use super::route::{Chosen, Routes};
-use super::running::{Listed, Running, TurnHandle, Turns};
+use super::running::{Listed, Running, Said, TurnHandle, Turns};
 use super::warm::{self, Warming};
 use super::{Decision, Event, HelmError, history, prompt, start};
 use crate::model::{Mode, Place, Thread, ToolSpec};
@@ -42,6 +44,7 @@ pub struct Shared {
     pub settings: Settings,
     pub logs: Logs,
     pub warming: Warming,
+    pub places: Places,
     lanes: Arc<Lanes>,
     turns: Arc<Turns>,
 }
@@ -59,8 +62,8 @@ impl Conductor {
             logs.get_or_start(&session.name, session.last_seq + crashed);
         }
         let lanes = Arc::new(Lanes::new(settings.queued_turns));
-        let (warming, turns) = Default::default();
-        let shared = Shared { store, skills, routes, settings, logs, warming, lanes, turns };
+        let (warming, places, turns) = Default::default();
+        let shared = Shared { store, skills, routes, settings, logs, warming, places, lanes, turns };
         Self { shared: Arc::new(shared) }
     }
 
@@ -69,16 +72,19 @@ impl Conductor {
     pub async fn message(&self, message: Message) -> Result<TurnHandle, HelmError> {
         let chosen = self.shared.routes.choose(&message)?;
         check_thread(&message, &chosen)?;
-        if let Some(running) = self.running(&message.session).filter(|_| message.steer)
-            && running.steer(message.content.clone()).await
-        {
-            return Ok(self.handle(&running, false));
+        if let Some(running) = self.running(&message.session).filter(|running| steers(&message, &chosen, running)) {
+            match running.steer(message.content.clone()).await {
+                Said::Taken => return Ok(self.handle(&running, false)),
+                Said::NotTaken => {}
+                Said::Unsure(why) => return Err(HelmError::Unheard { why }),
+            }
         }
         let ticket = self.enter(&message.session, message.queue)?;
         let running = Running::new(&message.session, new_id("turn"));
         // On the list before the first wait, so that an interrupt that comes next finds it.
         let listed = self.shared.turns.list(Arc::clone(&running));
         let row = start::turn_row(&message, &chosen, &running);
+        running.settle(&row.settings);
         let context = start::keep(&self.shared, &row, &message, !ticket.waits).await?;
         let handle = self.handle(&running, true);
         let turn = start::message(Arc::clone(&self.shared), running, row.clone(), message, chosen, context);
@@ -103,6 +109,7 @@ impl Conductor {
         let (row, actions) = start::decidable(&self.shared, &approve).await?;
         let listed = listed.known(row.id.clone());
         let running = Arc::clone(&listed.running);
+        running.settle(&row.settings);
         let handle = self.handle(&running, true);
         let turn = start::approve(Arc::clone(&self.shared), running, row.clone(), actions, approve);
         self.begin(ticket, listed, row, turn);
@@ -155,9 +162,9 @@ impl Conductor {
         warm::used_last(Arc::clone(&self.shared), limit).await;
     }
 
-    /// Makes the thread of a session ready, beside all else.
-    pub fn warm(&self, session: &str) {
-        tokio::spawn(warm::session(Arc::clone(&self.shared), session.to_owned()));
+    /// Makes the thread of a session ready, beside all else, for a client that is there.
+    pub fn warm(&self, session: &str, cwd: Option<PathBuf>) {
+        tokio::spawn(warm::session(Arc::clone(&self.shared), session.to_owned(), cwd));
     }
 
     #[cfg(test)]
@@ -173,6 +180,17 @@ impl Conductor {
     /// The turn that each session is at.
     pub fn all_running(&self) -> Vec<Arc<Running>> {
         self.shared.turns.firsts()
+    }
+
+    /// The session of a turn that has been accepted and has not ended.
+    pub fn session_of(&self, turn_id: &str) -> Option<String> {
+        let all = self.shared.turns.all();
+        all.iter().find(|running| &*running.turn_id == turn_id).map(|running| running.session.clone())
+    }
+
+    /// What has happened since the process began.
+    pub fn counts(&self) -> Counts {
+        self.shared.logs.counts()
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -227,7 +245,7 @@ impl Shared {
     /// Where turns of a session take place in an engine.
     pub fn place(&self, session: &str, mode: Mode, thread: Option<Thread>, model: Option<String>) -> Place {
         let system = prompt::system(mode, self.skills.specs());
-        Place { session: session.to_owned(), mode, thread, model, system, tools: self.tools(mode) }
+        Place { session: session.to_owned(), mode, thread, model, cwd: None, system, tools: self.tools(mode) }
     }
 
     /// What a model may call.
@@ -303,6 +321,21 @@ impl Drop for Lost<'_> {
             self.shared.tell(self.running, Err(HelmError::Lost));
         }
     }
+}
+
+/// Whether a message is meant for the turn that runs: not where it wants another mode, provider or model.
+fn steers(message: &Message, chosen: &Chosen, running: &Running) -> bool {
+    let wants_nothing = !message.mode_is_named && message.provider.is_none() && message.model.is_none();
+    let Some(settings) = running.settings() else { return message.steer && wants_nothing };
+    let Some((provider, model)) = settings.candidates.first() else { return false };
+    let is_its_mode = [settings.mode, settings.mode_requested].contains(&message.mode);
+    let is_its_provider = message.provider.as_ref().is_none_or(|named| named == provider);
+    let is_its_model = message.model.is_none() || message.model == *model || {
+        let candidate = &chosen.candidates[0];
+        // The default, by its name.
+        model.is_none() && candidate.id == *provider && candidate.default_model() == message.model
+    };
+    message.steer && (!message.mode_is_named || is_its_mode) && is_its_provider && is_its_model
 }
 
 /// Threads are an engine's.

@@ -122,7 +122,7 @@ impl Runner {
         while work.calls.may_start() {
             let Some(planned) = work.calls.queue.pop_front() else { break };
             work.calls.at_work.push(planned.clone());
-            work.calls.running.push(tools::run(planned, Arc::clone(&self.helm.skills)));
+            work.calls.running.push(tools::run(planned, Arc::clone(&self.helm.skills), Arc::clone(&self.client)));
         }
     }
 

@@ -17,6 +17,7 @@ use super::engine_said::Said;
 use super::request::{StopReason, TraceEntry};
 use super::runner::Runner;
 use super::running::Steer;
+use super::steers::Steers;
 use super::turn::{Step, capped};
 use super::{Event, HelmError, history};
 use crate::model::{
@@ -47,6 +48,7 @@ pub(super) struct Work {
     pub(super) acted: bool,
     /// The model is at work, or its calls are.
     responding: bool,
+    pub(super) steers: Steers,
     /// Why the engine was asked to end the turn, and how long that may take.
     ending: Option<(Why, Instant)>,
 }
@@ -93,6 +95,7 @@ impl Work {
             heard,
             acted: false,
             responding: true,
+            steers: Steers::default(),
             ending: None,
         }
     }
@@ -188,7 +191,8 @@ impl Runner {
     pub fn place(&self, threads: &Threads) -> Place {
         let mode = self.row.settings.mode;
         let model = self.caller.candidates[self.caller.current].model.clone();
-        self.helm.place(&self.row.session, mode, threads.of(mode).cloned(), model)
+        let cwd = self.client.cwd.clone();
+        Place { cwd, ..self.helm.place(&self.row.session, mode, threads.of(mode).cloned(), model) }
     }
 
     /// From a turn that is at work in the engine to the next step.
@@ -218,12 +222,18 @@ impl Runner {
             }
             let waits_only = idle && !self.waiting.is_empty() && work.calls.asking.is_empty();
             let long = self.helm.settings.approval_timeout;
-            let quiet = waits_only.then(|| if work.calls.are_done() { QUIET } else { long.max(QUIET) });
+            let settles = work.calls.are_done() && work.steers.are_settled();
+            let quiet = waits_only.then(|| if settles { QUIET } else { long.max(QUIET) });
             let outcome = match work.wake(self, quiet).await {
                 Wake::Cancelled => self.cancel(work).await?,
                 Wake::Ran(entry) => self.ran(work, entry).await?,
                 Wake::Decided(id, decided) => self.was_decided(work, &id, decided).await?,
-                Wake::Steered(steer) => self.steer(work, steer).await?,
+                Wake::Steered(steer) => {
+                    if let Some((number, content)) = work.steers.say(steer) {
+                        work.run.steer(number, &content);
+                    }
+                    None
+                }
                 Wake::Happened(Ok(happening)) => self.happened(work, happening).await?,
                 Wake::Happened(Err(error)) => Some(match work.ending {
                     Some((why, _)) => Outcome::Stopped(why),
@@ -280,6 +290,7 @@ impl Runner {
             Happening::Asked(asked) => return self.asked(work, asked).await,
             Happening::Settled { id } => self.settled(work, &id).await?,
             Happening::Did(deed) => self.did(work, deed).await?,
+            Happening::Steered { number, outcome } => self.steered(work, number, outcome).await?,
             Happening::Warning(warning) => {
                 let provider = &self.used.provider;
                 tracing::warn!(turn = %self.row.id, %provider, warning, "the provider warns");
@@ -352,25 +363,6 @@ impl Runner {
     pub fn seen(&self) -> Option<Write> {
         let (session, mode) = (self.row.session.clone(), self.row.settings.mode);
         self.threaded.then(|| Write::Seen { session, mode, turn_id: self.row.id.clone() })
-    }
-
-    /// What somebody says while the turn runs. Where the engine does not take it, it becomes a message of its own.
-    async fn steer(&mut self, work: &mut Work, steer: Steer) -> Result<Option<Outcome>, HelmError> {
-        let taken = tokio::select! {
-            biased;
-            () = self.cancelled.cancelled() => return Ok(None),
-            taken = work.run.steer(&steer.content) => taken,
-        };
-        match taken {
-            Ok(()) => {
-                let said = Message { role: Role::User, blocks: steer.content };
-                self.write(vec![self.message(said, None)]).await?;
-                // Whoever said it may have left.
-                let _ = steer.taken.send(());
-            }
-            Err(error) => tracing::info!(turn = %self.row.id, %error, "the running turn took no more"),
-        }
-        Ok(None)
     }
 
     async fn worked(&mut self, mut work: Work, outcome: Outcome) -> Result<Step, HelmError> {

@@ -23,6 +23,9 @@ pub enum HelmError {
     /// The engine cannot be reached in which the turn waits for a decision; it goes on waiting.
     #[error("{error}")]
     Waits { provider: String, error: Arc<ProviderError> },
+    /// It was said to a turn that runs, which may have taken it or not.
+    #[error("whether the running turn has taken what was said to it is not known: {why}")]
+    Unheard { why: String },
     #[error("{0}")]
     Store(StoreError),
     #[error("a turn ended without an outcome")]

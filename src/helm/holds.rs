@@ -129,10 +129,10 @@ impl Runner {
     /// Runs what may run, and keeps each result as it comes: what a skill has done stays done, and the model must hear
     /// of it whatever happens next.
     async fn run_and_write(&mut self, planned: &[Planned]) -> Result<Option<()>, HelmError> {
-        let skills = Arc::clone(&self.helm.skills);
+        let (skills, client) = (Arc::clone(&self.helm.skills), Arc::clone(&self.client));
         let mut entries: Vec<TraceEntry> = Vec::new();
         for group in tools::groups(planned) {
-            let mut calls = tools::start(&group, &skills);
+            let mut calls = tools::start(&group, &skills, &client);
             loop {
                 // Dropping the calls stops the skills that are at work.
                 let entry = tokio::select! {

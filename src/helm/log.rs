@@ -4,6 +4,7 @@
 //! text merged, and one that lags by more than the buffer holds is told to read the session anew.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -29,8 +30,26 @@ pub struct Batch {
 
 pub struct EventLog {
     capacity: usize,
+    tally: Arc<Tally>,
     ring: Mutex<Ring>,
     changed: Notify,
+}
+
+/// What all logs together have been told since the process began.
+#[derive(Default)]
+struct Tally {
+    events: AtomicU64,
+    turns: AtomicU64,
+    failed: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    pub events: u64,
+    /// That have ended.
+    pub turns: u64,
+    /// Of these.
+    pub failed: u64,
 }
 
 /// Logs that keep their events while nobody reads them; the others are cut back to their number.
@@ -59,12 +78,13 @@ pub struct Watch {
 const BATCH: usize = 256;
 
 impl EventLog {
-    fn new(capacity: usize, last_seq: u64) -> Self {
+    fn new(capacity: usize, last_seq: u64, tally: Arc<Tally>) -> Self {
         let ring = Ring { last_seq, ..Ring::default() };
-        Self { capacity, ring: Mutex::new(ring), changed: Notify::new() }
+        Self { capacity, tally, ring: Mutex::new(ring), changed: Notify::new() }
     }
 
     pub fn push(&self, turn_id: &Arc<str>, event: Event) {
+        self.tally.count(&event);
         let mut ring = self.ring();
         ring.last_seq += 1;
         let seq = ring.last_seq;
@@ -111,6 +131,17 @@ impl EventLog {
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tally {
+    fn count(&self, event: &Event) {
+        self.events.fetch_add(1, Ordering::Relaxed);
+        match event {
+            Event::LoopDone { .. } => drop(self.turns.fetch_add(1, Ordering::Relaxed)),
+            Event::Error { .. } => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
+            _ => {}
+        }
     }
 }
 
@@ -199,6 +230,7 @@ impl Drop for Watch {
 /// The logs of all sessions.
 pub struct Logs {
     capacity: usize,
+    tally: Arc<Tally>,
     inner: Mutex<Inner>,
 }
 
@@ -211,7 +243,13 @@ struct Inner {
 
 impl Logs {
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), inner: Mutex::default() }
+        Self { capacity: capacity.max(1), tally: Arc::default(), inner: Mutex::default() }
+    }
+
+    pub fn counts(&self) -> Counts {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Tally { events, turns, failed } = &*self.tally;
+        Counts { events: of(events), turns: of(turns), failed: of(failed) }
     }
 
     /// `last_seq` is where a log that is new goes on counting.
@@ -220,7 +258,7 @@ impl Logs {
         if let Some(log) = inner.by_session.get(session) {
             return Arc::clone(log);
         }
-        let log = Arc::new(EventLog::new(self.capacity, last_seq));
+        let log = Arc::new(EventLog::new(self.capacity, last_seq, Arc::clone(&self.tally)));
         inner.by_session.insert(session.to_owned(), Arc::clone(&log));
         log
     }
@@ -276,7 +314,7 @@ mod tests {
 
     #[test]
     fn readers_take_at_their_own_pace() {
-        let log = Arc::new(EventLog::new(4, 10));
+        let log = Arc::new(EventLog::new(4, 10, Arc::default()));
         let turn: Arc<str> = "t".into();
         let mut live = log.read(None);
         log.push(&turn, text("a"));
@@ -317,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_cursor_from_the_future_is_told_to_read_anew() {
-        let log = Arc::new(EventLog::new(4, 3));
+        let log = Arc::new(EventLog::new(4, 3, Arc::default()));
         let mut reader = log.read(Some(7));
         assert_eq!(taken(&mut reader), ["lost 3"]);
         log.push(&"t".into(), text("a"));
@@ -339,7 +377,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiting_reader_is_woken() {
-        let log = Arc::new(EventLog::new(4, 0));
+        let log = Arc::new(EventLog::new(4, 0, Arc::default()));
         let mut reader = log.read(None);
         let waiting = tokio::spawn(async move { reader.next().await.entries.len() });
         tokio::task::yield_now().await;

@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Approver, Decision, HelmError};
-use crate::model::Mode;
-use crate::model::{Block, Metadata, Usage};
+use crate::model::{Block, ClientPlace, Metadata, Mode, Usage};
 use crate::sessions::MessageRow;
 
 /// Something said to Helm.
@@ -16,6 +15,8 @@ pub struct Message {
     pub session: String,
     pub content: Vec<Block>,
     pub mode: Mode,
+    /// Somebody asked for it, and it is not merely the default.
+    pub mode_is_named: bool,
     pub provider: Option<String>,
     pub model: Option<String>,
     pub max_iterations: u32,
@@ -25,10 +26,13 @@ pub struct Message {
     pub stream: bool,
     /// Of an engine: the one that the session has from now on.
     pub thread: Option<String>,
-    /// Whether it goes into the turn that runs, where that takes it; otherwise it is a turn of its own.
+    /// Whether it goes into the turn that runs, where that takes it and is of the mode, provider and model that were
+    /// named; otherwise it is a turn of its own.
     pub steer: bool,
     /// Without it a session that is busy is an error.
     pub queue: bool,
+    /// Where the client is that asks.
+    pub place: Arc<ClientPlace>,
     pub approver: Option<Arc<dyn Approver>>,
 }
 
@@ -41,6 +45,8 @@ pub struct Approve {
     /// Whether the model hears of it.
     pub resume: bool,
     pub stream: bool,
+    /// Where the client is that decides: what it allows runs there if it is not known any more who asked.
+    pub place: Arc<ClientPlace>,
     pub approver: Option<Arc<dyn Approver>>,
 }
 

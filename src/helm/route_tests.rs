@@ -53,6 +53,7 @@ fn message(provider: &str, mode: Mode, fallbacks: &[&str]) -> Message {
         session: "s".to_owned(),
         content: Vec::new(),
         mode,
+        mode_is_named: false,
         provider: Some(provider.to_owned()),
         model: Some("own".to_owned()),
         max_iterations: 1,
@@ -62,6 +63,7 @@ fn message(provider: &str, mode: Mode, fallbacks: &[&str]) -> Message {
         thread: None,
         steer: false,
         queue: true,
+        place: Arc::default(),
         approver: None,
     }
 }

@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::attempts::{Called, Caller};
 use super::conductor::{Shared, action_of};
 use super::request::{StopReason, TraceEntry, TurnResult};
 use super::running::{Running, Steer};
 use super::turn::{Step, Turn, stop_reason};
-use super::{Action, Approver, Event, HelmError, Model, history, prompt};
-use crate::model::{Completion, Message, Request, Usage};
+use super::{Action, Approver, Event, HelmError, Model, history, prompt, spans};
+use crate::model::{ClientPlace, Completion, Message, Request, Usage};
 use crate::sessions::{ActionRow, ActionState, Context, TurnRow, TurnState, Write};
 
 pub struct Runner {
@@ -25,6 +26,8 @@ pub struct Runner {
     /// For the first call of the model, where it was read beforehand.
     pub context: Option<Context>,
     pub stream: bool,
+    /// Of the client that asked for the turn.
+    pub client: Arc<ClientPlace>,
     pub approver: Option<Arc<dyn Approver>>,
     pub running: Arc<Running>,
     pub cancelled: CancellationToken,
@@ -50,7 +53,14 @@ impl Runner {
         self.run_from(Step::CallModel).await
     }
 
-    pub async fn run_from(mut self, mut step: Step) -> Result<TurnResult, HelmError> {
+    pub async fn run_from(self, step: Step) -> Result<TurnResult, HelmError> {
+        let span = spans::turn(&self.row);
+        let result = self.go_on_from(step).instrument(span.clone()).await;
+        spans::turn_ended(&span, &result);
+        result
+    }
+
+    async fn go_on_from(mut self, mut step: Step) -> Result<TurnResult, HelmError> {
         loop {
             // Nothing more is begun once somebody said stop.
             if self.cancelled.is_cancelled() && !matches!(step, Step::End { .. }) {
@@ -64,7 +74,10 @@ impl Runner {
                 Step::CallModel => match self.call_model().await? {
                     Called::Answer(answer) => self.answered(answer).await?,
                     Called::Cancelled(partial) => return self.interrupted(partial).await,
-                    Called::Engine(engine) => self.engine_turn(engine).await?,
+                    Called::Engine(engine) => {
+                        let span = spans::engine(&self.caller.candidates[self.caller.current]);
+                        self.engine_turn(engine).instrument(span).await?
+                    }
                 },
                 Step::Skills(planned) => match self.skills(planned).await? {
                     Some(step) => step,

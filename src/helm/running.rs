@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,7 @@ use super::approval::Board;
 use super::log::EventLog;
 use super::request::TurnOutcome;
 use crate::model::Block;
+use crate::sessions::TurnSettings;
 
 /// What may be said to a running turn and has not been heard yet.
 const STEERS: usize = 16;
@@ -19,8 +20,18 @@ const STEERS: usize = 16;
 /// Something said to a turn while it runs.
 pub struct Steer {
     pub content: Vec<Block>,
-    /// Fires when it is on disk as part of the turn; dropped if the turn does not take it.
-    pub taken: oneshot::Sender<()>,
+    /// Told when that is known; dropped if the turn does not take it.
+    pub heard: oneshot::Sender<Said>,
+}
+
+/// What became of something that was said to a running turn.
+#[derive(Debug)]
+pub enum Said {
+    /// It is on disk as part of the turn.
+    Taken,
+    NotTaken,
+    /// Nobody knows, for this reason.
+    Unsure(String),
 }
 
 pub struct Running {
@@ -39,6 +50,7 @@ pub struct Running {
     detached: AtomicBool,
     /// It was cancelled for want of somebody who waits for it, and not because somebody said so.
     given_up: AtomicBool,
+    settings: OnceLock<TurnSettings>,
     steer: mpsc::Sender<Steer>,
     /// Until the turn listens.
     steers: Mutex<Option<mpsc::Receiver<Steer>>>,
@@ -62,6 +74,7 @@ impl Running {
             handles: AtomicUsize::new(0),
             detached: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
+            settings: OnceLock::new(),
             steer,
             steers: Mutex::new(Some(steers)),
         })
@@ -82,18 +95,28 @@ impl Running {
         self.steers.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Says something to it; whether it is part of the turn. Waits until that is known.
-    pub(super) async fn steer(&self, content: Vec<Block>) -> bool {
-        let (taken, told) = oneshot::channel();
-        if self.steer.try_send(Steer { content, taken }).is_err() {
-            return false;
+    /// Says something to it. Waits until it is known what became of it.
+    pub(super) async fn steer(&self, content: Vec<Block>) -> Said {
+        let (heard, told) = oneshot::channel();
+        if self.steer.try_send(Steer { content, heard }).is_err() {
+            return Said::NotTaken;
         }
         tokio::select! {
             biased;
-            told = told => told.is_ok(),
+            told = told => told.unwrap_or(Said::NotTaken),
             // One that never ran listened to nobody.
-            _ = self.outcome() => false,
+            _ = self.outcome() => Said::NotTaken,
         }
+    }
+
+    /// What it was asked to be, before anything is said to it.
+    pub(super) fn settle(&self, settings: &TurnSettings) {
+        let _ = self.settings.set(settings.clone());
+    }
+
+    /// None until that is known.
+    pub(super) fn settings(&self) -> Option<&TurnSettings> {
+        self.settings.get()
     }
 
     /// True for the first to ask.

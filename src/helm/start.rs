@@ -104,6 +104,8 @@ pub async fn message(
     let mut runner = runner(Arc::clone(&shared), &running, row.clone(), chosen, turn);
     runner.context = Some(context);
     runner.stream = message.stream;
+    shared.places.remember(&row.session, &row.id, Arc::clone(&message.place));
+    runner.client = message.place;
     runner.approver = message.approver;
     failed_is_noted(&shared, &row, runner.run().await).await
 }
@@ -171,6 +173,8 @@ async fn take_up(
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, row.iterations);
     let mut runner = runner(Arc::clone(shared), running, row.clone(), chosen, turn);
     runner.stream = approve.stream;
+    runner.client = shared.places.of(&row.id).unwrap_or_else(|| Arc::clone(&approve.place));
+    shared.places.remember(&row.session, &row.id, Arc::clone(&runner.client));
     runner.approver = approve.approver.clone();
     if !runner.cancelled.is_cancelled() {
         match take_up::decide(&mut runner, &actions, &approve).await? {
@@ -277,6 +281,7 @@ fn runner(helm: Arc<Shared>, running: &Arc<Running>, row: TurnRow, chosen: Chose
         caller,
         context: None,
         stream: false,
+        client: Arc::default(),
         approver: None,
         running: Arc::clone(running),
         cancelled: running.cancelled.clone(),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::request::TraceEntry;
 use super::turn::{Planned, Verdict};
-use crate::model::{Block, ToolResult};
+use crate::model::{Block, ClientPlace, ToolResult};
 use crate::skills::{Registry, SkillError};
 
 /// Safe calls of one answer that run at a time.
@@ -18,21 +18,21 @@ pub const SIDE_BY_SIDE: usize = 8;
 /// Calls that may run at the same time, each giving its result as it ends.
 pub type Calls<'a> = FuturesUnordered<BoxFuture<'a, TraceEntry>>;
 
-pub fn start<'a>(group: &[&'a Planned], skills: &'a Registry) -> Calls<'a> {
+pub fn start<'a>(group: &[&'a Planned], skills: &'a Registry, place: &'a ClientPlace) -> Calls<'a> {
     let calls = FuturesUnordered::new();
     for planned in group {
-        calls.push(call(planned, skills));
+        calls.push(call(planned, skills, place));
     }
     calls
 }
 
 /// A call by itself.
-pub fn run(planned: Planned, skills: Arc<Registry>) -> BoxFuture<'static, TraceEntry> {
-    Box::pin(async move { run_one(&planned, &skills).await })
+pub fn run(planned: Planned, skills: Arc<Registry>, place: Arc<ClientPlace>) -> BoxFuture<'static, TraceEntry> {
+    Box::pin(async move { run_one(&planned, &skills, &place).await })
 }
 
-fn call<'a>(planned: &'a Planned, skills: &'a Registry) -> BoxFuture<'a, TraceEntry> {
-    Box::pin(run_one(planned, skills))
+fn call<'a>(planned: &'a Planned, skills: &'a Registry, place: &'a ClientPlace) -> BoxFuture<'a, TraceEntry> {
+    Box::pin(run_one(planned, skills, place))
 }
 
 /// What runs one after the other: safe neighbours share a group. Calls that are held stand in none.
@@ -67,11 +67,11 @@ pub fn stopped(planned: &[Planned], done: &[TraceEntry]) -> Vec<TraceEntry> {
         .collect()
 }
 
-async fn run_one(planned: &Planned, skills: &Registry) -> TraceEntry {
+async fn run_one(planned: &Planned, skills: &Registry, place: &ClientPlace) -> TraceEntry {
     let started = Instant::now();
     let outcome = match (&planned.verdict, skills.get(&planned.call.name)) {
         (Verdict::Refuse(why), _) => Err(why.clone()),
-        (_, Some(skill)) => skill.run(planned.input.clone()).await.map_err(describe),
+        (_, Some(skill)) => skill.run(planned.input.clone(), place).await.map_err(describe),
         (_, None) => Err(format!("skill '{}' is not available", planned.call.name)),
     };
     TraceEntry {

@@ -2,14 +2,14 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::*;
-use crate::model::{Block, Message, Metadata, Role, Usage};
+use crate::model::{Block, ClientPlace, Message, Metadata, Role, Usage};
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 struct Nothing;
 
 #[async_trait]
 impl Handler for Nothing {
-    async fn run(&self, _: Value) -> Result<Value, SkillError> {
+    async fn run(&self, _: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         Ok(Value::Null)
     }
 }

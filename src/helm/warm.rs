@@ -4,13 +4,14 @@
 //! where there is no session yet, it is remembered for a while, and the first turn takes it.
 
 use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 
 use super::conductor::Shared;
-use crate::model::{Mode, Thread};
+use crate::model::{Mode, Place, Thread};
 use crate::sessions::{ThreadKind, Write};
 
 /// Threads that are made ready at the same time.
@@ -89,7 +90,7 @@ pub async fn used_last(shared: Arc<Shared>, limit: u32) {
         Ok(threads) => {
             let warm = |(session, kind, thread): (String, ThreadKind, Thread)| {
                 let shared = Arc::clone(&shared);
-                async move { one(&shared, &session, kind, Some(thread)).await }
+                async move { one(&shared, &session, kind, Some(thread), None).await }
             };
             futures_util::stream::iter(threads).for_each_concurrent(SIDE_BY_SIDE, warm).await;
         }
@@ -98,7 +99,7 @@ pub async fn used_last(shared: Arc<Shared>, limit: u32) {
 }
 
 /// The thread of a session that somebody watches: the one used last, or a new one where its turns would have one.
-pub async fn session(shared: Arc<Shared>, session: String) {
+pub async fn session(shared: Arc<Shared>, session: String, cwd: Option<PathBuf>) {
     let engine_is_default = shared.routes.default_route().is_some_and(|route| route.engine.is_some());
     if shared.routes.engine().is_none() || shared.warming.knows(&session) {
         return;
@@ -107,19 +108,19 @@ pub async fn session(shared: Arc<Shared>, session: String) {
     let kept = [(ThreadKind::Propose, threads.propose), (ThreadKind::Work, threads.work)];
     let used = kept.into_iter().filter_map(|(kind, thread)| Some((kind, thread?)));
     match used.max_by_key(|(_, thread)| thread.seen) {
-        Some((kind, thread)) => one(&shared, &session, kind, Some(thread)).await,
+        Some((kind, thread)) => one(&shared, &session, kind, Some(thread), cwd).await,
         // What a message asks for that says nothing of it.
-        None if engine_is_default => one(&shared, &session, ThreadKind::of(Mode::default()), None).await,
+        None if engine_is_default => one(&shared, &session, ThreadKind::of(Mode::default()), None, cwd).await,
         None => {}
     }
 }
 
-async fn one(shared: &Shared, session: &str, kind: ThreadKind, before: Option<Thread>) {
+async fn one(shared: &Shared, session: &str, kind: ThreadKind, before: Option<Thread>, cwd: Option<PathBuf>) {
     let Some(engine) = shared.routes.engine() else { return };
     let Some(_at_work) = shared.warming.enter(session) else { return };
     let Ok(_place) = shared.warming.places.acquire().await else { return };
     let mode = kind.mode();
-    let place = shared.place(session, mode, before.clone(), None);
+    let place = Place { cwd, ..shared.place(session, mode, before.clone(), None) };
     let Ok(Some(thread)) = tokio::time::timeout(PATIENCE, engine.warm(place)).await else { return };
     // A turn that began meanwhile has its own, and knows better.
     let threads = shared.store.threads(session).await.unwrap_or_default();

@@ -4,6 +4,7 @@
 //! conversation and the skills, decides about danger, keeps what comes of it, and tells whoever watches. The engine
 //! knows nothing of modes beyond what [`Task`] says, and runs no skill.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -39,6 +40,8 @@ pub struct Place {
     pub thread: Option<Thread>,
     /// None for the engine's own choice, or the one that the thread had.
     pub model: Option<String>,
+    /// Where the client is; none for the engine's own choice.
+    pub cwd: Option<PathBuf>,
     /// What Helm tells a model that completes messages.
     pub system: String,
     /// The skills; none where nothing may run.
@@ -86,8 +89,9 @@ pub trait Run: Send {
     /// after an error the turn has failed.
     async fn answer(&mut self, id: &str, answer: Answer) -> Result<(), ProviderError>;
 
-    /// Adds to what is asked, while the turn runs.
-    async fn steer(&mut self, content: &[Block]) -> Result<(), ProviderError>;
+    /// Adds to what is asked, while the turn runs. What came of it is a [`Happening::Steered`] of this number, which is
+    /// told before the end is.
+    fn steer(&mut self, number: u64, content: &[Block]);
 
     /// Asks for the end, which `next` then gives, soon.
     async fn interrupt(&mut self);
@@ -119,6 +123,11 @@ pub enum Happening {
     },
     /// The engine has done something of its own.
     Did(Deed),
+    /// What came of something that was added to what is asked.
+    Steered {
+        number: u64,
+        outcome: Steered,
+    },
     /// For the user's attention.
     Warning(String),
     Ended(Ending),
@@ -153,6 +162,17 @@ pub enum Answer {
     },
     Allow,
     Deny,
+}
+
+/// With a reason for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Steered {
+    /// It is part of the turn.
+    Taken,
+    /// It is not, and never will be.
+    Refused(String),
+    /// It may be part of the turn, or not.
+    Unsure(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]

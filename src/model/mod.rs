@@ -3,6 +3,7 @@
 //! Nothing here knows a wire format. A dialect that needs more than these types say keeps it in an
 //! [`Opaque`] value, which travels with the block it belongs to and goes back to the same dialect verbatim.
 
+mod client_place;
 mod completion;
 mod day;
 mod delta;
@@ -17,10 +18,11 @@ mod schema;
 mod tool;
 mod usage;
 
+pub use client_place::ClientPlace;
 pub use completion::{Completion, Metadata, Stop};
 pub use day::{Day, NoDay};
 pub use delta::{BlockStart, Delta};
-pub use engine::{Answer, Asked, Deed, Ending, Engine, Happening, Place, Run, Task, Thread};
+pub use engine::{Answer, Asked, Deed, Ending, Engine, Happening, Place, Run, Steered, Task, Thread};
 pub use error::{ErrorKind, ProviderError};
 pub use fold::Fold;
 pub use ledger::{Ledger, LedgerError, LedgerRow, Tally};

@@ -10,7 +10,7 @@ use super::chat_skill::failed;
 use super::status_skill::no_input;
 use super::{Health, Plugin, Readiness, is_enabled};
 use crate::config::{Config, Secret};
-use crate::model::{ErrorKind, ProviderError};
+use crate::model::{ClientPlace, ErrorKind, ProviderError};
 use crate::policy::HostPattern;
 use crate::providers::http::{Http, HttpRequest};
 use crate::providers::upstream::{Source, Upstream};
@@ -97,7 +97,7 @@ struct Ask {
 
 #[async_trait]
 impl Handler for Ask {
-    async fn run(&self, input: Value) -> Result<Value, SkillError> {
+    async fn run(&self, input: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         match self.question {
             Question::Verify => {
                 let envelope = self.api.get("user/tokens/verify", None).await?;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::chat_skill::{Input, failed, schema};
+use crate::model::ClientPlace;
 use crate::plugins::Gate;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
@@ -38,7 +39,7 @@ struct CountHandler {
 
 #[async_trait]
 impl Handler for CountHandler {
-    async fn run(&self, input: Value) -> Result<Value, SkillError> {
+    async fn run(&self, input: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         let Some(provider) = &self.provider else {
             return Err(SkillError::new(format!("{} is not configured", self.plugin)).with_hint(&self.hint));
         };

@@ -1,5 +1,6 @@
 //! How a provider fared the last time it was asked, and how the way there stands.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +22,14 @@ pub struct Health {
     last: Arc<Mutex<Option<Call>>>,
     /// Where the provider's calls go.
     links: Arc<OnceLock<Vec<Arc<Link>>>>,
+    counts: Arc<Counts>,
+}
+
+/// Since the start of the process.
+#[derive(Default)]
+struct Counts {
+    made: AtomicU64,
+    failed: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -60,6 +69,11 @@ impl Health {
         }
     }
 
+    /// How often it was called since the start of the process, and how often that failed, for whatever reason.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.counts.made.load(Ordering::Relaxed), self.counts.failed.load(Ordering::Relaxed))
+    }
+
     pub(super) fn watch(&self, inner: Arc<dyn Provider>) -> Arc<dyn Provider> {
         Arc::new(Watched { inner, health: self.clone() })
     }
@@ -77,6 +91,9 @@ impl Health {
     /// A request that is at fault tells nothing of the provider.
     fn note<T>(&self, result: &Result<T, ProviderError>, latency: Option<Duration>) {
         use ErrorKind::{ContentBlocked, ContextTooLong, InvalidRequest, ModelNotFound};
+        if result.is_err() {
+            self.counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
         let of_request = [InvalidRequest, ModelNotFound, ContextTooLong, ContentBlocked];
         if result.as_ref().is_err_and(|error| of_request.contains(&error.kind)) {
             return;
@@ -89,6 +106,7 @@ impl Health {
     /// Awaits the beginning of an answer.
     async fn time<T>(&self, call: impl Future<Output = Result<T, ProviderError>>) -> Result<T, ProviderError> {
         let began = Instant::now();
+        self.counts.made.fetch_add(1, Ordering::Relaxed);
         let result = call.await;
         self.note(&result, result.is_ok().then(|| began.elapsed()));
         result
@@ -200,8 +218,8 @@ impl Run for WatchedRun {
         self.inner.answer(id, answer).await
     }
 
-    async fn steer(&mut self, content: &[Block]) -> Result<(), ProviderError> {
-        self.inner.steer(content).await
+    fn steer(&mut self, number: u64, content: &[Block]) {
+        self.inner.steer(number, content);
     }
 
     async fn interrupt(&mut self) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use url::Url;
 
 use super::{
-    LocalServers, Meter, Plugin, admin, anthropic, cf_ai_gateway, cloudflare, codex, command, is_enabled, offline,
-    openai_compatible, workers_ai,
+    LocalServers, Meter, Plugin, Readiness, admin, anthropic, cf_ai_gateway, cloudflare, codex, command, is_enabled,
+    offline, openai_compatible, traced, workers_ai,
 };
 use crate::config::Config;
 use crate::model::Ledger;
@@ -28,6 +28,16 @@ const IDS: [&str; 9] = [
     command::ID,
     admin::ID,
     offline::ID,
+];
+
+/// The secrets that each is configured with.
+const SECRETS: [(&str, &[&str]); 6] = [
+    (cf_ai_gateway::ID, &["CLOUDFLARE_API_TOKEN", "AI_GATEWAY_AUTH_TOKEN"]),
+    (workers_ai::ID, &["CLOUDFLARE_API_TOKEN"]),
+    (anthropic::ID, &["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"]),
+    (openai_compatible::ID, &["OPENAI_COMPATIBLE_KEY"]),
+    (codex::ID, &["OPENAI_API_KEY", "CODEX_ACCESS_TOKEN", "CODEX_ID_TOKEN", "CODEX_APP_SERVER_TOKEN"]),
+    (cloudflare::ID, &["CLOUDFLARE_API_TOKEN"]),
 ];
 
 pub struct Loaded {
@@ -65,6 +75,9 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
         cloudflare::build(config, &http),
         command::build(config),
     ];
+    for plugin in &mut plugins {
+        tell_unresolved(plugin, config);
+    }
     plugins.push(admin::build(config, &plugins, &meter));
     plugins.push(offline::build(config, &plugins));
     let providers = plugins.iter().filter_map(|plugin| plugin.provider.as_ref());
@@ -88,10 +101,20 @@ fn guard(plugin: &Plugin, meter: &Meter) {
     }
     let Some(gate) = &plugin.provider else { return };
     gate.guard(|provider| {
-        let watched = plugin.health.watch(provider);
+        let watched = plugin.health.watch(traced::watch(provider));
         // It asks no model, and answers whatever was spent.
         if plugin.id == offline::ID { watched } else { meter.watch(watched) }
     });
+}
+
+/// What keeps a plugin from being configured is not that its secret was not given, but that it cannot be had.
+fn tell_unresolved(plugin: &mut Plugin, config: &Config) {
+    let secrets = SECRETS.iter().filter(|(id, _)| *id == plugin.id).flat_map(|(_, names)| *names);
+    let unresolved = config.unresolved.iter().find(|secret| secrets.clone().any(|name| *name == secret.setting));
+    if let (Readiness::Missing { missing, hint }, Some(secret)) = (&mut plugin.readiness, unresolved) {
+        *missing = vec![secret.setting];
+        *hint = format!("{secret}. {}", secret.fix);
+    }
 }
 
 fn check_ids(config: &Config) -> Result<(), LoadError> {
@@ -124,6 +147,7 @@ fn allowed_hosts(config: &Config) -> Result<Vec<HostPattern>, LoadError> {
     ];
     let needed = endpoints.into_iter().filter(|(id, hosts)| is_enabled(config, id, !hosts.is_empty()));
     let mut hosts: Vec<HostPattern> = needed.flat_map(|(_, hosts)| hosts).collect();
+    hosts.extend(config.telemetry.endpoint.as_ref().and_then(HostPattern::of));
     hosts.dedup();
     Ok(hosts)
 }

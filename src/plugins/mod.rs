@@ -20,6 +20,7 @@ mod spend;
 mod status_skill;
 #[cfg(test)]
 mod tests;
+mod traced;
 pub mod workers_ai;
 
 pub use codex::Way as CodexWay;

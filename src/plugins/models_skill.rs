@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Gate;
 use super::chat_skill::failed;
 use super::status_skill::no_input;
+use crate::model::ClientPlace;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 /// `provider` is missing while the plugin is not configured; `hint` then says how to set it up.
@@ -37,7 +38,7 @@ struct Models {
 
 #[async_trait]
 impl Handler for Models {
-    async fn run(&self, _: Value) -> Result<Value, SkillError> {
+    async fn run(&self, _: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         let Some(provider) = &self.provider else {
             return Err(SkillError::new(format!("{} is not configured", self.plugin)).with_hint(&self.hint));
         };

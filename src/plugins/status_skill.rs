@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::Gate;
-use crate::model::{ErrorKind, Provider, ProviderError};
+use crate::model::{ClientPlace, ErrorKind, Provider, ProviderError};
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 /// Somebody waits to hear whether it works.
@@ -43,7 +43,7 @@ pub(super) fn no_input() -> Value {
 
 #[async_trait]
 impl Handler for Status {
-    async fn run(&self, _: Value) -> Result<Value, SkillError> {
+    async fn run(&self, _: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         let mut status = json!({
             "provider": self.plugin,
             "configured": self.provider.is_some(),

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::{LinkState, Plugin, Readiness, anthropic, cloudflare, load, offline, openai_compatible, workers_ai};
 use crate::config::{self, Config, Secret};
-use crate::model::{ErrorKind, Request};
+use crate::model::{ClientPlace, ErrorKind, Request};
 use crate::providers::loopback::{Answer, Loopback, http};
 use crate::skills::{Skill, SkillError};
 
 async fn run(plugin: &Plugin, skill: &str, input: Value) -> Result<Value, SkillError> {
     let is_it = |candidate: &&Skill| candidate.spec().id == skill;
-    plugin.skills.iter().find(is_it).expect("the plugin has the skill").run(input).await
+    plugin.skills.iter().find(is_it).expect("the plugin has the skill").run(input, &ClientPlace::default()).await
 }
 
 fn ids(plugin: &Plugin) -> Vec<&str> {
@@ -103,7 +103,7 @@ async fn every_way_to_a_model_is_held_to_the_cap() {
             if skill.spec().input_schema["properties"].get("models").is_some() {
                 input["models"] = json!(["openai/m", "anthropic/m"]);
             }
-            let error = skill.run(input).await.expect_err(&skill.spec().id);
+            let error = skill.run(input, &ClientPlace::default()).await.expect_err(&skill.spec().id);
             assert!(error.message.contains("the daily cap of $0.00 is reached"), "{}: {error}", skill.spec().id);
         }
     }

@@ -22,8 +22,9 @@ pub struct MessageParams {
     /// Default `conductor:default`. Made when it is new.
     #[serde(default = "default_session")]
     pub session_name: String,
+    /// Default `propose`.
     #[serde(default)]
-    pub mode: Mode,
+    pub mode: Option<Mode>,
     /// Default: the first provider that is enabled and configured.
     #[serde(default)]
     pub provider: Option<String>,
@@ -52,8 +53,9 @@ pub struct MessageParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<String>,
     /// Whether the content goes into the turn that runs in the session: that turn's result is then the answer, and the
-    /// other parameters count for nothing but how it is told. Where none runs, or one that takes nothing more, it is a
-    /// message like any other.
+    /// other parameters count for nothing but how it is told. Where none runs, or one that takes nothing more, or one of
+    /// another `mode`, `provider` or `model` than is given here, it is a message like any other. Where it is lost
+    /// whether the turn has taken it, that is the error, `E_PROVIDER_FAILED`, and nothing else is done with it.
     #[serde(default)]
     pub steer: bool,
     /// Whether this connection gets the turn's events. With `wait: "accepted"` it gets `error` and `loop-done` anyway.

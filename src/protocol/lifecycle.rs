@@ -13,6 +13,8 @@ pub struct InitializeParams {
     /// The protocol version that the client was written for, `major.minor`.
     pub protocol_version: Option<Value>,
     pub capabilities: ClientCapabilities,
+    /// `cwd` and `env`, where they are there, say where the programs work that are started for the client, and which part of
+    /// its environment they see: what a program needs to find its way, and never keys.
     pub initialization_options: Option<Value>,
 }
 

@@ -10,7 +10,9 @@ mod event;
 mod lifecycle;
 mod method;
 mod oauth;
+mod openapi;
 mod provider;
+mod route;
 mod schema;
 mod session;
 mod skill;
@@ -41,9 +43,11 @@ pub use method::{Method, Notification, Side, names};
 pub use oauth::{
     CodexLogin, DeviceCancelResult, DevicePollParams, DevicePollResult, DeviceStartResult, DeviceStatus, LogoutResult,
 };
+pub use openapi::openapi;
 pub use provider::{
     DiscoveredRow, ModelRow, ProviderRow, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult,
 };
+pub use route::{ROUTES, Route, Target, Verb};
 pub use schema::{MethodSchema, json_schema, method_schema, openrpc, request_names};
 pub use session::{
     SessionDeleteResult, SessionDetail, SessionMessage, SessionMessagesParams, SessionMessagesResult, SessionParams,

@@ -103,7 +103,7 @@ fn openrpc_method(method: MethodSchema, schemas: &Map<String, Value>) -> Value {
 }
 
 /// OpenRPC wants the members of the parameter object one by one.
-fn descriptors(params: &Value, schemas: &Map<String, Value>) -> Vec<Value> {
+pub(super) fn descriptors(params: &Value, schemas: &Map<String, Value>) -> Vec<Value> {
     let name = params["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
     let Some(object) = schemas.get(name) else { return Vec::new() };
     let required = |member: &str| object["required"].as_array().is_some_and(|names| names.iter().any(|n| n == member));
@@ -113,7 +113,7 @@ fn descriptors(params: &Value, schemas: &Map<String, Value>) -> Vec<Value> {
     members.iter().map(descriptor).collect()
 }
 
-fn generator(definitions: &str) -> SchemaGenerator {
+pub(super) fn generator(definitions: &str) -> SchemaGenerator {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = definitions.to_owned().into();
     settings.into_generator()

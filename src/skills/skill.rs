@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::schema::{self, SchemaFault};
-use crate::model::ErrorKind;
+use crate::model::{ClientPlace, ErrorKind};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct SkillSpec {
@@ -26,8 +28,8 @@ pub struct SkillSpec {
 /// Does the work. Dropping the future stops it.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// `input` has passed the skill's schema.
-    async fn run(&self, input: Value) -> Result<Value, SkillError>;
+    /// `input` has passed the skill's schema; `place` is for those who start something.
+    async fn run(&self, input: Value, place: &ClientPlace) -> Result<Value, SkillError>;
 }
 
 /// The message is for the user and the model alike, so it holds no secret.
@@ -80,10 +82,24 @@ impl Skill {
         schema::check(validator, input)
     }
 
-    /// The input is checked first; danger is the caller's business.
-    pub async fn run(&self, input: Value) -> Result<Value, SkillError> {
+    /// For a client in that place. The input is checked first; danger is the caller's business.
+    pub async fn run(&self, input: Value, place: &ClientPlace) -> Result<Value, SkillError> {
         self.check(&input).map_err(|fault| SkillError::new(fault.to_string()))?;
-        self.handler.run(input).await
+        let span = tracing::info_span!(
+            target: "open_think::telemetry",
+            "execute_tool",
+            otel.name = format_args!("execute_tool {}", self.spec.id),
+            otel.status_code = Empty,
+            gen_ai.operation.name = "execute_tool",
+            gen_ai.tool.name = self.spec.id,
+            gen_ai.tool.type = "function",
+            error.type = Empty,
+        );
+        let outcome = self.handler.run(input, place).instrument(span.clone()).await;
+        if outcome.is_err() {
+            span.record("otel.status_code", "ERROR").record("error.type", "skill_failed");
+        }
+        outcome
     }
 }
 

@@ -4,12 +4,14 @@
 //! framing from the first byte of the first message and answer in kind.
 
 mod byte_stream;
+mod channel;
 mod framing;
 mod memory;
 mod stdio;
 mod unix;
 
 pub use byte_stream::{Gone, byte_stream, byte_stream_in, never};
+pub use channel::{Line, channel};
 pub use framing::{Decoder, Fault, FrameLimits, Framing, Inbound};
 pub use memory::memory;
 pub use stdio::{Restore, stdio};

@@ -7,6 +7,7 @@ mod codex;
 mod editor;
 mod faults;
 mod home;
+mod keyring;
 mod models;
 mod needs;
 mod node;
@@ -16,4 +17,5 @@ mod script;
 #[path = "../skipped.rs"]
 mod skipped;
 mod terminal;
+mod units;
 mod upstream;

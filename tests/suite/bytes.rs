@@ -10,7 +10,7 @@ const MIB: usize = 1 << 20;
 #[tokio::test]
 async fn a_frame_over_the_limit_is_refused_and_the_connection_lives_on() {
     let home = Home::new();
-    let daemon = home.serve().await;
+    let daemon = home.daemon().await;
     for framing in [Framing::Lines, Framing::Headers] {
         for mut wire in [Wire::connect(&daemon, framing), home.spawn(framing), home.shim(framing)] {
             wire.ask("sessions.list", json!({})).await.expect("sessions");
@@ -37,7 +37,7 @@ async fn a_large_frame_within_the_limit_is_served() {
 #[tokio::test]
 async fn what_is_not_utf8_is_refused_and_the_connection_lives_on() {
     let home = Home::new();
-    let daemon = home.serve().await;
+    let daemon = home.daemon().await;
     for mut wire in [Wire::connect(&daemon, Framing::Lines), home.shim(Framing::Lines)] {
         wire.ask("sessions.list", json!({})).await.expect("sessions");
         wire.write_raw(b"{\"id\":7,\"method\":\"\xff\"}\n").await;
@@ -50,7 +50,6 @@ async fn what_is_not_utf8_is_refused_and_the_connection_lives_on() {
 /// The program says why on the wire and on standard error, and ends with code 2.
 async fn check_broken(input: &str, says: &str) {
     let home = Home::new();
-    home.serve().await;
     for wire in [home.spawn(Framing::Headers), home.shim(Framing::Headers)] {
         check_broken_over(wire, input, says).await;
     }
@@ -95,7 +94,6 @@ async fn other_protocols_get_no_word_and_code_two() {
         ["GET / HTTP/1.1\r\n\r\n", "[{\"id\":1,\"method\":\"sessions.list\"}]\n", "hello\n", "\u{16}\u{3}\u{1}"]
     {
         let home = Home::new();
-        home.serve().await;
         for mut wire in [home.spawn(Framing::Lines), home.shim(Framing::Lines)] {
             wire.write_raw(input.as_bytes()).await;
             assert_eq!(wire.rest().await, [] as [Value; 0], "{input:?}");

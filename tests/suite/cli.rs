@@ -270,11 +270,12 @@ fn sessions_are_listed_shown_and_deleted() {
 fn the_doctor_says_what_is_missing() {
     let home = Home::new();
     let run = home.run(&["doctor"]);
-    // A model server that happens to run on this machine is told of as well, in two lines.
+    // A model server that happens to run on this machine is told of as well, in two lines, and its keyring in one or two; where the daemon would be depends on it too.
     let mut lines = run.stdout.lines();
     let mut told = Vec::new();
     while let Some(line) = lines.next() {
-        match line.contains("  local: ") {
+        match ["  local: ", "  secrets: ", "  daemon: none"].iter().any(|area| line.contains(area)) {
+            true if line.starts_with("ok") || line.contains("  daemon: ") => {}
             true => drop(lines.next()),
             false => told.push(line),
         }
@@ -284,6 +285,8 @@ fn the_doctor_says_what_is_missing() {
     assert_eq!(report["ok"], true);
     let asked = home.run(&["--set", "ENABLED_PLUGINS=anthropic,offline", "doctor"]);
     check(&asked, 0, &["warn  plugin: anthropic lacks ANTHROPIC_API_KEY"], &[]);
+    let warned = Home::with_config("daily_spend_cap_usd = 1").run(&["doctor"]).stdout;
+    assert_eq!(warned.matches("[[price]]").count(), 1, "a warning is told once: {warned}");
     let damaged = Home::new();
     std::fs::create_dir_all(damaged.state_dir()).expect("a directory");
     std::fs::write(damaged.state_dir().join("sessions.db"), "no database").expect("a file");
@@ -363,6 +366,8 @@ fn help_reads_well() {
         "logout",
         "doctor",
         "config",
+        "secret",
+        "service",
         "rpc",
         "schema",
     ];

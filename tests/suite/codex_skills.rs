@@ -106,6 +106,33 @@ async fn a_chat_is_a_turn_in_a_thread_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_chat_that_is_cancelled_before_its_turn_is_known_stops_it_as_soon_as_it_is() {
+    let (_, thread, turn) = recorded("text");
+    let opens = opened(&thread).to_string();
+    let mut server = AppServer::start(move |method, _| match method {
+        "thread/start" | "thread/resume" => Reply::Result(opens.clone()),
+        "turn/start" => Reply::Silence,
+        _ => Reply::Result("{}".into()),
+    })
+    .await;
+    let (_home, daemon) = open(&server, "").await;
+    let mut wire = Wire::connect(&daemon, Framing::Lines);
+    for of_thread in [json!({}), json!({ "threadId": thread })] {
+        let mut input = of_thread;
+        input["messages"] = question("go on for long");
+        let params = json!({ "skill": "codex-chat", "input": input, "confirm": true });
+        let request = wire.send("skills.invoke", params).await;
+        let asked = server.until("turn/start").await.0;
+        wire.notify("$/cancelRequest", json!({ "id": request })).await;
+        assert_eq!(wire.answer(request).await.expect_err("it is cancelled")["code"], -32800);
+        server.say(json!({ "id": asked["id"], "result": { "turn": { "id": turn, "status": "inProgress" } } }));
+        let stopped = server.until("turn/interrupt").await.0["params"].clone();
+        assert_eq!(stopped, json!({ "threadId": thread, "turnId": turn }));
+    }
+    assert_eq!(server.until("thread/settings/update").await.0["params"]["approvalPolicy"], "on-request");
+}
+
+#[tokio::test]
 async fn what_a_chat_wants_to_call_is_given_back() {
     let mut server = playing("tool", Some("item/tool/call")).await;
     let (_home, daemon) = open(&server, "").await;

@@ -42,7 +42,7 @@ impl Way {
 }
 
 /// Answers each request as it asks to be: by its door, and with a call of a skill before the text.
-async fn serve() -> String {
+pub async fn serve() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move {

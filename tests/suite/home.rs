@@ -75,11 +75,14 @@ impl Home {
         bases.into_iter().chain(self.env.clone())
     }
 
-    pub async fn daemon(&self) -> Arc<Daemon> {
+    pub fn config(&self) -> Config {
         let env = self.environment().map(|(name, value)| (name, value.into())).collect();
         let sources = Sources { flags: Overrides::default(), env, platform: Platform::Unix };
-        let config = Config::load(sources).expect("the configuration is good");
-        Arc::new(Daemon::open(&config).await.expect("the daemon opens"))
+        Config::load(sources).expect("the configuration is good")
+    }
+
+    pub async fn daemon(&self) -> Arc<Daemon> {
+        Arc::new(Daemon::open(&self.config()).await.expect("the daemon opens"))
     }
 
     /// The built program, which sees this home and no setting of the machine.

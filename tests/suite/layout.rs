@@ -20,6 +20,7 @@ pub const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("codex", &["model", "rpc", "transport", "policy", "config", "skills", "providers"]),
     ("plugins", &["model", "policy", "config", "skills", "providers", "codex"]),
     ("api", &["protocol", "helm", "skills", "sessions", "plugins", "codex", "rpc", "config", "model"]),
+    ("http", &["protocol", "api", "rpc", "transport", "config"]),
 ];
 
 /// The roof: these put the parts together and may import everything.

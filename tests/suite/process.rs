@@ -33,12 +33,8 @@ async fn code(wire: Wire) -> Option<i32> {
 }
 
 /// The program by itself, or before a daemon.
-async fn one(home: &Home, framing: Framing, shared: bool) -> Wire {
-    if shared {
-        home.serve().await;
-        return home.shim(framing);
-    }
-    home.spawn(framing)
+fn one(home: &Home, framing: Framing, shared: bool) -> Wire {
+    if shared { home.shim(framing) } else { home.spawn(framing) }
 }
 
 #[tokio::test]
@@ -46,7 +42,7 @@ async fn exit_after_shutdown_ends_well_and_exit_alone_does_not() {
     for framing in FRAMINGS {
         for (shutdown, expected, shared) in [(true, 0, false), (false, 1, false), (true, 0, true), (false, 1, true)] {
             let home = Home::new();
-            let mut wire = one(&home, framing, shared).await;
+            let mut wire = one(&home, framing, shared);
             wire.initialize(json!({})).await;
             if shutdown {
                 assert_eq!(wire.ask("shutdown", json!({})).await, Ok(Value::Null));
@@ -68,7 +64,7 @@ async fn the_end_of_input_ends_well_with_all_answers_given() {
 
 async fn check_end_of_input(shared: bool) {
     let home = Home::new();
-    let mut wire = one(&home, Framing::Lines, shared).await;
+    let mut wire = one(&home, Framing::Lines, shared);
     let mut nap = json!({"mode": "auto", "content": "call take-a-nap {}", "stream": true});
     wire.send("conductor.message", nap.take()).await;
     wire.until_event("turn-stop").await;
@@ -93,7 +89,7 @@ async fn a_signal_ends_it_well_with_all_answers_given_and_all_skills_dead() {
     let signals = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
     for (signal, shared) in signals.into_iter().flat_map(|signal| [(signal, false), (signal, true)]) {
         let home = Home::new();
-        let mut wire = one(&home, Framing::Lines, shared).await;
+        let mut wire = one(&home, Framing::Lines, shared);
         let turn = wire.send("conductor.message", json!({"mode": "auto", "content": "call take-a-nap {}"})).await;
         let skill = wire.send("skills.invoke", json!({"skill": "take-a-nap"})).await;
         while home.naps().len() < 2 {
@@ -114,7 +110,7 @@ async fn a_signal_ends_it_well_with_all_answers_given_and_all_skills_dead() {
 async fn no_input_at_all_ends_well() {
     for shared in [false, true] {
         let home = Home::new();
-        let wire = one(&home, Framing::Lines, shared).await;
+        let wire = one(&home, Framing::Lines, shared);
         assert_eq!(code(wire).await, Some(0));
     }
 }
@@ -147,7 +143,7 @@ async fn check_parent(shared: bool) {
     let home = Home::new();
     // Its input is held open by this test, so that only the death of the process it names can end it.
     let mut parent = tokio::process::Command::new("sleep").arg("60").kill_on_drop(true).spawn().expect("it starts");
-    let mut wire = one(&home, Framing::Headers, shared).await;
+    let mut wire = one(&home, Framing::Headers, shared);
     wire.ask("initialize", json!({"processId": parent.id(), "capabilities": {}})).await.expect("a welcome");
     parent.kill().await.expect("it can be killed");
     assert_eq!(wire.read().await, None);

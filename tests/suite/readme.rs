@@ -102,7 +102,9 @@ fn the_table_names_every_plugin_setting_and_skill() {
     let readme = read("README.md");
     // Enough to configure all of them, so that all offer their skills.
     let environment = SETTINGS.iter().map(|setting| match setting.name {
-        name if name.ends_with("_URL") || name.ends_with("_ISSUER") => (name, "http://127.0.0.1:9/v1"),
+        name if name.ends_with("_URL") || name.ends_with("_ENDPOINT") || name.ends_with("_ISSUER") => {
+            (name, "http://127.0.0.1:9/v1")
+        }
         "ENABLED_PLUGINS" => (setting.name, ""),
         name if name.ends_with("_USD") || name.ends_with("_MS") => (name, "1"),
         name => (name, "quince"),

@@ -107,7 +107,6 @@ async fn what_keeps_the_daemon_from_starting_is_said() {
 #[tokio::test]
 async fn a_client_that_listens_is_dialled() {
     let home = Home::new();
-    home.serve().await;
     let path = home.path().join("editor.sock");
     let (pipe, socket) =
         (UnixListener::bind(&path).expect("a socket"), TcpListener::bind("127.0.0.1:0").await.expect("a port"));
@@ -124,7 +123,7 @@ async fn a_client_that_listens_is_dialled() {
     let by_socket = Wire::new(Box::new(reader), Box::new(writer), Framing::Headers);
     for (mut wire, process) in [by_pipe, by_socket].into_iter().zip(dialled) {
         wire.initialize(json!({})).await;
-        assert_eq!(status(&mut wire).await["pid"], json!(std::process::id()));
+        assert_eq!(status(&mut wire).await["pid"], json!(record(&home).pid));
         wire.ask("shutdown", json!({})).await.expect("an answer");
         wire.notify("exit", json!({})).await;
         assert_eq!(wire.read().await, None);

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::home::Home;
 use crate::schema::Conformity;
+use crate::site::Site;
 use crate::wire::{Framing, Wire};
 
 macro_rules! transcripts {
@@ -63,9 +64,10 @@ enum Way {
     Program(Framing),
     Socket(Framing),
     Shim(Framing),
+    WebSocket,
 }
 
-const WAYS: [Way; 10] = [
+const WAYS: [Way; 11] = [
     Way::Memory(Framing::Lines),
     Way::Memory(Framing::Headers),
     Way::MemoryInChunks(Framing::Lines),
@@ -76,6 +78,7 @@ const WAYS: [Way; 10] = [
     Way::Socket(Framing::Headers),
     Way::Shim(Framing::Lines),
     Way::Shim(Framing::Headers),
+    Way::WebSocket,
 ];
 
 const UPDATE: &str = "UPDATE_TRANSCRIPTS";
@@ -122,6 +125,10 @@ fn difference(expected: &str, heard: &str) -> String {
 
 /// Holds the conversation and writes down what was heard.
 async fn hold(script: &str, way: Way) -> String {
+    if matches!(way, Way::WebSocket) {
+        let site = Site::start("").await;
+        return talk(script, Wire::over_websocket(site.socket().await), site.home).await;
+    }
     let home = Home::new();
     let wire = match way {
         Way::Memory(framing) => Wire::connect(&home.daemon().await, framing),
@@ -131,11 +138,13 @@ async fn hold(script: &str, way: Way) -> String {
             home.serve().await;
             home.connect(framing).await
         }
-        Way::Shim(framing) => {
-            home.serve().await;
-            home.shim(framing)
-        }
+        Way::Shim(framing) => home.shim(framing),
+        Way::WebSocket => unreachable!("it is done before"),
     };
+    talk(script, wire, home).await
+}
+
+async fn talk(script: &str, wire: Wire, home: Home) -> String {
     let mut talk = Talk { wire, home, names: Names::default(), heard: Vec::new(), conformity: Conformity::default() };
     for line in script.lines() {
         talk.line(line).await;

@@ -4,6 +4,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{SinkExt, StreamExt};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use open_think::daemon::Daemon;
@@ -11,6 +12,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 
 /// A test that waits longer hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,6 +40,33 @@ impl Wire {
     pub fn connect(daemon: &Arc<Daemon>, framing: Framing) -> Self {
         let (reader, writer) = tokio::io::split(daemon.connect());
         Self::new(Box::new(reader), Box::new(writer), framing)
+    }
+
+    /// Each line as a text frame of its own, in both directions.
+    pub fn over_websocket<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(socket: WebSocketStream<S>) -> Self {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let (reader, mut writer) = tokio::io::split(theirs);
+        let (mut sink, mut stream) = socket.split();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(reader).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if sink.send(Message::text(line)).await.is_err() {
+                    return;
+                }
+            }
+            // A daemon that has hung up needs no goodbye.
+            let _ = sink.close().await;
+        });
+        tokio::spawn(async move {
+            while let Some(Ok(message)) = stream.next().await {
+                let Message::Text(text) = message else { continue };
+                if writer.write_all(format!("{text}\n").as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let (reader, writer) = tokio::io::split(ours);
+        Self::new(Box::new(reader), Box::new(writer), Framing::Lines)
     }
 
     pub fn spawn(mut program: Command, framing: Framing) -> Self {

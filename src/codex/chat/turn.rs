@@ -4,17 +4,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::codex::app_server::raw;
 use crate::codex::desk::declined;
 use crate::codex::engine::errors::{fault_error, link_error};
 use crate::codex::engine::fold::{Fold, Told};
+use crate::codex::engine::stop::stop;
 use crate::codex::engine::wire::{Begun, Tokens, notice};
-use crate::codex::link::Heard;
+use crate::codex::link::{Heard, Link, LinkError};
 use crate::codex::{AppServer, Following, immediate_text, started_thread};
 use crate::model::{BlockStart, Delta, Ending, ErrorKind, Happening, ProviderError, Stop, Usage};
 use crate::rpc::Id;
@@ -30,6 +34,8 @@ pub struct Turn {
     model: Option<String>,
     kind: Kind,
     quiet: Duration,
+    /// It was asked for, and has not been answered.
+    starting: Option<BoxFuture<'static, Result<Box<RawValue>, LinkError>>>,
     /// Once it has begun.
     fold: Option<Fold>,
     usage: Usage,
@@ -39,6 +45,8 @@ pub struct Turn {
     /// Whether anything was said that cannot be taken back.
     has_spoken: bool,
     is_over: bool,
+    /// Fires when it has ended.
+    over: CancellationToken,
     ready: VecDeque<Result<Delta, ProviderError>>,
 }
 
@@ -108,12 +116,14 @@ impl Turn {
             model,
             kind,
             quiet,
+            starting: None,
             fold: None,
             usage: Usage::default(),
             calls: 0,
             is_interrupted: false,
             has_spoken: false,
             is_over: false,
+            over: CancellationToken::new(),
             ready: VecDeque::new(),
         }
     }
@@ -135,15 +145,19 @@ impl Turn {
     }
 
     pub async fn begin(&mut self, params: &Value) -> Result<(), ProviderError> {
-        let begun = self.server.link().request("turn/start", &raw(params), None).await;
+        let (link, params) = (self.server.link().clone(), raw(params));
+        // Kept here: whoever stops waiting leaves a turn that has to be stopped when it is known.
+        let starting = self.starting.insert(async move { link.request("turn/start", &params, None).await }.boxed());
+        let begun = starting.await;
+        self.starting = None;
         let begun = begun.map_err(|error| link_error("turn/start", &error))?;
         if let Some(text) = immediate_text(&begun) {
             self.say_at_once(text);
             return Ok(());
         }
-        let Begun { turn } = serde_json::from_str(begun.get()).map_err(|_| strange("turn/start"))?;
+        let turn = begun_turn(&begun).ok_or_else(|| strange("turn/start"))?;
         let accounted = matches!(self.kind, Kind::Ephemeral).then(Tokens::default);
-        self.fold = Some(Fold::new(turn.id, accounted));
+        self.fold = Some(Fold::new(turn, accounted));
         Ok(())
     }
 
@@ -223,7 +237,7 @@ impl Turn {
             Happening::Void(_) => {}
             Happening::Warning(warning) => tracing::info!(warning, "the app-server warns"),
             Happening::Thread(_) | Happening::Call(_) | Happening::Asked(_) => {}
-            Happening::Settled { .. } | Happening::Did(_) | Happening::Ended(_) => {}
+            Happening::Settled { .. } | Happening::Did(_) | Happening::Steered { .. } | Happening::Ended(_) => {}
         }
     }
 
@@ -279,36 +293,50 @@ impl Turn {
 
     fn interrupt(&self) {
         let Some(turn) = self.fold.as_ref().map(|fold| fold.turn().to_owned()) else { return };
-        self.send("turn/interrupt", json!({ "threadId": self.thread, "turnId": turn }));
+        let (link, thread, over) = (self.server.link().clone(), self.thread.clone(), self.over.clone());
+        spawn(async move { stop(&link, &thread, &turn, over).await });
     }
 
-    /// Before its end.
+    /// Before its end, which may be before it is known to have begun.
     fn stop(&mut self) {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
-        self.interrupt();
+        let starting = self.starting.take();
+        let known = self.fold.as_ref().map(|fold| fold.turn().to_owned());
+        let (link, thread) = (self.server.link().clone(), self.thread.clone());
+        let mut words = Vec::new();
         if let Kind::Kept { restore } = &self.kind {
-            self.send("thread/settings/update", restore.clone());
+            words.push(("thread/settings/update", restore.clone()));
         }
-        self.let_go();
+        words.extend(self.farewell());
+        spawn(async move {
+            let begun = match starting {
+                Some(starting) => starting.await.ok().and_then(|begun| begun_turn(&begun)),
+                None => known,
+            };
+            let stopped = async {
+                if let Some(turn) = begun {
+                    stop(&link, &thread, &turn, CancellationToken::new()).await;
+                }
+            };
+            let said = join_all(words.into_iter().map(|(method, params)| say(&link, method, params)));
+            tokio::join!(stopped, said);
+        });
+    }
+
+    fn let_go(&self) {
+        self.over.cancel();
+        if let Some((method, params)) = self.farewell() {
+            let link = self.server.link().clone();
+            spawn(async move { say(&link, method, params).await });
+        }
     }
 
     /// A thread that nobody hears of any more is unloaded.
-    fn let_go(&self) {
-        if !self.server.is_watched(&self.thread) {
-            self.send("thread/unsubscribe", json!({ "threadId": self.thread }));
-        }
-    }
-
-    fn send(&self, method: &'static str, params: Value) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let link = self.server.link().clone();
-        runtime.spawn(async move {
-            if let Err(error) = link.request(method, &raw(&params), None).await {
-                tracing::debug!(method, %error, "nothing more could be said of a turn");
-            }
-        });
+    fn farewell(&self) -> Option<(&'static str, Value)> {
+        let is_watched = self.server.is_watched(&self.thread);
+        (!is_watched).then(|| ("thread/unsubscribe", json!({ "threadId": self.thread })))
     }
 }
 
@@ -316,6 +344,24 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// In the background; nothing where the process ends.
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(task);
+    }
+}
+
+async fn say(link: &Link, method: &'static str, params: Value) {
+    if let Err(error) = link.request(method, &raw(&params), None).await {
+        tracing::debug!(method, %error, "nothing more could be said of a turn");
+    }
+}
+
+fn begun_turn(begun: &RawValue) -> Option<String> {
+    let Begun { turn } = serde_json::from_str(begun.get()).ok()?;
+    Some(turn.id)
 }
 
 async fn open(server: &AppServer, method: &str, params: &Value) -> Result<(String, Opened), ProviderError> {

@@ -6,19 +6,25 @@
 //!  ready   threads started, resumed, freed           book    questions and answers of a turn; pure
 //!  start   the beginning of a turn                   thread  what is sent, written; pure
 //!  run     a turn at work, port: as Helm sees it     deed    what Codex did by itself
-//!  recover what became of it meanwhile               errors  why it failed
+//!  recover what became of it meanwhile               terms   what it runs with, as far as it is known; pure
+//!  late    one that was not confirmed                steer   what is said to it meanwhile
+//!  stop    the end before its time                   errors  why it failed
 //! ```
 
 mod book;
 mod deed;
 pub(super) mod errors;
 pub(super) mod fold;
+mod late;
 mod port;
 mod ready;
 mod recover;
 mod run;
 mod slot;
 mod start;
+mod steer;
+pub(super) mod stop;
+mod terms;
 pub(super) mod thread;
 mod warm;
 pub(super) mod wire;
@@ -47,8 +53,11 @@ pub struct Settings {
     pub id: &'static str,
     /// The widest one that turns may have.
     pub sandbox: Sandbox,
-    /// Where turns work; of the app-server's own choosing if there is none.
+    /// Where all turns work.
     pub cwd: Option<String>,
+    /// Otherwise they work where their clients are, if the app-server is on this machine, and if that is not known where it
+    /// chooses.
+    pub is_here: bool,
     /// What is used when nobody names a model, if that is set.
     pub default_model: Option<String>,
     pub redactor: Redactor,
@@ -83,18 +92,17 @@ impl Settings {
                 None => false,
             },
         };
-        let ours = || std::env::current_dir().ok().filter(|_| is_here);
-        let cwd = server.cwd.clone().or_else(ours).map(|cwd| cwd.display().to_string());
+        let cwd = server.cwd.as_ref().map(|cwd| cwd.display().to_string());
         let default_model = config.codex.default_model.clone().or_else(|| config.model_default.clone());
-        Self { id, sandbox: server.sandbox, cwd, default_model, redactor }
+        Self { id, sandbox: server.sandbox, cwd, is_here, default_model, redactor }
     }
 }
 
 impl CodexEngine {
     /// Reaches out to nobody yet.
     pub fn new(server: Arc<AppServer>, settings: Settings) -> Self {
-        let Settings { id, sandbox, cwd, default_model, redactor } = settings;
-        let ground = Ground { sandbox, cwd };
+        let Settings { id, sandbox, cwd, is_here, default_model, redactor } = settings;
+        let ground = Ground { sandbox, cwd, is_here };
         let (last_model, slots) = Default::default();
         let inner = Arc::new(Inner { id, server, ground, redactor, default_model, last_model, slots });
         Self { inner, rewarm: OnceLock::new() }

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::Inner;
-use super::ready::is_lost;
+use super::ready::{is_lost, is_new};
 use super::slot::{Loaded, Slot};
 use super::wire::{Entry, Item, Page, Turn};
 use crate::codex::link::{Fault, FaultKind, LinkError};
 use crate::model::Place;
 
 /// Of turns that are looked through for ours, and of items in a page.
-const TURNS: u32 = 10;
+pub const TURNS: u32 = 10;
 const ITEMS: u32 = 100;
 /// Of pages: a turn of more items than that is taken as it is known then.
 const PAGES: usize = 100;
@@ -55,7 +55,11 @@ pub async fn recover(inner: Arc<Inner>, slot: Arc<Slot>, place: Place, sought: S
     // It is followed, and stopped if need be.
     loaded.is_busy = false;
     drop(known);
-    let page: Page<Turn> = inner.list("thread/turns/list", &json!({ "threadId": thread, "limit": TURNS })).await?;
+    let params = json!({ "threadId": thread, "limit": TURNS });
+    let page: Page<Turn> = match inner.list("thread/turns/list", &params).await {
+        Err(LinkError::Rpc(refusal)) if is_new(refusal.message()) => return Ok(Found::No),
+        other => other?,
+    };
     for turn in page.data {
         match &sought {
             Sought::Turn(id) if *id != turn.id => continue,
@@ -83,7 +87,7 @@ async fn resume(inner: &Inner, loaded: &mut Loaded, place: &Place) -> Result<boo
     }
 }
 
-fn is_marked(items: &[Item], mark: &str) -> bool {
+pub fn is_marked(items: &[Item], mark: &str) -> bool {
     items.iter().any(|item| matches!(item, Item::UserMessage { client_id: Some(id) } if id == mark))
 }
 

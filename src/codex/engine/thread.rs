@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::terms::Terms;
 use crate::config::Sandbox;
 use crate::model::{Block, ImageSource, Message, Mode, Place, Role, ToolCall, ToolResult, ToolSpec};
 
@@ -19,7 +20,10 @@ pub enum Kind {
 pub struct Ground {
     /// Of threads that work.
     pub sandbox: Sandbox,
+    /// In place of where the client is.
     pub cwd: Option<String>,
+    /// The app-server is on this machine.
+    pub is_here: bool,
 }
 
 /// Counted up when threads are started otherwise than before, so that those of older releases are left behind.
@@ -42,6 +46,12 @@ impl Ground {
             Kind::Propose => Sandbox::ReadOnly,
             Kind::Work => self.sandbox,
         }
+    }
+
+    /// Where turns work; none for the app-server's own choice.
+    fn cwd(&self, place: &Place) -> Option<String> {
+        let clients = || place.cwd.as_ref().filter(|_| self.is_here).map(|cwd| cwd.display().to_string());
+        self.cwd.clone().or_else(clients)
     }
 
     pub fn start(&self, place: &Place) -> Value {
@@ -67,7 +77,7 @@ impl Ground {
         params.insert("sandbox".into(), sandbox.into());
         params.insert("approvalPolicy".into(), approvals(place.mode).into());
         params.insert("approvalsReviewer".into(), "user".into());
-        insert(&mut params, "cwd", self.cwd.as_deref());
+        insert(&mut params, "cwd", self.cwd(place).as_deref());
         insert(&mut params, "model", place.model.as_deref());
         // The thread does not remember it.
         if Kind::of(place.mode) == Kind::Propose {
@@ -87,17 +97,37 @@ impl Ground {
         of_the_kind.filter(|_| kind == Kind::Work).cloned().unwrap_or_else(|| json!({ "type": name }))
     }
 
-    /// `mark` comes back with the message that begins the turn.
-    pub fn turn(&self, place: &Place, thread: &str, has: Option<&Value>, input: &[Input], mark: &str) -> Value {
+    /// What a turn has to say of its terms, which stay then. It costs time, and what holds already is not said; except
+    /// where nothing may run, whose safety does not rest on what another client may have changed a moment ago.
+    pub fn overrides(&self, place: &Place, has: Option<&Value>, known: &Terms) -> Map<String, Value> {
+        let kind = Kind::of(place.mode);
         let mut params = Map::new();
+        params.insert("approvalPolicy".into(), approvals(place.mode).into());
+        params.insert("approvalsReviewer".into(), "user".into());
+        params.insert("sandboxPolicy".into(), self.policy(kind, has));
+        if kind == Kind::Work {
+            params = known.without_same(params);
+        }
+        let mut others = Map::new();
+        insert(&mut others, "cwd", self.cwd(place).as_deref());
+        insert(&mut others, "model", place.model.as_deref());
+        params.extend(known.without_same(others));
+        params
+    }
+
+    /// `mark` comes back with the message that begins the turn.
+    pub fn turn(
+        &self,
+        place: &Place,
+        thread: &str,
+        overrides: &Map<String, Value>,
+        input: &[Input],
+        mark: &str,
+    ) -> Value {
+        let mut params = overrides.clone();
         params.insert("threadId".into(), thread.into());
         params.insert("input".into(), json!(input));
         params.insert("clientUserMessageId".into(), mark.into());
-        params.insert("approvalPolicy".into(), approvals(place.mode).into());
-        params.insert("approvalsReviewer".into(), "user".into());
-        params.insert("sandboxPolicy".into(), self.policy(Kind::of(place.mode), has));
-        insert(&mut params, "cwd", self.cwd.as_deref());
-        insert(&mut params, "model", place.model.as_deref());
         if !place.system.is_empty() {
             let context = json!({ CONTEXT: { "kind": "application", "value": place.system } });
             params.insert("additionalContext".into(), context);
@@ -232,5 +262,40 @@ pub fn image_url(source: &ImageSource) -> String {
     match source {
         ImageSource::Url { url } => url.clone(),
         ImageSource::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn turns_work_where_the_file_says_or_else_where_their_client_is_if_that_is_the_same_machine() {
+        let cases = [
+            (Some("/set"), true, Some("/client"), Some("/set")),
+            (None, true, Some("/client"), Some("/client")),
+            (None, true, None, None),
+            (None, false, Some("/client"), None),
+            (Some("/set"), false, Some("/client"), Some("/set")),
+        ];
+        for (set, is_here, client, expected) in cases {
+            let ground = Ground { sandbox: Sandbox::ReadOnly, cwd: set.map(str::to_owned), is_here };
+            let place = Place {
+                session: String::new(),
+                mode: Mode::Auto,
+                thread: None,
+                model: None,
+                cwd: client.map(Into::into),
+                system: String::new(),
+                tools: Arc::default(),
+            };
+            let said = Value::Object(ground.overrides(&place, None, &Terms::default()));
+            let sent = [ground.start(&place), ground.resume(&place, "t"), said];
+            for params in sent {
+                assert_eq!(params.get("cwd").and_then(Value::as_str), expected, "{params}");
+            }
+        }
     }
 }

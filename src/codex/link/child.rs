@@ -67,14 +67,19 @@ impl Running {
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(tail.clone().read(stderr)));
         let (stop, (exit, exited)) = (CancellationToken::new(), watch::channel(None));
         tracing::info!(pid, bin = %bin.display(), "the app-server is started");
-        let told = stop.clone();
+        let (told, program) = (stop.clone(), program.clone());
         tokio::spawn(async move {
             let status = watch_over(child, group, told).await;
             drop((stand_by, directory));
             if let Some(stderr) = stderr {
                 let _ = timeout(DRAIN, stderr).await;
             }
-            let fault = ended(status, tail.last());
+            let is_refused = status.as_ref().is_ok_and(|status| status.code().is_some_and(|code| code != 0));
+            let fault = match is_refused {
+                true => program.outdated(&bin).await,
+                false => None,
+            };
+            let fault = fault.unwrap_or_else(|| ended(status, tail.last()));
             tracing::info!(pid, fault = fault.message, "the app-server has ended");
             exit.send_replace(Some(fault));
         });

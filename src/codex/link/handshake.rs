@@ -41,12 +41,17 @@ pub(super) fn shim_server(result: &RawValue) -> Result<Option<Server>, Fault> {
         return Ok(None);
     };
     let version = version(&user_agent);
-    if let Some(version) = version.as_ref().filter(|version| numbers(version) < OLDEST) {
-        let [major, minor, patch] = OLDEST;
-        let message = format!("the Codex app-server is version {version}, and {major}.{minor}.{patch} is needed");
-        return Err(Fault::new(FaultKind::WrongVersion, message).with_hint(UPDATE));
+    if let Some(fault) = version.as_ref().and_then(|version| too_old("the Codex app-server", version)) {
+        return Err(fault);
     }
     Ok(Some(Server { user_agent, version, codex_home, platform: platform_os }))
+}
+
+/// Where this version does not speak our words.
+pub(super) fn too_old(what: &str, version: &str) -> Option<Fault> {
+    let [major, minor, patch] = OLDEST;
+    let message = || format!("{what} is version {version}, and at least {major}.{minor}.{patch} is needed");
+    (numbers(version) < OLDEST).then(|| Fault::new(FaultKind::WrongVersion, message()).with_hint(UPDATE))
 }
 
 /// As in `open-think/0.169.0 (Debian 12.0.0; x86_64) unknown (open-think; 0.1.0)`.
@@ -110,7 +115,10 @@ mod tests {
         check(&agent("0.169.0"), "Some(\"0.169.0\")");
         check(&agent("0.170.0-alpha.1"), "Some(\"0.170.0-alpha.1\")");
         check(&agent("1.0.0"), "Some(\"1.0.0\")");
-        check(&agent("0.168.9"), "wrong-version: the Codex app-server is version 0.168.9, and 0.169.0 is needed");
+        check(
+            &agent("0.168.9"),
+            "wrong-version: the Codex app-server is version 0.168.9, and at least 0.169.0 is needed",
+        );
         check(&agent("dev"), "None");
         check(r#"{"userAgent":"something else"}"#, "None");
         check("{}", "wrong-version: what listens there does not say");

@@ -4,6 +4,7 @@ mod child;
 mod driver;
 mod endpoint;
 mod fault;
+mod greeting;
 mod handle;
 mod handshake;
 mod pending;

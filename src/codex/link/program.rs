@@ -1,5 +1,5 @@
 //! The app-server that the daemon starts itself, as a plain value: which program, what it may see of the environment,
-//! and where its socket may be.
+//! where its socket may be, and whether it is too old.
 
 use std::env::split_paths;
 use std::ffi::{OsStr, OsString};
@@ -8,7 +8,13 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::handshake::too_old;
 use super::{Fault, FaultKind};
 use crate::config::{Config, Environment};
 
@@ -44,6 +50,9 @@ const PASSED_PREFIXES: [&str; 2] = ["LC_", "XDG_"];
 const LONGEST_SOCKET: usize = 103;
 /// `/codex-` with a process id and four bytes in hexadecimal, then `/s`.
 const DIRECTORY: usize = 32;
+
+/// What it may take to say its version.
+const VERSION_WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub struct Program {
@@ -92,6 +101,18 @@ impl Program {
         let path = self.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path);
         let mut found = path.into_iter().flat_map(split_paths).map(|place| place.join(&self.bin));
         found.find(is_program).ok_or_else(|| self.missing("there is no program on the PATH with the name"))
+    }
+
+    /// Why it takes no orders of ours, if that is for its age: an old one may not even know how to say so.
+    pub(super) async fn outdated(&self, bin: &Path) -> Option<Fault> {
+        let mut command = Command::new(bin);
+        command.arg("--version").env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let output = timeout(VERSION_WAIT, command.output()).await.ok()?.ok()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        // As in `codex-cli 0.169.0`.
+        let version = said.strip_prefix("codex-cli ")?.split_whitespace().next()?;
+        too_old(&format!("the Codex CLI at {}", bin.display()), version)
     }
 
     fn missing(&self, what: &str) -> Fault {

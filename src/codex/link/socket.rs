@@ -19,12 +19,14 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::greeting::{Greeting, Overheard};
 use super::{Fault, FaultKind};
 use crate::config::Secret;
 
 pub(super) const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 const FRAGMENT: usize = 4 * 1024 * 1024;
 const BUFFER: usize = 64 * 1024;
+const HUNG_UP: &str = "is CODEX_APP_SERVER_URL that of a Codex app-server? one behind TLS wants wss://";
 /// Of what a server says when it refuses.
 pub(super) const MAX_WORDS: usize = 300;
 
@@ -33,7 +35,7 @@ pub(super) trait Bytestream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytestream for T {}
 
 pub(super) struct Socket {
-    stream: WebSocketStream<Box<dyn Bytestream>>,
+    stream: WebSocketStream<Overheard>,
     /// The rest of a long message, of which a part has gone out.
     rest: Option<Bytes>,
 }
@@ -51,8 +53,9 @@ impl Socket {
         settings.write_buffer_size = BUFFER;
         settings.max_message_size = Some(MAX_MESSAGE);
         settings.max_frame_size = Some(MAX_MESSAGE);
+        let (stream, greeting) = Overheard::new(stream);
         let upgraded = client_async_with_config(request(url, token)?, stream, Some(settings)).await;
-        let (stream, _) = upgraded.map_err(refused)?;
+        let (stream, _) = upgraded.map_err(|error| refused(error, &greeting))?;
         Ok(Self { stream, rest: None })
     }
 
@@ -129,11 +132,13 @@ fn request(url: &str, token: Option<&Secret>) -> Result<Request, Fault> {
 }
 
 /// Why there was no upgrade.
-fn refused(error: Error) -> Fault {
+fn refused(error: Error, greeting: &Greeting) -> Fault {
     let Error::Http(answer) = error else {
-        return match error {
-            Error::Io(_) => broken(&error),
-            _ => not_one(&format!("did not upgrade the connection: {error}")),
+        return match (greeting.tells(), &error) {
+            (Some((what, None)), _) => not_one(&what),
+            (Some((what, Some(hint))), _) => not_one(&what).with_hint(hint),
+            (None, Error::Io(_)) => broken(&error).with_hint(HUNG_UP),
+            (None, _) => not_one("hung up without a word").with_hint(HUNG_UP),
         };
     };
     let words = words(&answer);

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::model::{
     Answer, Block, BlockStart, Delta, DeltaStream, Ending, Engine, Happening, Message, ModelInfo, Place, Provider,
-    ProviderError, Request, Role, Run, Stop, Task, Thread,
+    ProviderError, Request, Role, Run, Steered, Stop, Task, Thread,
 };
 
 #[derive(Clone, Debug)]
@@ -55,6 +55,10 @@ pub struct State {
     plays: VecDeque<Play>,
     pub answers: Vec<(String, Answer)>,
     pub steers: Vec<String>,
+    /// What is said to it is answered when a test says so.
+    pub is_slow: bool,
+    unanswered: Vec<u64>,
+    outcomes: VecDeque<Happening>,
     pub interrupted: bool,
     pub left: bool,
     pub dropped: bool,
@@ -66,6 +70,16 @@ struct Playing(Arc<Shared>);
 impl Shared {
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// Answers what was said to it and not answered.
+    pub fn answer_steers(&self, outcome: &Steered) {
+        let mut state = self.state();
+        for number in std::mem::take(&mut state.unanswered) {
+            state.tell_of(number, outcome.clone());
+        }
+        drop(state);
+        self.changed.notify_waiters();
     }
 }
 
@@ -144,8 +158,15 @@ impl Engine for Fake {
 }
 
 impl State {
+    fn tell_of(&mut self, number: u64, outcome: Steered) {
+        self.outcomes.push_back(Happening::Steered { number, outcome });
+    }
+
     fn step(&mut self) -> Option<Result<Happening, ProviderError>> {
         assert!(!self.over, "asked for more after the end");
+        if let Some(outcome) = self.outcomes.pop_front() {
+            return Some(Ok(outcome));
+        }
         let interruptible = !matches!(self.plays.front(), Some(Deaf));
         if self.interrupted && interruptible {
             self.over = true;
@@ -195,14 +216,17 @@ impl Run for Playing {
         Ok(())
     }
 
-    async fn steer(&mut self, content: &[Block]) -> Result<(), ProviderError> {
+    fn steer(&mut self, number: u64, content: &[Block]) {
         let text = Message { role: Role::User, blocks: content.to_vec() }.plain_text();
-        if text == "too late" {
-            return Err(ProviderError::new(crate::model::ErrorKind::InvalidRequest, "no active turn"));
+        let mut state = self.0.state();
+        match text.as_str() {
+            "too late" => state.tell_of(number, Steered::Refused("no active turn".to_owned())),
+            _ if state.is_slow => state.unanswered.push(number),
+            _ => state.tell_of(number, Steered::Taken),
         }
-        self.0.state().steers.push(text);
+        state.steers.push(text);
+        drop(state);
         self.0.changed.notify_waiters();
-        Ok(())
     }
 
     async fn interrupt(&mut self) {

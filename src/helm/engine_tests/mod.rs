@@ -2,6 +2,7 @@
 
 mod fake;
 mod holds;
+mod places;
 mod steering;
 mod taken_up;
 mod turns;
@@ -19,16 +20,19 @@ use super::{
     ApprovalRequest, Approve, Approver, Conductor, Decision, Event, Message, Route, Routes, Settings, TurnOutcome,
     TurnResult,
 };
-use crate::model::{Answer, Asked, Block, Deed, Happening, Mode, Thread, ToolCall, Usage};
+use crate::model::{Answer, Asked, Block, ClientPlace, Deed, Happening, Mode, Thread, ToolCall, Usage};
 use crate::sessions::{Sqlite, Store, TurnState};
 use crate::skills::{Handler, Registry, Skill, SkillError, SkillSpec};
 
-/// Keeps what it was run with, and gives it back. What is slow waits until it may go on.
+/// Keeps what it was run with, and gives it back, with where its client is if that is known. What is slow waits until it may go on.
 struct Echo(Arc<Mutex<Vec<Value>>>, Arc<Notify>);
 
 #[async_trait]
 impl Handler for Echo {
-    async fn run(&self, input: Value) -> Result<Value, SkillError> {
+    async fn run(&self, mut input: Value, place: &ClientPlace) -> Result<Value, SkillError> {
+        if let Some(cwd) = &place.cwd {
+            input["cwd"] = cwd.to_string_lossy().into();
+        }
         if input["slow"] == true {
             self.1.notified().await;
         }
@@ -192,6 +196,7 @@ fn message(mode: Mode, content: &str) -> Message {
         session: "s".to_owned(),
         content: vec![Block::Text { text: content.to_owned() }],
         mode,
+        mode_is_named: false,
         provider: Some("codex".to_owned()),
         model: None,
         max_iterations: 6,
@@ -201,6 +206,7 @@ fn message(mode: Mode, content: &str) -> Message {
         thread: None,
         steer: false,
         queue: true,
+        place: Arc::default(),
         approver: None,
     }
 }
@@ -212,6 +218,7 @@ fn decide(actions: &[&str], decision: Decision) -> Approve {
         decision,
         resume: true,
         stream: true,
+        place: Arc::default(),
         approver: None,
     }
 }

@@ -2,7 +2,8 @@
 
 use super::fake::{ExpectSteer, Fake, Hang, done, text};
 use super::*;
-use crate::helm::StopReason;
+use crate::helm::{HelmError, StopReason};
+use crate::model::Steered;
 
 fn steer(content: &str) -> Message {
     Message { steer: true, ..message(Mode::Auto, content) }
@@ -101,4 +102,110 @@ async fn whoever_only_steers_does_not_stop_the_turn_by_leaving() {
     };
     let (result, ()) = tokio::join!(turn, leave);
     assert_eq!(result.stop_reason, StopReason::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_else_goes_on_while_nobody_knows_what_became_of_it() {
+    let script = plays([
+        text(0, "One."),
+        vec![ExpectSteer("more"), call("c1", "wipe", "{}"), expect("c1", "{}")],
+        vec![responded()],
+        text(1, "Two."),
+        vec![Hang],
+    ]);
+    let world = World::new(Fake::playing(vec![Ok(script)])).await;
+    let says = Says::this(Word::NotYet);
+    let turn = world.say(Message { approver: Some(says as _), ..message(Mode::Selective, "go") });
+    let more = async {
+        world.event("text-stop 0 One.").await;
+        world.engine.last().state().is_slow = true;
+        world.outcome(steer("more")).await
+    };
+    let others = async {
+        let ids = world.held(1).await;
+        drop(world.conductor.approve(decide(&[&ids[0]], Decision::Approve(None))).await.unwrap());
+        world.event("text-stop 2 Two.").await;
+        world.conductor.interrupt("s");
+    };
+    let (result, more, ()) = tokio::join!(turn, more, others);
+    assert_eq!((result.stop_reason, result.trace.len()), (StopReason::Cancelled, 1));
+    assert!(matches!(more, Err(HelmError::Unheard { .. })), "{more:?}");
+    assert!(!world.rows().await.contains(&"user: more".to_owned()), "nothing is guessed");
+    assert_eq!(world.turn_states().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_it_is_known_it_is_part_of_the_turn_or_one_of_its_own() {
+    for (outcome, turns) in [(Steered::Taken, 1), (Steered::Refused("no active turn".to_owned()), 2)] {
+        let script = plays([text(0, "One."), vec![ExpectSteer("more")], text(1, "Two."), vec![Hang]]);
+        let own = plays([text(0, "Of its own."), vec![responded(), done()]]);
+        let world = World::new(Fake::playing(vec![Ok(script), Ok(own)])).await;
+        let turn = world.say(message(Mode::Auto, "go"));
+        let more = async {
+            world.event("text-stop 0 One.").await;
+            world.engine.last().state().is_slow = true;
+            world.outcome(steer("more")).await.unwrap()
+        };
+        let answer = async {
+            world.event("text-stop 1 Two.").await;
+            world.engine.last().answer_steers(&outcome);
+            world.row("user: more").await;
+            world.conductor.interrupt("s");
+        };
+        let (first, second, ()) = tokio::join!(turn, more, answer);
+        assert_eq!(first.turn_id == second.turn_id, turns == 1);
+        assert_eq!(world.turn_states().await.len(), turns);
+        assert_eq!(world.rows().await.iter().filter(|row| *row == "user: more").count(), 1, "{outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_back_in_time_is_not_said() {
+    let script = plays([text(0, "One."), vec![Hang]]);
+    let world = World::new(Fake::playing(vec![Ok(script)])).await;
+    let turn = world.say(message(Mode::Auto, "go"));
+    let more = async {
+        world.event("text-stop 0 One.").await;
+        tokio::select! {
+            biased;
+            _ = world.outcome(steer("never mind")) => panic!("it waits for the turn"),
+            () = std::future::ready(()) => {}
+        }
+        tokio::task::yield_now().await;
+        world.conductor.interrupt("s");
+    };
+    tokio::join!(turn, more);
+    assert!(world.engine.last().state().steers.is_empty());
+    assert_eq!(world.rows().await, ["user: go", "assistant: One."]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_wants_another_turn_than_the_one_that_runs_is_a_turn_of_its_own() {
+    let message = |change: fn(&mut Message)| {
+        let mut message = steer("more");
+        change(&mut message);
+        message
+    };
+    let others: [(&str, Message); 4] = [
+        ("mode", message(|message| (message.mode, message.mode_is_named) = (Mode::Propose, true))),
+        ("provider", message(|message| message.provider = Some("plain".to_owned()))),
+        ("model", message(|message| message.model = Some("gpt-other".to_owned()))),
+        ("none", message(|message| message.mode = Mode::Propose)),
+    ];
+    for (what, other) in others {
+        let script = plays([text(0, "One."), vec![Hang]]);
+        let own = plays([text(0, "Of its own."), vec![responded(), done()]]);
+        let world = World::new(Fake::playing(vec![Ok(script), Ok(own)])).await;
+        let turn = world.say(super::message(Mode::Auto, "go"));
+        let more = async {
+            world.event("text-stop 0 One.").await;
+            world.outcome(other).await.unwrap()
+        };
+        let end = async {
+            world.row("user: more").await;
+            world.conductor.interrupt("s");
+        };
+        let (first, second, ()) = tokio::join!(turn, more, end);
+        assert_eq!(first.turn_id == second.turn_id, what == "none", "{what}");
+    }
 }

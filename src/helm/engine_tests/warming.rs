@@ -60,13 +60,13 @@ async fn a_thread_that_is_new_takes_the_place_of_the_one_before() {
 async fn a_session_that_is_not_there_yet_has_its_thread_ready() {
     let world = World::new(Fake::playing(vec![Ok(plays([text(0, "Hm."), vec![responded(), done()]]))])).await;
     *world.engine.warms.lock().unwrap() = Some(thread("early"));
-    world.conductor.warm("s");
+    world.conductor.warm("s", None);
     world.warmed_once().await;
     while !world.conductor.has_warmed("s") {
         tokio::task::yield_now().await;
     }
     assert!(world.store.session("s").await.unwrap().is_none(), "nobody has said anything");
-    world.conductor.warm("s");
+    world.conductor.warm("s", None);
     world.say(message(Mode::Propose, "hello")).await;
     let used = world.engine.tasks.lock().unwrap()[0].place.thread.clone();
     assert_eq!(used, Some(thread("early")));
@@ -79,7 +79,7 @@ async fn whoever_watches_a_session_has_the_thread_used_last_made_ready() {
     let world = World::new(Fake::playing(vec![answer("p"), answer("w")])).await;
     world.say(message(Mode::Auto, "one")).await;
     world.say(message(Mode::Propose, "two")).await;
-    world.conductor.warm("s");
+    world.conductor.warm("s", None);
     world.warmed_once().await;
     assert_eq!(world.warmed(), [("s".to_owned(), Mode::Propose, Some("w".to_owned()))]);
     assert_eq!(world.store.threads_used_last(9).await.unwrap()[1].1, ThreadKind::Work);

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Health, Meter, Plugin, Readiness, is_enabled, offline};
 use crate::config::Config;
+use crate::model::ClientPlace;
 use crate::policy::HostPattern;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
@@ -171,7 +172,7 @@ struct ActionHandler {
 
 #[async_trait]
 impl Handler for ActionHandler {
-    async fn run(&self, input: Value) -> Result<Value, SkillError> {
+    async fn run(&self, input: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         match self.action.run {
             Run::Tell(tell) => Ok(tell(&self.runtime, &input)),
             Run::Read(read) => read(&self.runtime, &input).await,

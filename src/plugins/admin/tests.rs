@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::config::{CommandSkill, Config, SETTINGS, Secret, Spend};
-use crate::model::{Day, Fold, Ledger, LedgerError, LedgerRow, Message, Request, Role};
+use crate::model::{ClientPlace, Day, Fold, Ledger, LedgerError, LedgerRow, Message, Request, Role};
 use crate::plugins::{Meter, Plugin, Readiness, command, offline};
 
 fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
@@ -30,7 +30,7 @@ fn missing(id: &'static str) -> Plugin {
 async fn run(config: &Config, plugins: &[Plugin], skill: &str, input: Value) -> Value {
     let plugin = build(config, plugins);
     let skill = plugin.skills.iter().find(|known| known.spec().id == skill).expect("a skill");
-    skill.run(input).await.unwrap()
+    skill.run(input, &ClientPlace::default()).await.unwrap()
 }
 
 async fn health(config: Config, plugins: &[Plugin]) -> Value {
@@ -133,7 +133,7 @@ async fn spending_that_cannot_be_counted_is_unhealthy() {
         let config = Config { state_dir: dir.path().to_owned(), spend, ..Config::default() };
         let meter = Meter::new(&config.spend, Some(Arc::new(Damaged)), Default::default());
         let plugin = super::build(&config, &[], &meter);
-        let report = plugin.skills[1].run(json!({})).await.unwrap();
+        let report = plugin.skills[1].run(json!({}), &ClientPlace::default()).await.unwrap();
         assert_eq!(report["healthy"], false, "{report}");
         let problems: Vec<_> = report["issues"].as_array().unwrap().iter().map(|issue| &issue["problem"]).collect();
         assert!(problems.iter().any(|text| text.as_str().unwrap().contains(problem)), "{problems:?}");

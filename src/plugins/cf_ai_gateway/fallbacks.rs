@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::ID;
 use super::options::KEY;
-use crate::model::{Completion, ErrorKind, Provider, ProviderError, Request};
+use crate::model::{ClientPlace, Completion, ErrorKind, Provider, ProviderError, Request};
 use crate::plugins::Gate;
 use crate::plugins::chat_skill::{Input, complete, failed, output, schema};
 use crate::providers::gateway::ModelId;
@@ -57,7 +57,7 @@ struct Fallbacks {
 
 #[async_trait]
 impl Handler for Fallbacks {
-    async fn run(&self, mut input: Value) -> Result<Value, SkillError> {
+    async fn run(&self, mut input: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         let Some(provider) = &self.provider else {
             return Err(SkillError::new(format!("{ID} is not configured")).with_hint(&self.hint));
         };

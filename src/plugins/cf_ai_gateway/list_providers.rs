@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::ID;
+use crate::model::ClientPlace;
 use crate::plugins::status_skill::no_input;
 use crate::providers::gateway::{VENDORS, Vendor};
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
@@ -24,7 +25,7 @@ struct ListProviders;
 
 #[async_trait]
 impl Handler for ListProviders {
-    async fn run(&self, _: Value) -> Result<Value, SkillError> {
+    async fn run(&self, _: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         Ok(json!({ "providers": VENDORS.iter().map(row).collect::<Vec<_>>() }))
     }
 }

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::{ID, default_model};
 use crate::config::Config;
+use crate::model::ClientPlace;
 use crate::plugins::Gate;
 use crate::plugins::status_skill::{Status, no_input};
 use crate::policy::{HostPattern, HostPolicy};
@@ -57,8 +58,8 @@ impl GatewayStatus {
 
 #[async_trait]
 impl Handler for GatewayStatus {
-    async fn run(&self, input: Value) -> Result<Value, SkillError> {
-        let mut status = self.shared.run(input).await?;
+    async fn run(&self, input: Value, place: &ClientPlace) -> Result<Value, SkillError> {
+        let mut status = self.shared.run(input, place).await?;
         status["gatewayId"] = json!(self.gateway_id);
         status["paths"] = json!({ "run": path(self.run.as_ref()), "compat": path(self.compat.as_ref()) });
         Ok(status)

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::{ID, build, endpoints};
 use crate::config::{self, Config, Secret};
+use crate::model::ClientPlace;
 use crate::plugins::{Plugin, Readiness};
 use crate::providers::loopback::{Answer, Loopback, http};
 use crate::skills::{Skill, SkillError};
@@ -32,7 +33,7 @@ fn skill<'a>(plugin: &'a Plugin, id: &str) -> &'a Skill {
 }
 
 async fn run(plugin: &Plugin, id: &str, input: Value) -> Result<Value, SkillError> {
-    skill(plugin, id).run(input).await
+    skill(plugin, id).run(input, &ClientPlace::default()).await
 }
 
 fn question(rest: Value) -> Value {

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::Gate;
-use crate::model::ProviderError;
+use crate::model::{ClientPlace, ProviderError};
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 pub(super) use answer::{complete, output};
@@ -50,7 +50,7 @@ struct ChatHandler {
 
 #[async_trait]
 impl Handler for ChatHandler {
-    async fn run(&self, input: Value) -> Result<Value, SkillError> {
+    async fn run(&self, input: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         let Some(provider) = &self.provider else {
             return Err(SkillError::new(format!("{} is not configured", self.plugin)).with_hint(&self.hint));
         };

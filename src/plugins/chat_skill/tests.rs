@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::chat_skill;
 use crate::model::{
-    Block, BlockStart, Delta, DeltaStream, Metadata, ModelInfo, Provider, ProviderError, Request, Role, Stop,
-    ToolChoice, Usage,
+    Block, BlockStart, ClientPlace, Delta, DeltaStream, Metadata, ModelInfo, Provider, ProviderError, Request, Role,
+    Stop, ToolChoice, Usage,
 };
 use crate::plugins::Gate;
 
@@ -79,7 +79,7 @@ async fn a_chat_goes_in_and_an_answer_comes_out() {
         "path": "run",
         "metadata": { "cacheStatus": "HIT" },
     });
-    assert_eq!(skill.run(input).await.unwrap(), expected);
+    assert_eq!(skill.run(input, &ClientPlace::default()).await.unwrap(), expected);
     let asked = fake.asked.lock().unwrap().take().unwrap();
     assert_eq!((asked.max_tokens, asked.tool_choice), (Some(9), ToolChoice::Required));
     assert_eq!((asked.timeout, &asked.options["flavour"]), (Some(Duration::from_secs(1)), &json!("sweet")));
@@ -92,14 +92,20 @@ async fn a_chat_goes_in_and_an_answer_comes_out() {
 #[tokio::test]
 async fn without_a_provider_it_says_how_to_get_one() {
     let skill = chat_skill("fake", "fake-chat", "d", None, "set FAKE_KEY", &json!({}));
-    let error = skill.run(json!({ "messages": [{ "role": "user", "content": "q" }] })).await.unwrap_err();
+    let error = skill
+        .run(json!({ "messages": [{ "role": "user", "content": "q" }] }), &ClientPlace::default())
+        .await
+        .unwrap_err();
     assert_eq!((error.message.as_str(), error.hint.as_deref()), ("fake is not configured", Some("set FAKE_KEY")));
 }
 
 #[tokio::test]
 async fn bad_input_is_named() {
     let skill = chat_skill("fake", "fake-chat", "d", None, "h", &json!({}));
-    let error = skill.run(json!({ "messages": [{ "role": "robot", "content": "q" }] })).await.unwrap_err();
+    let error = skill
+        .run(json!({ "messages": [{ "role": "robot", "content": "q" }] }), &ClientPlace::default())
+        .await
+        .unwrap_err();
     assert!(error.message.contains("messages.0.role"), "{error}");
 }
 
@@ -114,7 +120,7 @@ async fn the_shapes_of_chat_completions_are_understood() {
         "tools": [{ "type": "function", "function": function }],
         "stream": true,
     });
-    skill.run(input).await.unwrap();
+    skill.run(input, &ClientPlace::default()).await.unwrap();
     let asked = fake.asked.lock().unwrap().take().unwrap();
     assert_eq!(asked.messages[0].tool_calls().next().unwrap().arguments, "{\"a\":0}");
     assert_eq!(asked.tools[0].name, "read");
@@ -131,7 +137,7 @@ async fn images_of_a_result_are_shown_behind_it() {
         { "role": "assistant", "tool_calls": [call] },
         { "role": "tool", "tool_call_id": "c0", "content": [image] },
     ] });
-    skill.run(input).await.unwrap();
+    skill.run(input, &ClientPlace::default()).await.unwrap();
     let asked = fake.asked.lock().unwrap().take().unwrap();
     assert!(asked.messages[1].tool_results().next().unwrap().content.contains("next message"));
     assert_eq!(asked.messages[2].role, Role::User);
@@ -171,7 +177,8 @@ impl Provider for Pausing {
 #[tokio::test]
 async fn an_answer_that_pauses_is_gone_on_with() {
     let skill = chat_skill("fake", "fake-chat", "d", Some(Gate::new(Arc::new(Pausing))), "h", &json!({}));
-    let answer = skill.run(json!({ "messages": [{ "role": "user", "content": "q" }] })).await.unwrap();
+    let answer =
+        skill.run(json!({ "messages": [{ "role": "user", "content": "q" }] }), &ClientPlace::default()).await.unwrap();
     assert_eq!((&answer["text"], &answer["usage"]["outputTokens"]), (&json!("Going on"), &json!(4)));
     assert_eq!(answer["stopReason"], "end-turn");
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::ID;
 use crate::codex::link::LinkError;
 use crate::codex::{AppServer, RpcFault};
+use crate::model::ClientPlace;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 pub(super) fn skill(server: &Arc<AppServer>) -> Skill {
@@ -49,7 +50,7 @@ struct Input {
 
 #[async_trait]
 impl Handler for Rpc {
-    async fn run(&self, input: Value) -> Result<Value, SkillError> {
+    async fn run(&self, input: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         let input: Input = serde_json::from_value(input).map_err(|error| SkillError::new(error.to_string()))?;
         let params = input.params.as_ref().map(raw);
         let timeout = input.timeout_ms.map(Duration::from_millis);

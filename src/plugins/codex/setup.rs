@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Behind, ID};
 use crate::config::{self, Config, SETTINGS};
+use crate::model::ClientPlace;
 use crate::plugins::Readiness;
 use crate::providers::codex::{Access, Owner};
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
@@ -170,7 +171,7 @@ struct Setup {
 
 #[async_trait]
 impl Handler for Setup {
-    async fn run(&self, input: Value) -> Result<Value, SkillError> {
+    async fn run(&self, input: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         let wanted = input.get("mode").and_then(Value::as_str);
         let guides = GUIDES.iter().filter(|guide| wanted.is_none_or(|mode| mode == guide.mode));
         let lack = self.behind.as_ref().and_then(Behind::lack);

@@ -10,7 +10,7 @@ use super::rpc::value;
 use super::{Behind, DEFAULT_MODEL, ID};
 use crate::codex::link::{Server, State};
 use crate::codex::{AppServer, Checkup, Place, Window};
-use crate::model::{ErrorKind, Provider, ProviderError};
+use crate::model::{ClientPlace, ErrorKind, Provider, ProviderError};
 use crate::plugins::Readiness;
 use crate::plugins::status_skill::no_input;
 use crate::providers::codex::{Access, Codex};
@@ -45,7 +45,7 @@ struct Status {
 
 #[async_trait]
 impl Handler for Status {
-    async fn run(&self, _: Value) -> Result<Value, SkillError> {
+    async fn run(&self, _: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         let mut status = json!({
             "provider": ID,
             "mode": self.behind.as_ref().map(Behind::mode),

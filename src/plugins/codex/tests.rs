@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::{build, endpoints};
 use crate::config::{self, Config, Secret};
+use crate::model::ClientPlace;
 use crate::plugins::{Plugin, Readiness};
 use crate::policy::HostPolicy;
 use crate::providers::codex::token_of;
@@ -47,7 +48,7 @@ fn plugin(config: &Config) -> Plugin {
 
 async fn run(plugin: &Plugin, skill: &str, input: Value) -> Result<Value, SkillError> {
     let is_it = |candidate: &&Skill| candidate.spec().id == skill;
-    plugin.skills.iter().find(is_it).expect("the plugin has the skill").run(input).await
+    plugin.skills.iter().find(is_it).expect("the plugin has the skill").run(input, &ClientPlace::default()).await
 }
 
 fn hosts(config: &Config) -> Vec<String> {

@@ -9,6 +9,7 @@ use super::ID;
 use super::rpc::{failed, raw, value};
 use crate::codex::{AppServer, started_thread};
 use crate::config::{self, Sandbox};
+use crate::model::ClientPlace;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
 
 const SANDBOXES: [(&str, Sandbox); 3] = [
@@ -69,7 +70,7 @@ struct Start {
 
 #[async_trait]
 impl Handler for Start {
-    async fn run(&self, input: Value) -> Result<Value, SkillError> {
+    async fn run(&self, input: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         let given = |name: &str| input.get(name).filter(|value| !value.is_null()).cloned();
         let sandbox = given("sandbox").unwrap_or_else(|| json!("read-only"));
         let mut params = Map::from_iter([("sandbox".to_owned(), sandbox.clone())]);
@@ -124,7 +125,7 @@ struct List {
 
 #[async_trait]
 impl Handler for List {
-    async fn run(&self, mut input: Value) -> Result<Value, SkillError> {
+    async fn run(&self, mut input: Value, _: &ClientPlace) -> Result<Value, SkillError> {
         if input.get("limit").is_none() {
             input["limit"] = json!(ROWS);
         }

@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 
 use super::{Health, Plugin, Readiness, is_enabled};
 use crate::config::{CommandSkill, Config};
+use crate::model::ClientPlace;
 use crate::policy::Redactor;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
+use environment::Own;
 use process::{Ending, Output, Program};
 
 pub const ID: &str = "command";
@@ -52,26 +54,27 @@ fn skill_of(skill: &CommandSkill, config: &Config) -> Skill {
         input_schema: skill.input_schema.clone(),
         dangerous: skill.dangerous,
     };
-    let environment = environment::scrubbed(&config.environment, &skill.pass_env);
+    let environment = Own::of(&config.environment, &skill.pass_env);
     // A program can print what it was never given, by reading the same files.
     let secrets = config.secrets().map(|secret| secret.expose().to_owned());
-    let secrets = environment::secrets(&environment).chain(secrets);
-    let redactor = Redactor::new(secrets);
+    let redactor = Redactor::new(environment.secrets().chain(secrets));
     Skill::new(spec, CommandHandler { skill: skill.clone(), environment, redactor })
 }
 
 struct CommandHandler {
     skill: CommandSkill,
-    environment: environment::Variables,
+    environment: Own,
     redactor: Redactor,
 }
 
 #[async_trait]
 impl Handler for CommandHandler {
-    async fn run(&self, input: Value) -> Result<Value, SkillError> {
+    async fn run(&self, input: Value, place: &ClientPlace) -> Result<Value, SkillError> {
+        self.check(place)?;
         let program = Program {
             command: &self.skill.command,
-            environment: &self.environment,
+            environment: &self.environment.with(&place.env),
+            cwd: place.cwd.as_deref(),
             timeout: self.skill.timeout,
             output_limit: self.skill.output_limit,
         };
@@ -83,6 +86,21 @@ impl Handler for CommandHandler {
 }
 
 impl CommandHandler {
+    /// The fault of a directory is told as that of the program otherwise.
+    fn check(&self, place: &ClientPlace) -> Result<(), SkillError> {
+        match &place.cwd {
+            Some(cwd) if !cwd.is_dir() => {
+                let (id, cwd) = (&self.skill.id, cwd.display());
+                let hint = "Start the client anew in a directory that is there.";
+                Err(SkillError::new(format!(
+                    "{id} could not start in '{cwd}', where its client is: there is no such directory"
+                ))
+                .with_hint(hint))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn outcome(&self, output: &Output) -> Result<Value, SkillError> {
         let id = &self.skill.id;
         let failed = |what: String| SkillError::new(format!("{id} {what}{}", self.said(&output.stderr_tail)));

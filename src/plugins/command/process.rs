@@ -6,6 +6,7 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -27,6 +28,8 @@ const DRAIN: Duration = Duration::from_millis(500);
 pub(super) struct Program<'a> {
     pub command: &'a [String],
     pub environment: &'a Variables,
+    /// This process's own if there is none.
+    pub cwd: Option<&'a Path>,
     pub timeout: Duration,
     /// Bytes of standard output.
     pub output_limit: usize,
@@ -65,7 +68,11 @@ impl Program<'_> {
 
     fn start(&self) -> io::Result<(Child, Group)> {
         let (program, arguments) = self.command.split_first().ok_or(io::ErrorKind::NotFound)?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        if let Some(cwd) = self.cwd {
+            command.current_dir(cwd);
+        }
+        let child = command
             .args(arguments)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

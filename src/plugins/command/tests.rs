@@ -9,8 +9,10 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{build, environment};
+use super::build;
+use super::environment::{Own, Variables};
 use crate::config::{CommandSkill, Config, Environment};
+use crate::model::ClientPlace;
 use crate::plugins::Readiness;
 use crate::skills::{Skill, SkillError};
 
@@ -40,7 +42,7 @@ fn skill(command: CommandSkill) -> Skill {
 }
 
 async fn call(command: CommandSkill, input: Value) -> Result<Value, SkillError> {
-    tokio::time::timeout(PATIENCE, skill(command).run(input)).await.expect("the call hangs")
+    tokio::time::timeout(PATIENCE, skill(command).run(input, &ClientPlace::default())).await.expect("the call hangs")
 }
 
 async fn answer(script: &str, input: Value) -> Value {
@@ -172,7 +174,7 @@ async fn a_call_that_nobody_waits_for_is_killed() {
     let dir = TempDir::new().unwrap();
     let pid_file = dir.path().join("pid");
     let skill = skill(shell(&format!("sleep 600 & echo $! > {}; wait", pid_file.display())));
-    let running = tokio::spawn(async move { skill.run(json!({})).await });
+    let running = tokio::spawn(async move { skill.run(json!({}), &ClientPlace::default()).await });
     written(&pid_file).await;
     running.abort();
     gone(&pid_file).await;
@@ -182,14 +184,45 @@ async fn a_call_that_nobody_waits_for_is_killed() {
 async fn only_harmless_and_named_variables_are_seen() {
     let all = ["PATH", "HOME", "LC_ALL", "TZ", "ANTHROPIC_API_KEY", "DEPLOY_TOKEN", "LD_PRELOAD", "EDITOR"];
     let all = all.map(|name| (name.to_owned(), OsString::from(format!("value of {name}"))));
-    let passed = environment::scrubbed(&Environment::new(all.into()), &["DEPLOY_TOKEN".to_owned()]);
-    let names: Vec<_> = passed.iter().map(|(name, _)| name.to_str().unwrap()).collect();
-    assert_eq!(names, ["DEPLOY_TOKEN", "HOME", "LC_ALL", "PATH", "TZ"]);
-    assert_eq!(environment::secrets(&passed).collect::<Vec<_>>(), ["value of DEPLOY_TOKEN"]);
+    let own = Own::of(&Environment::new(all.into()), &["DEPLOY_TOKEN".to_owned()]);
+    assert_eq!(names(&own.with(&[])), ["DEPLOY_TOKEN", "HOME", "LC_ALL", "PATH", "TZ"]);
+    assert_eq!(own.secrets().collect::<Vec<_>>(), ["value of DEPLOY_TOKEN"]);
 
     let seen = answer("env", json!({})).await;
     let seen = seen["text"].as_str().unwrap();
     assert!(seen.contains("PATH=") && !seen.contains("CARGO"), "{seen}");
+}
+
+fn names(variables: &Variables) -> Vec<&str> {
+    let mut names: Vec<&str> = variables.iter().filter_map(|(name, _)| name.to_str()).collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn a_program_sees_its_clients_environment_in_place_of_that_of_whoever_started_the_daemon() {
+    let all = ["PATH", "HOME", "LC_ALL", "TERM", "DEPLOY_TOKEN", "NO_PROXY"];
+    let all = all.map(|name| (name.to_owned(), OsString::from("of the daemon")));
+    let own = Own::of(&Environment::new(all.into()), &["DEPLOY_TOKEN".to_owned(), "NO_PROXY".to_owned()]);
+    let told = ["LANG", "NO_PROXY", "VIRTUAL_ENV"].map(|name| (name.to_owned(), "of the client".to_owned()));
+    let variables = own.with(&told);
+    assert_eq!(names(&variables), ["DEPLOY_TOKEN", "HOME", "LANG", "NO_PROXY", "PATH", "VIRTUAL_ENV"]);
+    let of_client = variables.iter().filter(|(_, value)| value == "of the client").count();
+    assert_eq!(of_client, 2, "what the skill names comes from the daemon");
+    let with_path = own.with(&[("PATH".to_owned(), "/bin".to_owned())]);
+    assert_eq!(with_path.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone()), Some("/bin".into()));
+}
+
+#[tokio::test]
+async fn a_program_works_where_its_client_is() {
+    let directory = TempDir::new().unwrap();
+    let cwd = directory.path().canonicalize().unwrap();
+    let place = ClientPlace { cwd: Some(cwd.clone()), env: vec![("LANG".into(), "tlh".into())] };
+    let answer = skill(shell("pwd; echo $LANG")).run(json!({}), &place).await.unwrap();
+    assert_eq!(answer, json!({ "text": format!("{}\ntlh", cwd.display()) }));
+    let gone = ClientPlace { cwd: Some(cwd.join("gone")), env: Vec::new() };
+    let error = skill(shell("pwd")).run(json!({}), &gone).await.unwrap_err();
+    assert!(error.message.ends_with("where its client is: there is no such directory"), "{error}");
 }
 
 #[test]

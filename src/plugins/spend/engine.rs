@@ -132,6 +132,7 @@ impl MeteredRun {
             Happening::Thread(_)
             | Happening::Void(_)
             | Happening::Settled { .. }
+            | Happening::Steered { .. }
             | Happening::Warning(_)
             | Happening::Ended(Ending::Interrupted) => {}
         }
@@ -193,8 +194,8 @@ impl Run for MeteredRun {
         self.inner.answer(id, answer).await
     }
 
-    async fn steer(&mut self, content: &[Block]) -> Result<(), ProviderError> {
-        self.inner.steer(content).await
+    fn steer(&mut self, number: u64, content: &[Block]) {
+        self.inner.steer(number, content);
     }
 
     async fn interrupt(&mut self) {

@@ -54,9 +54,7 @@ impl Run for Play {
         Ok(())
     }
 
-    async fn steer(&mut self, _: &[Block]) -> Result<(), ProviderError> {
-        Ok(())
-    }
+    fn steer(&mut self, _: u64, _: &[Block]) {}
 
     async fn interrupt(&mut self) {
         self.1.fetch_add(1, Ordering::SeqCst);
@@ -84,7 +82,7 @@ fn done() -> Result<Happening, ProviderError> {
 
 fn place() -> Place {
     let (session, system) = ("s".to_owned(), String::new());
-    Place { session, mode: Mode::Auto, thread: None, model: None, system, tools: Arc::default() }
+    Place { session, mode: Mode::Auto, thread: None, model: None, cwd: None, system, tools: Arc::default() }
 }
 
 fn engine(script: Script) -> Arc<Playing> {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
+use super::harness::proxy::Proxy;
 use super::setting::{Setting, rpc, turn};
 
 #[test]
@@ -42,6 +43,24 @@ fn without_a_word_of_the_client_nothing_goes_through_and_some_things_never_do() 
         assert_ne!(error["data"]["code"], "E_CODEX_RPC", "it was not even asked: {error}");
     }
     assert!(!file.exists());
+}
+
+#[test]
+fn a_chat_that_is_cancelled_while_its_turn_is_begun_does_not_run_on() {
+    let Some(setting) = Setting::new() else { return };
+    let proxy = Proxy::to(setting.server.address());
+    let mut client = setting.client_by(&proxy.url(), &[]);
+    rpc(&mut client, "thread/loaded/list", json!({})).expect("a connection");
+    // First said of the turn in the answer to what begins it.
+    proxy.hold_at(r#""inProgress""#);
+    let messages = json!([{"role": "user", "content": "slowly cancelled"}]);
+    let params = json!({"skill": "codex-chat", "input": {"messages": messages}, "confirm": true});
+    let chat = client.send("skills.invoke", params);
+    setting.upstream.wait_reached("cancelled");
+    client.notify("$/cancelRequest", json!({"id": chat}));
+    assert_eq!(client.answer(chat).expect_err("it is cancelled")["code"], -32800);
+    proxy.let_go();
+    setting.upstream.wait_left("cancelled");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod calls;
+mod checkups;
 mod failures;
 mod faults;
 #[expect(dead_code, reason = "the benchmarks need more of it")]

@@ -2,8 +2,12 @@
 
 mod fake;
 mod fold;
+mod late;
 mod questions;
 mod recovery;
+mod sessions;
+mod steering;
+mod terms;
 mod threads;
 mod turns;
 
@@ -38,6 +42,7 @@ fn engine(connects: mpsc::Sender<DuplexStream>) -> CodexEngine {
         id: "codex",
         sandbox: Sandbox::WorkspaceWrite,
         cwd: Some("/project".to_owned()),
+        is_here: true,
         default_model: None,
         redactor: Redactor::new(["sk-secret-1".to_owned()]),
     };
@@ -51,7 +56,7 @@ fn place(mode: Mode, thread: Option<Thread>) -> Place {
         input_schema: json!({ "type": "object", "properties": {} }).into(),
     };
     let tools: Arc<[ToolSpec]> = vec![tool].into();
-    Place { session: "s".to_owned(), mode, thread, model: None, system: "You are Helm.".to_owned(), tools }
+    Place { session: "s".to_owned(), mode, thread, model: None, cwd: None, system: "You are Helm.".to_owned(), tools }
 }
 
 fn task(place: Place, messages: &[(u64, Role, &str)]) -> Task {

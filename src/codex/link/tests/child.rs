@@ -68,6 +68,20 @@ fn is_alive(pid: i32) -> bool {
 }
 
 #[tokio::test]
+async fn one_that_is_too_old_to_take_orders_says_so_and_is_not_started_again() {
+    let bench = Bench::new(
+        r#"if [ "$1" = --version ]; then echo 'codex-cli 0.99.0'; exit; fi
+        echo "error: unexpected argument '--listen' found" >&2; exit 2"#,
+    );
+    let (error, bin) = (bench.error().await, bench.path("codex"));
+    assert_eq!(error, format!("the Codex CLI at {} is version 0.99.0, and at least 0.169.0 is needed", bin.display()));
+    let status = bench.link.status();
+    let fault = status.fault.unwrap();
+    assert_eq!((status.state, fault.kind), (State::Refused, FaultKind::WrongVersion));
+    assert!(fault.hint.as_ref().unwrap().contains("npm install -g @openai/codex@latest"));
+}
+
+#[tokio::test]
 async fn one_that_ends_at_once_is_quoted_without_secrets() {
     let bench = Bench::new("echo 'error: no config for my-key-of-mine' >&2; echo '  0: <unknown>' >&2; exit 3");
     let error = bench.error().await;
@@ -90,7 +104,10 @@ async fn one_that_cannot_be_run_is_not_the_same_as_none() {
 
 #[tokio::test]
 async fn it_is_told_where_to_listen_and_sees_no_secret_that_was_not_named() {
-    let bench = Bench::new("echo \"$@\" > \"$XDG_RUNTIME_DIR/said\"; env >> \"$XDG_RUNTIME_DIR/said\"; exit 1");
+    let bench = Bench::new(
+        r#"[ "$1" = --version ] && exit
+        echo "$@" > "$XDG_RUNTIME_DIR/said"; env >> "$XDG_RUNTIME_DIR/said"; exit 1"#,
+    );
     bench.error().await;
     let said = fs::read_to_string(bench.path("said")).unwrap();
     let socket = format!("app-server --listen unix://{}/open-think/codex-", bench.directory.path().display());

@@ -116,7 +116,7 @@ async fn an_old_server_is_refused() {
     let initialize = server.next().await;
     server.answer(&initialize, greeting("0.120.3")).await;
     let error = answer.await.unwrap().unwrap_err();
-    assert_eq!(error, "the Codex app-server is version 0.120.3, and 0.169.0 is needed");
+    assert_eq!(error, "the Codex app-server is version 0.120.3, and at least 0.169.0 is needed");
     assert!(bench.fault().hint.as_ref().unwrap().ends_with("npm install -g @openai/codex@latest"));
     is_left_alone(&mut bench, FaultKind::WrongVersion).await;
 }

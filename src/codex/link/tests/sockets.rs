@@ -7,6 +7,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -19,7 +20,7 @@ use crate::codex::link::socket::Bytestream;
 use crate::codex::link::state::Limits;
 use crate::codex::link::tcp::Trust;
 use crate::codex::link::way::secured;
-use crate::codex::link::{Endpoint, Fault, FaultKind, Link, Settings};
+use crate::codex::link::{Endpoint, Fault, FaultKind, Link, LinkError, Settings};
 use crate::config::{self, Secret};
 use crate::policy::{HostPolicy, Redactor};
 use crate::providers::http::Http;
@@ -150,4 +151,46 @@ async fn a_host_that_is_not_allowed_is_never_reached() {
     let error = link.request("model/list", &raw("{}"), None).await.unwrap_err();
     assert!(error.to_string().contains(&address.to_string()), "{error}");
     assert_eq!(link.status().fault.unwrap().kind, FaultKind::HostNotAllowed);
+}
+
+/// What is said of a server that says this, to a request or before one comes.
+async fn found(words: &'static [u8], speaks_first: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("ws://{}", listener.local_addr().unwrap());
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        if !speaks_first {
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        }
+        stream.write_all(words).await.unwrap();
+        // It would go on for ever.
+        std::future::pending::<()>().await;
+    };
+    let link = open(Ok(websocket(&address, None)));
+    let request = async {
+        let params = raw("{}");
+        tokio::select! {
+            () = serve => unreachable!("it goes on"),
+            error = link.request("model/list", &params, None) => error.unwrap_err(),
+        }
+    };
+    let LinkError::Down(fault) = request.await else { panic!("it is no app-server") };
+    assert_eq!(fault.kind, FaultKind::Protocol);
+    format!("{fault}; {}", fault.hint.as_deref().unwrap_or_default())
+}
+
+#[tokio::test]
+async fn of_something_else_that_listens_it_is_told_at_once_what_it_is() {
+    let is_it = "is CODEX_APP_SERVER_URL that of a Codex app-server?";
+    let found_one = |what: &str, hint: &str| format!("what listens there {what}; {hint}");
+    let greets = r#"speaks something else than WebSocket: it says "220 mail.example ESMTP""#;
+    assert_eq!(found(b"220 mail.example ESMTP\r\n", true).await, found_one(greets, is_it));
+    let binary = found(b"J\0\0\0\n8.0.36\0\x10abc", true).await;
+    assert_eq!(binary, found_one("speaks something else than WebSocket", is_it));
+    let page = b"HTTP/1.1 404 Not Found\r\ncontent-length: 7\r\n\r\nno page";
+    assert_eq!(found(page, false).await, found_one("answered 404 to the upgrade: no page", is_it));
+    let old = b"HTTP/1.0 404 File not found\r\n\r\n";
+    assert_eq!(found(old, false).await, found_one("answered HTTP/1.0 404 File not found to the upgrade", is_it));
+    let tls = found(b"\x15\x03\x01\0\x02\x02F", false).await;
+    assert_eq!(tls, found_one("speaks TLS, and was spoken to without", "write wss:// in CODEX_APP_SERVER_URL"));
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::connection::Connection;
+use super::subscription;
 use super::upstream::Upstream;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -77,6 +78,18 @@ stream_max_retries = 1
         std::fs::write(directory.path().join("config.toml"), config).expect("a configuration");
         std::fs::create_dir(directory.path().join("work")).expect("a folder to work in");
         Self { directory }
+    }
+
+    /// Of somebody who is signed in to a subscription, whose backend is the upstream too.
+    pub fn signed_in(upstream: &Upstream) -> Self {
+        let home = Self::new(upstream);
+        let file = home.path().join("config.toml");
+        let config = std::fs::read_to_string(&file).expect("a configuration");
+        let backend = upstream.base_url().replace("/v1", "/backend-api/");
+        let config = config.replace(&format!("env_key = \"{KEY_NAME}\""), "requires_openai_auth = true");
+        std::fs::write(file, format!("chatgpt_base_url = \"{backend}\"\n{config}")).expect("a configuration");
+        std::fs::write(home.path().join("auth.json"), subscription::sign_in().to_string()).expect("a sign-in");
+        home
     }
 
     pub fn path(&self) -> &Path {

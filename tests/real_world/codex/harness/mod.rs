@@ -6,4 +6,5 @@ pub mod impostor;
 pub mod program;
 pub mod proxy;
 pub mod script;
+pub mod subscription;
 pub mod upstream;

@@ -11,11 +11,15 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, accept};
 
 use super::script::{self, RESETS_AT, Reply, Step};
+use super::subscription;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a stream that waits at a gate looks whether somebody still listens.
 const GLANCE: Duration = Duration::from_millis(10);
+
+/// What is got and answered with a websocket.
+const SOCKET: &[u8; 17] = b"GET /v1/responses";
 
 /// The windows of the usage limit, the first of them used so far.
 fn limits(percent: f64) -> String {
@@ -122,10 +126,9 @@ impl Upstream {
     fn serve(&self, connection: TcpStream) -> Option<()> {
         connection.set_nodelay(true).ok()?;
         self.travel();
-        let mut method = [0; 4];
-        connection.peek(&mut method).ok()?;
-        // The only thing that is got is a websocket.
-        if &method == b"GET " { self.serve_socket(connection) } else { self.serve_http(connection) }
+        let mut asked = [0; SOCKET.len()];
+        connection.peek(&mut asked).ok()?;
+        if asked == *SOCKET { self.serve_socket(connection) } else { self.serve_http(connection) }
     }
 
     fn travel(&self) {
@@ -163,9 +166,10 @@ impl Upstream {
         let mut reader = BufReader::new(connection.try_clone().ok()?);
         while let Some((line, body)) = request(&mut reader) {
             self.travel();
-            let reply = match line.starts_with("POST ") && line.contains("/responses ") {
+            let path = line.split_whitespace().nth(1).unwrap_or_default();
+            let reply = match line.starts_with("POST ") && path.ends_with("/responses") {
                 true => self.reply(&body),
-                false => Reply::Refused(404, json!({"error": {"message": "nothing is here"}})),
+                false => subscription::answer(path),
             };
             match reply {
                 Reply::Refused(status, body) => {

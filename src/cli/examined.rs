@@ -1,0 +1,125 @@
+//! What `doctor` finds out without opening anything: the secrets, the log, the service, the daemon that is shared.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+
+use crate::cli::doctor::{Finding, Level};
+use crate::cli::service::{State, states};
+use crate::config::{Config, Keyring, SecretStore, Sources};
+use crate::daemon::{Address, Record, log};
+
+/// Those that could not be had, and where they are kept.
+pub fn secrets(config: &Config, sources: &Sources) -> Vec<Finding> {
+    let unresolved = config.unresolved.iter();
+    let mut findings: Vec<Finding> = unresolved
+        .map(|secret| Finding::new("secrets", Level::Warn, &secret.to_string()).mended_by(&secret.fix))
+        .collect();
+    let store = SecretStore::new(&config.state_dir);
+    let kept = match store.kept() {
+        Ok(kept) if kept.is_empty() => "none is kept".to_owned(),
+        Ok(kept) => format!("kept: {}", kept.into_keys().collect::<Vec<_>>().join(", ")),
+        // What cannot be read was told of when the configuration was read.
+        Err(_) => "what is kept cannot be read".to_owned(),
+    };
+    findings.push(match Keyring::new(sources.platform, &config.environment).probe() {
+        Ok(()) => Finding::new("secrets", Level::Ok, &format!("the system's keyring keeps them; {kept}")),
+        Err(fault) => {
+            let file = store.file();
+            let message = format!("{} keeps them, because {}; {kept}", file.display(), fault.why);
+            Finding::new("secrets", Level::Info, &message).mended_by(&fault.fix)
+        }
+    });
+    findings
+}
+
+pub fn log_file(config: &Config) -> Finding {
+    let path = log::path(config);
+    let shown = path.display();
+    let metadata = match fs::metadata(&path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Finding::new("log", Level::Ok, &format!("{shown} is not begun"));
+        }
+        Err(error) => {
+            let fix = format!("Run ls -l '{shown}' and mend its rights.");
+            return Finding::new("log", Level::Warn, &format!("{shown} cannot be looked at: {error}")).mended_by(&fix);
+        }
+    };
+    if metadata.permissions().mode() & 0o077 != 0 {
+        let fix = format!("Run chmod 600 '{shown}'.");
+        return Finding::new("log", Level::Warn, &format!("other users may read {shown}")).mended_by(&fix);
+    }
+    match fs::OpenOptions::new().append(true).open(&path) {
+        Ok(_) => Finding::new("log", Level::Ok, &format!("{shown} is written to ({} KiB)", metadata.len() / 1024)),
+        Err(error) => {
+            let fix = format!("Run chmod 600 '{shown}', or remove it.");
+            Finding::new("log", Level::Warn, &format!("{shown} cannot be written to: {error}")).mended_by(&fix)
+        }
+    }
+}
+
+/// Nothing where there can be none.
+pub fn service(sources: &Sources) -> Option<Finding> {
+    let states = states(sources);
+    let any = |state| states.contains(&state);
+    let fix = "Run open-think service install --now.";
+    Some(match states.is_empty() {
+        true => return None,
+        false if states.iter().all(|state| *state == State::Current) => {
+            Finding::new("service", Level::Ok, "it is installed for this program")
+        }
+        false if !any(State::Current) && !any(State::Other) => {
+            let message = "none is installed; clients start the daemon themselves";
+            Finding::new("service", Level::Info, message)
+                .mended_by("To have it wait for them, run open-think service install --now.")
+        }
+        false => {
+            let message = "its files are not as this program writes them: they may start another one";
+            Finding::new("service", Level::Warn, message).mended_by(fix)
+        }
+    })
+}
+
+/// Whether one runs, and what stands in its way.
+pub fn shared_daemon(sources: &Sources) -> Finding {
+    let failed = |error: &dyn std::error::Error| Finding::new("daemon", Level::Fail, &error.to_string());
+    let address = match Address::of(sources) {
+        Ok(address) => address,
+        Err(error) => return failed(&error),
+    };
+    let socket = address.socket();
+    if socket.parent().is_some_and(|directory| fs::symlink_metadata(directory).is_ok())
+        && let Err(error) = address.prepare()
+    {
+        return failed(&error);
+    }
+    let shown = socket.display();
+    match UnixStream::connect(socket) {
+        Ok(_) => running(Record::read(&address), &shown.to_string()),
+        Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&error.kind()) => {
+            Finding::new("daemon", Level::Info, &format!("none runs at {shown}; clients start it"))
+        }
+        Err(error) => {
+            let message = format!("{shown} cannot be connected to: {error}");
+            Finding::new("daemon", Level::Fail, &message)
+                .mended_by(&format!("Run ls -l '{shown}' and mend its rights."))
+        }
+    }
+}
+
+fn running(record: Option<Record>, socket: &str) -> Finding {
+    const OWN: &str = env!("CARGO_PKG_VERSION");
+    match record {
+        None => Finding::new("daemon", Level::Ok, &format!("one runs at {socket}")),
+        Some(Record { version, pid, .. }) if version != OWN => {
+            let message = format!("{version} runs at {socket} (process {pid}), and this program is {OWN}");
+            Finding::new("daemon", Level::Warn, &message).mended_by("Run open-think restart.")
+        }
+        Some(Record { version, pid, http, .. }) => {
+            let http = http.map(|http| format!(" and {}", http.url)).unwrap_or_default();
+            Finding::new("daemon", Level::Ok, &format!("{version} runs at {socket}{http} (process {pid})"))
+        }
+    }
+}

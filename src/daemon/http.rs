@@ -1,0 +1,47 @@
+//! What HTTP asks of the daemon.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::Daemon;
+use crate::api::{Figures, PluginFace, Via};
+use crate::config;
+use crate::http::{self, Host, Opened};
+use crate::transport::Transport;
+
+impl Daemon {
+    /// Serves what comes there until the daemon stops.
+    pub async fn serve_http(self: &Arc<Self>, opened: Opened) {
+        self.http.redactor().learn(opened.token.expose());
+        let host = Arc::clone(self);
+        http::serve(host, opened, self.stop.clone()).await;
+    }
+}
+
+impl Host for Daemon {
+    fn serve(self: Arc<Self>, transport: Transport, via: Via) -> BoxFuture<'static, ()> {
+        async move { drop(Self::serve(&self, transport, via).await) }.boxed()
+    }
+
+    fn limits(&self) -> &config::Limits {
+        &self.limits
+    }
+
+    fn figures(&self) -> BoxFuture<'_, Figures> {
+        self.app.figures().boxed()
+    }
+
+    fn plugins(&self) -> Vec<PluginFace> {
+        self.app.faces()
+    }
+
+    fn session_of(&self, turn_id: &str) -> Option<String> {
+        self.app.conductor.session_of(turn_id)
+    }
+
+    fn last_seq(&self, session: &str) -> u64 {
+        self.app.conductor.log(session).last_seq()
+    }
+}

@@ -1,0 +1,72 @@
+//! The documented routes: one method each, its result in the envelope.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use super::connection::Shared;
+use super::envelope::{self, Failure};
+use super::exchange::{Beside, Exchange};
+use super::fields;
+
+/// Calls the method and answers with its result.
+pub async fn method(shared: &Arc<Shared>, method: &'static str, request: Request) -> Result<Response, Failure> {
+    let mut fields = fields::of(method, request, shared.host.limits().frame_bytes).await?;
+    fields::leave_running(method, &mut fields);
+    // Nobody would hear them.
+    fields.remove("stream");
+    let mut data = ask(shared, method, &fields.into()).await?;
+    // The result of a skill has the envelope's form already.
+    if method == "skills.invoke" {
+        data = data["data"].take();
+    }
+    if method.starts_with("oauth.") {
+        spell_twice(&mut data);
+    }
+    Ok(envelope::data(data))
+}
+
+/// As `GET /health` of old, with the version beside.
+pub async fn health(shared: &Arc<Shared>) -> Result<Response, Failure> {
+    let status = ask(shared, "daemon.status", &json!({})).await?;
+    let plugins = status["enabledPlugins"].as_array().cloned().unwrap_or_default();
+    Ok(envelope::data(json!({
+        "plugins": plugins.len(),
+        "skills": status["skills"],
+        // Whether sessions are kept: where they cannot be read, neither can what was spent.
+        "durableObjects": status["usage"].is_object(),
+        "workersAi": plugins.iter().any(|id| id == "workers-ai"),
+        "version": status["version"],
+        "protocolVersion": status["protocolVersion"],
+        "startedAt": status["startedAt"],
+    })))
+}
+
+pub fn plugins(shared: &Arc<Shared>) -> Response {
+    let row = |face: crate::api::PluginFace| {
+        json!({
+            "id": face.id,
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": face.description,
+            "capabilities": face.capabilities,
+        })
+    };
+    let rows: Vec<Value> = shared.host.plugins().into_iter().map(row).collect();
+    envelope::data(json!({"plugins": rows}))
+}
+
+async fn ask(shared: &Arc<Shared>, method: &str, params: &Value) -> Result<Value, Failure> {
+    let result = Exchange::open(&shared.host).ask(method, params, Beside::Drop).await?;
+    Ok(serde_json::from_str(result.get()).unwrap_or_default())
+}
+
+/// The words of RFC 8628 are spelled with underscores, ours are not: each is there in both ways.
+fn spell_twice(data: &mut Value) {
+    if let Value::Object(members) = data {
+        let spelled: Map<String, Value> =
+            members.iter().map(|(name, value)| (fields::snake(name), value.clone())).collect();
+        members.extend(spelled);
+    }
+}

@@ -1,0 +1,30 @@
+//! Where a client is: what is started for it works there, and sees its environment.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Of one that told nothing it is empty. `Debug` prints the names of variables alone.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ClientPlace {
+    pub cwd: Option<PathBuf>,
+    /// As much of it as programs may see; never keys.
+    pub env: Vec<(String, String)>,
+}
+
+impl fmt::Debug for ClientPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.env.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ClientPlace").field("cwd", &self.cwd).field("env", &names).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ClientPlace;
+
+    #[test]
+    fn values_are_never_printed() {
+        let place = ClientPlace { cwd: Some("/a".into()), env: vec![("LANG".into(), "nowhere".into())] };
+        assert_eq!(format!("{place:?}"), r#"ClientPlace { cwd: Some("/a"), env: ["LANG"] }"#);
+    }
+}
