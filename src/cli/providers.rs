@@ -98,7 +98,9 @@ pub async fn status(args: &StatusArgs, terminal: &Terminal, client: &Client) -> 
     if args.json {
         terminal.print_json(&status)?;
     } else {
-        terminal.note("There is no shared daemon yet; this is the one in this process.");
+        if status.pid == std::process::id() {
+            terminal.note("No daemon runs; this is what one would say that was started like this command.");
+        }
         terminal.print_line(&terminal.output.foreign(&told(&status)))?;
     }
     Ok(Exit::Done)
