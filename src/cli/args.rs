@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::cli::terminal::ColorChoice;
 use crate::cli::{
     approve, ask, completions, config, doctor, input, invoke, login, providers, rpc, schema, secret, serve, service,
-    sessions, skills,
+    sessions, skills, status,
 };
 use crate::config::Overrides;
 
@@ -92,8 +92,8 @@ pub enum Command {
     Secret(secret::SecretArgs),
     /// Have systemd, or launchd on macOS, start the daemon when it is needed
     Service(service::ServiceArgs),
-    /// Tell of the daemon: version, plugins, paths (the one in this process, for now)
-    Status(providers::StatusArgs),
+    /// Tell of the daemon: its clients, sessions, ways to models, programs and memory
+    Status(status::StatusArgs),
     /// Run the daemon that all clients of yours share, in the foreground
     #[command(after_help = SERVE)]
     Serve(serve::ServeArgs),

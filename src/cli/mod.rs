@@ -28,6 +28,7 @@ mod service;
 mod sessions;
 mod skills;
 mod spinner;
+mod status;
 mod stdio;
 mod table;
 mod terminal;
@@ -99,7 +100,7 @@ async fn run_command(command: Command, daemon: &Arc<Daemon>, terminal: &Terminal
         Command::Skills(args) => skills::run(&args, terminal, &client).await,
         Command::Invoke(args) => invoke::run(&args, terminal, &client).await,
         Command::Providers(args) => providers::run(&args, terminal, &client).await,
-        Command::Status(args) => providers::status(&args, terminal, &client).await,
+        Command::Status(args) => status::run(&args, terminal, &client).await,
         Command::Login(args) => login::run(&args, terminal, &client).await,
         Command::Logout(args) => login::logout(&args, terminal, &client).await,
         Command::Rpc(args) => rpc::run(&args, terminal, &client).await,
