@@ -5,7 +5,7 @@
 //! clients that listen. The task that reads waits for none of them: a follower that cannot keep up loses its place, and
 //! finds out what it missed by resuming the thread.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
@@ -23,6 +23,10 @@ const LISTENED: usize = 4096;
 /// Threads that are owned; of more, those owned first are let go.
 const OWNED: usize = 4096;
 
+const SETTINGS: &str = "thread/settings/updated";
+/// Settings that are longer are not kept.
+const SETTINGS_LENGTH: usize = 64 * 1024;
+
 pub struct Hub {
     threads: Mutex<Threads>,
     /// Where questions go that are not the affair of a follower.
@@ -33,9 +37,27 @@ pub struct Hub {
 #[derive(Default)]
 struct Threads {
     followers: HashMap<String, mpsc::Sender<Heard>>,
-    owned: HashSet<String>,
+    owned: HashMap<String, Owned>,
     /// Oldest first.
     order: VecDeque<String>,
+}
+
+#[derive(Default)]
+struct Owned {
+    /// Until Helm works there again.
+    is_lent: bool,
+    noted: Noted,
+}
+
+/// What was heard of the settings of a thread since somebody asked.
+#[derive(Clone, Debug, Default)]
+pub enum Noted {
+    /// Nobody has listened all the time.
+    #[default]
+    Unknown,
+    Nothing,
+    /// What was heard last.
+    Changed(Arc<RawValue>),
 }
 
 /// What happens in one thread, and to the link. Dropping it ends the following.
@@ -71,7 +93,7 @@ impl Hub {
     /// Whether Helm works in the thread, and resumes it itself.
     pub fn is_helms(&self, thread: &str) -> bool {
         let threads = self.threads();
-        threads.owned.contains(thread) || threads.followers.contains_key(thread)
+        threads.owns(thread) || threads.followers.contains_key(thread)
     }
 
     /// Follows a thread from now on. Who followed it before hears no more of it.
@@ -85,9 +107,11 @@ impl Hub {
     /// the thread is resumed.
     pub fn own(&self, thread: &str) {
         let mut threads = self.threads();
-        if !threads.owned.insert(thread.to_owned()) {
+        if let Some(owned) = threads.owned.get_mut(thread) {
+            owned.is_lent = false;
             return;
         }
+        threads.owned.insert(thread.to_owned(), Owned::default());
         threads.order.push_back(thread.to_owned());
         if threads.order.len() > OWNED
             && let Some(oldest) = threads.order.pop_front()
@@ -100,9 +124,19 @@ impl Hub {
     /// follows, until Helm works there again.
     pub fn lend(&self, thread: &str) {
         let mut threads = self.threads();
-        if !threads.followers.contains_key(thread) && threads.owned.remove(thread) {
-            threads.order.retain(|owned| owned != thread);
+        if threads.followers.contains_key(thread) {
+            return;
         }
+        if let Some(owned) = threads.owned.get_mut(thread) {
+            owned.is_lent = true;
+        }
+    }
+
+    /// What became of the settings of a thread that is owned, since this was asked last. Whoever changed them.
+    pub fn noted(&self, thread: &str) -> Noted {
+        let mut threads = self.threads();
+        let Some(owned) = threads.owned.get_mut(thread) else { return Noted::Unknown };
+        std::mem::replace(&mut owned.noted, Noted::Nothing)
     }
 
     /// Everything from now on that is not the affair of a follower alone.
@@ -117,7 +151,8 @@ impl Hub {
     /// Whether it is the affair of the thread alone, if it is a question.
     fn tell_follower(&self, thread: &str, heard: &Heard) -> bool {
         let mut threads = self.threads();
-        let Some(follower) = threads.followers.get(thread) else { return threads.owned.contains(thread) };
+        threads.note(thread, heard);
+        let Some(follower) = threads.followers.get(thread) else { return threads.owns(thread) };
         if follower.try_send(heard.clone()).is_err() {
             threads.followers.remove(thread);
         }
@@ -125,11 +160,29 @@ impl Hub {
     }
 }
 
+impl Threads {
+    fn owns(&self, thread: &str) -> bool {
+        self.owned.get(thread).is_some_and(|owned| !owned.is_lent)
+    }
+
+    fn note(&mut self, thread: &str, heard: &Heard) {
+        if let Heard::Notification { method, params } = heard
+            && &**method == SETTINGS
+            && let Some(owned) = self.owned.get_mut(thread)
+        {
+            let is_kept = params.get().len() <= SETTINGS_LENGTH;
+            owned.noted = if is_kept { Noted::Changed(Arc::clone(params)) } else { Noted::Unknown };
+        }
+    }
+}
+
 impl Listener for Hub {
     fn hear(&self, heard: Heard) {
         let followed = match &heard {
             Heard::Up(_) | Heard::Down(_) => {
-                self.threads().followers.retain(|_, follower| follower.try_send(heard.clone()).is_ok());
+                let mut threads = self.threads();
+                threads.followers.retain(|_, follower| follower.try_send(heard.clone()).is_ok());
+                threads.owned.values_mut().for_each(|owned| owned.noted = Noted::Unknown);
                 false
             }
             Heard::Notification { params, .. } | Heard::Request { params, .. } => {
@@ -237,6 +290,34 @@ mod tests {
         hub.hear(request("a"));
         assert!(all.try_recv().is_err());
         assert!(matches!(following.next().await, Some(Heard::Request { .. })));
+    }
+
+    #[test]
+    fn settings_that_change_are_noted_whoever_works_in_the_thread() {
+        let hub = Hub::new();
+        let changed = |to: &str| Heard::Notification {
+            method: SETTINGS.into(),
+            params: raw(&format!(r#"{{"threadId":"a","threadSettings":{{"model":"{to}"}}}}"#)),
+        };
+        let last = |hub: &Hub| match hub.noted("a") {
+            Noted::Changed(params) => params.get().to_owned(),
+            other => format!("{other:?}"),
+        };
+        hub.hear(changed("one"));
+        assert_eq!(last(&hub), "Unknown", "it is nobody's yet");
+        hub.own("a");
+        assert_eq!([last(&hub), last(&hub)], ["Unknown", "Nothing"]);
+        hub.lend("a");
+        hub.hear(changed("two"));
+        hub.hear(changed("three"));
+        hub.hear(notification("a"));
+        hub.own("a");
+        assert!(last(&hub).contains("three"));
+        hub.hear(changed("four"));
+        hub.hear(Heard::Down(Arc::new(crate::codex::link::Fault::new(crate::codex::link::FaultKind::Broken, "cut"))));
+        assert_eq!(last(&hub), "Unknown");
+        hub.hear(changed(&"long".repeat(SETTINGS_LENGTH)));
+        assert_eq!(last(&hub), "Unknown");
     }
 
     #[tokio::test]

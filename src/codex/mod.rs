@@ -22,7 +22,7 @@ pub use app_server::{AppServer, Place, RpcFault};
 pub use chat::Chat;
 pub use checkup::{Checkup, Problem};
 pub use desk::{Desk, Question, Reply, Resolution, Settled};
-pub use hub::{Following, Hub, thread_of};
+pub use hub::{Following, Hub, Noted, thread_of};
 pub use limits::Window;
 pub use login::DeviceLogin;
 pub use shapes::{immediate_text, started_thread};

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use tracing::Metadata;
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -36,11 +37,15 @@ pub fn start(config: &Config) -> io::Result<()> {
         .with_span_list(false)
         .log_internal_errors(false)
         .with_writer(Mutex::new(file))
-        .with_filter(filter.and(filter_fn(|metadata| metadata.is_event())));
+        .with_filter(filter.and(filter_fn(is_event)));
     let subscriber = tracing_subscriber::registry().with(lines).with(telemetry::layer(&config.telemetry));
     // A process that has a log already, as a test has, keeps it.
     let _ = subscriber.try_init();
     Ok(())
+}
+
+fn is_event(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event()
 }
 
 /// From now on a panic is told to the log instead of standard error, which editors show to their users.

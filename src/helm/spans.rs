@@ -35,11 +35,13 @@ pub fn turn_ended(span: &Span, outcome: &TurnOutcome) {
     match outcome {
         Ok(result) => {
             let Usage { input_tokens, output_tokens, .. } = result.usage;
+            // Whole numbers without a sign become texts there.
+            let signed = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok());
             span.record("gen_ai.provider.name", &result.used.provider)
                 .record("gen_ai.response.model", &result.used.model)
-                .record("gen_ai.usage.input_tokens", input_tokens)
-                .record("gen_ai.usage.output_tokens", output_tokens)
-                .record("open_think.iterations", result.iterations_used)
+                .record("gen_ai.usage.input_tokens", signed(input_tokens))
+                .record("gen_ai.usage.output_tokens", signed(output_tokens))
+                .record("open_think.iterations", i64::from(result.iterations_used))
                 .record("open_think.stop_reason", stop(result.stop_reason));
         }
         Err(error) => {
@@ -75,6 +77,7 @@ fn kind(error: &HelmError) -> String {
         HelmError::NoProvider { .. } => "NoProvider".to_owned(),
         HelmError::Overloaded { .. } | HelmError::Busy { .. } => "Busy".to_owned(),
         HelmError::BadRequest { .. } => "BadRequest".to_owned(),
+        HelmError::Unheard { .. } => "Unheard".to_owned(),
         HelmError::Store(_) => "Store".to_owned(),
         HelmError::Unheard { .. } => "Unheard".to_owned(),
         HelmError::Lost => "Lost".to_owned(),

@@ -94,7 +94,7 @@ impl Call {
                 self.span
                     .record("otel.status_code", "ERROR")
                     .record("error.type", format!("{:?}", error.kind))
-                    .record("http.response.status_code", error.status);
+                    .record("http.response.status_code", error.status.map(i64::from));
             }
         }
     }
@@ -105,9 +105,11 @@ impl Drop for Call {
         if !self.finished {
             self.span.record("error.type", "cancelled");
         }
+        // Whole numbers without a sign become texts there.
+        let signed = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok());
         self.span
             .record("gen_ai.response.model", self.model.as_deref())
-            .record("gen_ai.usage.input_tokens", self.usage.input_tokens)
-            .record("gen_ai.usage.output_tokens", self.usage.output_tokens);
+            .record("gen_ai.usage.input_tokens", signed(self.usage.input_tokens))
+            .record("gen_ai.usage.output_tokens", signed(self.usage.output_tokens));
     }
 }

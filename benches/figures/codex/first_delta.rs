@@ -1,10 +1,11 @@
-//! How long until the model's first word is there: a thread that is kept warm, beside a process for each call.
+//! How long until the model's first word is there: a thread that is kept warm, beside one of a connection of one's own
+//! and a process for each call.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use memchr::memmem;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Effort;
 use crate::client::{Daemon, Frame, home};
@@ -26,17 +27,25 @@ pub fn measure(program: &Path, effort: Effort, table: &mut Table) {
     let server = AppServer::start_in(CodexHome::with(&upstream, Wire::Socket), program, Listen::port());
     let home = home();
     let (mut connection, mut daemon) = (server.connect(), super::daemon_of(&home, &server));
-    let thread = connection.start_thread(json!({}));
+    let bare = connection.start_thread(json!({}));
+    // Whoever wants the skills pays for them on any way.
+    let skilled = connection.start_thread(json!({"dynamicTools": skills(&mut daemon)}));
     let mut beside = AppServer::start_in(CodexHome::with(&upstream, Wire::Socket), program, Listen::port());
     for delay in DELAYS {
         upstream.delay(Duration::from_millis(delay));
-        let [mut direct, mut ours, mut cold, mut exec] = [(); 4].map(|()| Sample::default());
+        let [mut without, mut direct, mut ours, mut cold, mut exec] = [(); 5].map(|()| Sample::default());
         for round in 0..effort.rounds(20) + 1 {
-            let times = (turn(&mut connection, &thread), our_turn(&mut daemon));
-            // The first one starts our thread and connects.
-            if round > 0 {
-                direct.add(times.0);
-                ours.add(times.1);
+            for place in 0..3 {
+                // Each is the first of a round as often as the others.
+                let (sample, took) = match (round + place) % 3 {
+                    0 => (&mut without, turn(&mut connection, &bare)),
+                    1 => (&mut direct, turn(&mut connection, &skilled)),
+                    _ => (&mut ours, our_turn(&mut daemon)),
+                };
+                // The first round starts our thread and connects.
+                if round > 0 {
+                    sample.add(took);
+                }
             }
         }
         for _ in 0..effort.rounds(5) {
@@ -44,12 +53,26 @@ pub fn measure(program: &Path, effort: Effort, table: &mut Table) {
             exec.add(exec_turn(program, &beside));
         }
         let what = format!("first delta of a warm thread, model {delay} ms away");
-        table.samples(&what, (&direct, &ours), Unit::Ms, Aim::Part(AIM));
+        table.samples(&format!("{what}, with the skills"), (&direct, &ours), Unit::Ms, Aim::Part(AIM));
+        table.samples("  beside one without skills", (&without, &ours), Unit::Ms, Aim::None);
         for (what, sample) in [("an app-server a call", &cold), ("codex exec a call", &exec)] {
             let figures = (Unit::Ms.of(sample.median()), Unit::Ms.of(ours.median()));
             table.row(&format!("  beside {what}, median"), figures, Unit::Ms, Aim::None);
         }
     }
+}
+
+/// The daemon's, as its threads have them.
+fn skills(daemon: &mut Daemon) -> Vec<Value> {
+    let listed = daemon.value("skills.list", "{}");
+    let skills = listed["skills"].as_array().expect("skills");
+    let tool = |skill: &Value| {
+        json!({
+            "type": "function", "name": skill["id"], "description": skill["description"],
+            "inputSchema": skill["inputSchema"],
+        })
+    };
+    skills.iter().map(tool).collect()
 }
 
 fn turn(connection: &mut Connection, thread: &str) -> Duration {

@@ -101,6 +101,12 @@ pub fn fault_error(fault: &Fault) -> ProviderError {
     }
 }
 
+/// Another session has the same thread.
+pub fn at_work(thread: &str, session: &str) -> ProviderError {
+    let message = format!("the thread {thread} is at work for session {session}");
+    ProviderError::new(ErrorKind::Unavailable, message).with_hint("wait for the end of its turn, or interrupt it")
+}
+
 /// A turn that no longer runs, nobody knows how far it came.
 pub fn died() -> ProviderError {
     let message = "the Codex app-server was started anew in the middle of the turn, which is lost";

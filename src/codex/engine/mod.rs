@@ -6,14 +6,16 @@
 //!  ready   threads started, resumed, freed           book    questions and answers of a turn; pure
 //!  start   the beginning of a turn                   thread  what is sent, written; pure
 //!  run     a turn at work, port: as Helm sees it     deed    what Codex did by itself
-//!  recover what became of it meanwhile               errors  why it failed
-//!  stop    the end before its time                    steer   what is said to it meanwhile
+//!  recover what became of it meanwhile               terms   what it runs with, as far as it is known; pure
+//!  late    one that was not confirmed                steer   what is said to it meanwhile
+//!  stop    the end before its time                   errors  why it failed
 //! ```
 
 mod book;
 mod deed;
 pub(super) mod errors;
 pub(super) mod fold;
+mod late;
 mod port;
 mod ready;
 mod recover;
@@ -22,6 +24,7 @@ mod slot;
 mod start;
 mod steer;
 pub(super) mod stop;
+mod terms;
 pub(super) mod thread;
 mod warm;
 pub(super) mod wire;

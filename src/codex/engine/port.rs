@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::late::revoke;
 use super::run::{STOP, Stage, Turning};
+use super::slot::Stand;
 use super::stop::stop;
 use super::thread::input;
 use crate::model::{Answer, Block, ErrorKind, Happening, ProviderError, Run};
@@ -61,7 +63,7 @@ impl Run for Turning {
                 }
             }
             // It ends for those who wait, and on the server as soon as it is reached.
-            Stage::Starting(_) | Stage::Away { .. } | Stage::Recovering { .. } => {
+            Stage::Starting(_) | Stage::Late { .. } | Stage::Away { .. } | Stage::Recovering { .. } => {
                 self.stop();
                 self.over = CancellationToken::new();
                 self.give_up();
@@ -76,24 +78,26 @@ impl Run for Turning {
 
 impl Turning {
     /// Has the turn stopped in the background.
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let link = self.inner.link().clone();
+        let (inner, link) = (Arc::clone(&self.inner), self.inner.link().clone());
         let over = self.over.clone();
         let (thread, turn) = (self.thread.clone(), self.fold.turn().to_owned());
+        let (slot, place, mark) = (Arc::clone(&self.slot), self.place.clone(), self.mark.clone());
         if let Stage::Starting(starting) = &mut self.stage {
             let nothing = Box::pin(async { Err(ProviderError::new(ErrorKind::Protocol, "the turn was given up")) });
             let starting = std::mem::replace(starting, nothing);
-            let slot = Arc::clone(&self.slot);
             runtime.spawn(async move {
                 let started = starting.await;
-                slot.leave(false);
-                if let Ok(started) = started
-                    && let Some(turn) = started.turn
-                {
-                    stop(&link, &started.thread, &turn, over).await;
+                slot.leave(Stand::Left);
+                let Ok(started) = started else { return };
+                match started.turn {
+                    Ok(turn) => stop(&link, &started.thread, &turn, over).await,
+                    Err(_) => revoke(inner, slot, place, started.thread, mark).await,
                 }
             });
+        } else if self.task.is_some() {
+            runtime.spawn(revoke(inner, slot, place, thread, mark));
         } else if !turn.is_empty() {
             runtime.spawn(async move { stop(&link, &thread, &turn, over).await });
         }
@@ -108,6 +112,6 @@ impl Drop for Turning {
         if !self.is_left {
             self.stop();
         }
-        self.slot.leave(false);
+        self.slot.leave(if self.is_left { Stand::Waiting } else { Stand::Left });
     }
 }

@@ -1,14 +1,16 @@
 //! Threads made ready: started, resumed where the connection is another one, and freed of a turn that was left.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::Inner;
-use super::errors::link_error;
+use super::errors::{at_work, link_error};
 use super::slot::{Known, Loaded, Slot};
-use super::wire::{Opened, Page, Turn, TurnStatus};
+use super::terms::Terms;
+use super::wire::{Opened, Page, ThreadSettings, Turn, TurnStatus};
 use crate::codex::Following;
 use crate::codex::link::{FaultKind, LinkError, State};
 use crate::model::{ErrorKind, Place, ProviderError, Thread};
@@ -23,8 +25,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 
 impl Inner {
     /// Makes sure that there is a thread for the place, which the connection that is up hears of. What is heard of it is
-    /// followed from before.
-    pub async fn ready(&self, known: &mut Known, place: &Place) -> Result<Following, ProviderError> {
+    /// followed from before. One in which the turn of another session is followed stays as it is.
+    pub async fn ready(&self, slot: &Arc<Slot>, known: &mut Known, place: &Place) -> Result<Following, ProviderError> {
         let fingerprint = self.ground.fingerprint(place);
         let named = |thread: &Thread| thread.fingerprint.is_empty();
         let wanted = place.thread.as_ref().filter(|thread| named(thread) || thread.fingerprint == fingerprint);
@@ -39,6 +41,11 @@ impl Inner {
             (None, Some(wanted)) => Loaded::kept(wanted.clone()),
             (None, None) => return self.start(known, place, fingerprint).await,
         };
+        if let Some(other) = self.slots.at_work(slot, &loaded.thread.id) {
+            let error = at_work(&loaded.thread.id, &other.session);
+            known.thread = Some(loaded);
+            return Err(error);
+        }
         self.hub().own(&loaded.thread.id);
         let following = self.hub().follow(&loaded.thread.id);
         if loaded.connection.is_some() && loaded.connection == self.connection() {
@@ -75,16 +82,21 @@ impl Inner {
         };
         let id = opened.thread.id;
         self.hub().own(&id);
+        // From here on what is noted is newer.
+        self.hub().noted(&id);
         let following = self.hub().follow(&id);
         let now = self.connection();
         let connection = now.filter(|_| before.is_none() || before == now);
-        self.told_model(opened.model.as_ref());
+        let terms = Terms::of(&opened.settings);
+        let ThreadSettings { model, sandbox_policy: sandbox, .. } = opened.settings;
+        self.told_model(model.as_ref());
         let instead = place.thread.as_ref().map(|old| old.id.clone());
         known.thread = Some(Loaded {
             thread: Thread { id, fingerprint, seen: 0 },
             connection,
-            model: opened.model,
-            sandbox: opened.sandbox,
+            model,
+            sandbox,
+            terms,
             empty: Some(instead),
             is_busy: false,
         });
@@ -107,23 +119,26 @@ impl Inner {
         let params = self.ground.resume(place, &loaded.thread.id);
         loop {
             let before = self.connection();
+            self.hub().noted(&loaded.thread.id);
             let opened: Opened = self.link().call("thread/resume", &params).await?;
             // One that waited for the connection may have gone over one that is gone again.
             if before.is_none() || before != self.connection() {
                 continue;
             }
             loaded.connection = before;
-            loaded.model = opened.model.clone().or(loaded.model.take());
-            loaded.sandbox = opened.sandbox.clone().or(loaded.sandbox.take());
+            loaded.terms = Terms::of(&opened.settings);
+            let ThreadSettings { model, sandbox_policy: sandbox, .. } = opened.settings;
+            self.told_model(model.as_ref());
+            loaded.model = model.or(loaded.model.take());
+            loaded.sandbox = sandbox.or(loaded.sandbox.take());
             loaded.empty = None;
             loaded.is_busy = opened.thread.is_active();
-            self.told_model(opened.model.as_ref());
-            return Ok(opened.thread.is_active());
+            return Ok(loaded.is_busy);
         }
     }
 
     /// Ends the turn that was left in a thread: what is said to a thread at work would be said to that turn.
-    pub async fn stop_left(&self, slot: &Slot, thread: &str) -> Result<(), ProviderError> {
+    pub async fn stop_left(&self, thread: &str) -> Result<(), ProviderError> {
         let deadline = Instant::now() + STOP;
         while let Some(turn) =
             self.running_turn(thread).await.map_err(|error| link_error("thread/turns/list", &error))?
@@ -137,7 +152,7 @@ impl Inner {
                 Err(error) => return Err(link_error("turn/interrupt", &error)),
             }
         }
-        slot.quiet();
+        self.slots.quiet(thread);
         Ok(())
     }
 
@@ -183,7 +198,7 @@ pub fn has_broken(error: &LinkError) -> bool {
 }
 
 /// Nothing was said in the thread, or the server has not noted it yet.
-fn is_new(refusal: &str) -> bool {
+pub fn is_new(refusal: &str) -> bool {
     refusal.contains("is not materialized yet") || refusal.starts_with("list_turns is not supported yet")
 }
 

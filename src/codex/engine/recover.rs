@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::Inner;
-use super::ready::is_lost;
+use super::ready::{is_lost, is_new};
 use super::slot::{Loaded, Slot};
 use super::wire::{Entry, Item, Page, Turn};
 use crate::codex::link::{Fault, FaultKind, LinkError};
@@ -55,7 +55,11 @@ pub async fn recover(inner: Arc<Inner>, slot: Arc<Slot>, place: Place, sought: S
     // It is followed, and stopped if need be.
     loaded.is_busy = false;
     drop(known);
-    let page: Page<Turn> = inner.list("thread/turns/list", &json!({ "threadId": thread, "limit": TURNS })).await?;
+    let params = json!({ "threadId": thread, "limit": TURNS });
+    let page: Page<Turn> = match inner.list("thread/turns/list", &params).await {
+        Err(LinkError::Rpc(refusal)) if is_new(refusal.message()) => return Ok(Found::No),
+        other => other?,
+    };
     for turn in page.data {
         match &sought {
             Sought::Turn(id) if *id != turn.id => continue,

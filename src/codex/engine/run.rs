@@ -16,13 +16,14 @@ use super::Inner;
 use super::book::{Book, Todo};
 use super::errors::{died, fault_error, link_error};
 use super::fold::{Fold, Told};
+use super::late::Late;
 use super::recover::{Found, Sought, is_passing, may_come_back, recover};
-use super::slot::Slot;
-use super::start::Started;
+use super::slot::{Slot, Stand};
+use super::start::{Started, Unconfirmed};
 use super::steer::Steers;
 use super::wire::{Item, Turn, TurnStatus, What, notice};
 use crate::codex::Following;
-use crate::codex::link::{Heard, State};
+use crate::codex::link::{Heard, LinkError, State};
 use crate::model::{Ending, ErrorKind, Happening, Place, ProviderError, Task};
 use crate::rpc::Id;
 
@@ -50,6 +51,8 @@ pub struct Turning {
     pub(super) fold: Fold,
     pub(super) book: Book,
     pub(super) ready: VecDeque<Result<Happening, ProviderError>>,
+    /// If its beginning was not confirmed in time.
+    pub(super) late: Option<Late>,
     /// By when it has to have ended.
     pub(super) interrupted: Option<Instant>,
     pub(super) over: CancellationToken,
@@ -60,11 +63,15 @@ pub struct Turning {
 pub enum Stage {
     Starting(BoxFuture<'static, Result<Started, ProviderError>>),
     Running,
+    /// It may still begin.
+    Late {
+        at: Instant,
+    },
     Away {
         until: Instant,
     },
     Recovering {
-        found: BoxFuture<'static, Result<Found, super::super::link::LinkError>>,
+        found: BoxFuture<'static, Result<Found, LinkError>>,
         until: Instant,
     },
     /// It has failed, and more is asked about that.
@@ -88,6 +95,7 @@ impl Turning {
             fold: Fold::new("", None),
             book: Book::default(),
             ready: VecDeque::new(),
+            late: None,
             interrupted: None,
             over: CancellationToken::new(),
             steers: Steers::default(),
@@ -103,6 +111,10 @@ impl Turning {
                 self.started(started);
             }
             Stage::Running => self.listen().await,
+            Stage::Late { at } => {
+                let at = *at;
+                self.wait_for_late(at).await;
+            }
             Stage::Away { until } => {
                 let until = *until;
                 self.wait(until).await;
@@ -112,7 +124,8 @@ impl Turning {
                 match found {
                     Ok(found) => self.recovered(found),
                     Err(error) if may_come_back(&error) => self.stage = Stage::Away { until },
-                    Err(error) => self.fail(link_error("thread/resume", &error), false),
+                    Err(LinkError::TimedOut { .. }) if self.late.is_some() => self.look_later(),
+                    Err(error) => self.fail(link_error("thread/resume", &error), Stand::Left),
                 }
             }
             Stage::Explaining(error) => {
@@ -130,13 +143,15 @@ impl Turning {
     pub(super) fn start(&mut self, task: Task) {
         let (inner, slot, mark) = (Arc::clone(&self.inner), Arc::clone(&self.slot), self.mark.clone());
         self.task = Some(task.clone());
+        self.late = None;
         self.stage = Stage::Starting(Box::pin(super::start::start(inner, slot, task, mark)));
     }
 
     fn started(&mut self, started: Result<Started, ProviderError>) {
         let started = match started {
             Ok(started) => started,
-            Err(error) => return self.fail(error, true),
+            // The thread is as it was left there.
+            Err(error) => return self.fail(error, self.slot.stand()),
         };
         self.following = Some(started.following);
         self.thread = started.thread;
@@ -146,14 +161,20 @@ impl Turning {
         }
         self.answers(started.model);
         match started.turn {
-            Some(turn) => {
+            Ok(turn) => {
                 self.fold = Fold::new(turn, self.slot.accounted(&self.thread));
                 self.task = None;
                 self.stage = Stage::Running;
             }
-            // The answer did not come, or not in time.
-            None if self.inner.connection().is_some() => self.recover(Instant::now() + AWAY),
-            None => self.stage = Stage::Away { until: Instant::now() + AWAY },
+            Err(unconfirmed) => {
+                if let Unconfirmed::Late { connection } = unconfirmed {
+                    self.late = Some(Late::new(connection));
+                }
+                match self.inner.connection() {
+                    Some(_) => self.recover(Instant::now() + AWAY),
+                    None => self.stage = Stage::Away { until: Instant::now() + AWAY },
+                }
+            }
         }
     }
 
@@ -193,7 +214,7 @@ impl Turning {
                 match is_passing(&fault) {
                     _ if self.interrupted.is_some() => self.give_up(),
                     true => self.stage = Stage::Away { until: Instant::now() + AWAY },
-                    false => self.fail(fault_error(&fault), false),
+                    false => self.fail(fault_error(&fault), Stand::Left),
                 }
             }
             None => {
@@ -204,13 +225,16 @@ impl Turning {
     }
 
     /// Asks how the turn stands, on the connection there is.
-    fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         self.backlog.clear();
         self.following = Some(self.inner.hub().follow(&self.thread));
         self.recover(Instant::now() + AWAY);
     }
 
-    fn recover(&mut self, until: Instant) {
+    pub(super) fn recover(&mut self, until: Instant) {
+        if let Some(late) = &mut self.late {
+            late.looked = self.inner.connection();
+        }
         let sought = match self.task {
             Some(_) => Sought::Mark(self.mark.clone()),
             None => Sought::Turn(self.fold.turn().to_owned()),
@@ -231,19 +255,19 @@ impl Turning {
             biased;
             heard = following.next() => match heard {
                 Some(Heard::Up(_)) => self.recover(until),
-                Some(Heard::Down(fault)) if !is_passing(&fault) => self.fail(fault_error(&fault), false),
+                Some(Heard::Down(fault)) if !is_passing(&fault) => self.fail(fault_error(&fault), Stand::Left),
                 Some(_) => {}
                 None => self.look(),
             },
             changed = changes.changed() => if changed.is_err() {
-                self.fail(died(), false);
+                self.fail(died(), Stand::Left);
             },
             () = sleep_until(until) => {
                 let message = "the connection to the Codex app-server was lost in the middle of the turn and did not come back";
                 let status = self.inner.link().status();
                 let error = ProviderError::new(ErrorKind::Network, message);
                 let hint = status.fault.map(|fault| fault.hint.clone().unwrap_or_else(|| fault.message.clone()));
-                self.fail(match hint { Some(hint) => error.with_hint(hint), None => error }, false);
+                self.fail(match hint { Some(hint) => error.with_hint(hint), None => error }, Stand::Left);
             }
         }
     }
@@ -253,20 +277,25 @@ impl Turning {
             Some(fault) => fault_error(&fault),
             None => ProviderError::new(ErrorKind::Network, "the Codex app-server cannot be connected to any more"),
         };
-        self.fail(error, false);
+        self.fail(error, Stand::Left);
     }
 
     fn recovered(&mut self, found: Found) {
         match (found, self.task.take()) {
             (Found::Turn(turn, items), task) => {
+                self.late = None;
                 if task.is_some() {
                     self.fold = Fold::new(turn.id.clone(), self.slot.accounted(&self.thread));
                 }
                 self.catch_up(&turn, &items);
             }
+            (Found::No | Found::Gone, Some(task)) if self.late.as_ref().is_some_and(Late::may_come) => {
+                self.task = Some(task);
+                self.look_later();
+            }
             // What was to begin it did not arrive.
             (Found::No | Found::Gone, Some(task)) => self.start(task),
-            (Found::No | Found::Gone, None) => self.fail(died(), true),
+            (Found::No | Found::Gone, None) => self.fail(died(), Stand::Idle),
         }
     }
 
@@ -288,7 +317,7 @@ impl Turning {
         let by_itself = turn.completed_at.is_some() || self.interrupted.is_some();
         if turn.status == TurnStatus::Interrupted && !by_itself {
             // It ended with the process that it ran in.
-            return self.fail(died(), true);
+            return self.fail(died(), Stand::Idle);
         }
         let told = self.fold.end(turn.status, turn.error.as_ref());
         self.told(told);
@@ -345,7 +374,7 @@ impl Turning {
     fn told(&mut self, told: Told) {
         self.tell_all(told.happenings);
         if let Some(end) = told.end {
-            self.end(end, true);
+            self.end(end, Stand::Idle);
         }
     }
 
@@ -363,15 +392,15 @@ impl Turning {
         self.ready.push_back(Ok(happening));
     }
 
-    /// Nothing is told after it. `is_known` says whether the turn has ended for certain.
-    pub(super) fn end(&mut self, end: Result<Ending, ProviderError>, is_known: bool) {
+    /// Nothing is told after it. The thread is left so: idle if the turn has ended for certain.
+    pub(super) fn end(&mut self, end: Result<Ending, ProviderError>, stand: Stand) {
         let settled = self.book.ended();
         self.tell_all(settled);
         self.over.cancel();
         if let Some(tokens) = self.fold.accounted() {
             self.slot.account(&self.thread, tokens);
         }
-        self.slot.leave(is_known);
+        self.slot.leave(stand);
         self.following = None;
         match end {
             Ok(ending) => {
@@ -386,15 +415,15 @@ impl Turning {
         }
     }
 
-    fn fail(&mut self, error: ProviderError, is_known: bool) {
+    pub(super) fn fail(&mut self, error: ProviderError, stand: Stand) {
         self.stop_saying();
-        self.end(Err(error), is_known);
+        self.end(Err(error), stand);
     }
 
     /// It is interrupted for those who wait, whatever the server does.
     pub(super) fn give_up(&mut self) {
         self.stop_saying();
-        self.end(Ok(Ending::Interrupted), false);
+        self.end(Ok(Ending::Interrupted), Stand::Left);
     }
 
     fn stop_saying(&mut self) {

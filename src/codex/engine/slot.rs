@@ -1,12 +1,13 @@
 //! What is known of each session's threads, one operation in each at a time.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
+use super::terms::Terms;
 use super::thread::Kind;
 use super::wire::Tokens;
 use crate::model::{Place, Thread};
@@ -20,16 +21,33 @@ pub struct Slots {
     clock: AtomicU64,
 }
 
-#[derive(Default)]
 pub struct Slot {
+    pub session: String,
     known: AsyncMutex<Known>,
-    /// A turn runs there that somebody follows.
-    is_running: AtomicBool,
-    /// A turn may run there that nobody follows.
-    is_left: AtomicBool,
+    work: Mutex<Work>,
     /// What a thread has used that is accounted for.
     accounted: Mutex<Option<(String, Tokens)>>,
     used: AtomicU64,
+}
+
+/// What runs for a slot, and in which thread.
+#[derive(Default)]
+struct Work {
+    stand: Stand,
+    thread: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stand {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// A turn that somebody follows.
+    Running,
+    /// A turn that waits for somebody who takes it up.
+    Waiting,
+    /// Maybe a turn, which nobody follows and nobody wants.
+    Left,
 }
 
 #[derive(Default)]
@@ -48,6 +66,8 @@ pub struct Loaded {
     pub model: Option<String>,
     /// The policy that it has by itself.
     pub sandbox: Option<Value>,
+    /// What its turns run with that say nothing, as far as it is known.
+    pub terms: Terms,
     /// Nothing was ever said in it, so that it is gone with its connection; and the thread in whose place it was
     /// started.
     pub empty: Option<Option<String>>,
@@ -59,7 +79,8 @@ impl Slots {
     pub fn of(&self, place: &Place) -> Arc<Slot> {
         let key = (place.session.clone(), Kind::of(place.mode));
         let mut slots = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = Arc::clone(slots.entry(key).or_default());
+        let slot = slots.entry(key).or_insert_with_key(|(session, _)| Arc::new(Slot::new(session.clone())));
+        let slot = Arc::clone(slot);
         slot.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         if slots.len() > KEPT {
             let idle = slots.iter().filter(|(_, slot)| Arc::strong_count(slot) == 1);
@@ -69,6 +90,36 @@ impl Slots {
             }
         }
         slot
+    }
+
+    /// A turn is about to run for the slot in this thread. Whether another may run there that has to be stopped first;
+    /// or the slot of another session whose turn runs there, in which case nothing has happened.
+    pub fn enter(&self, slot: &Arc<Slot>, thread: &str) -> Result<bool, Arc<Slot>> {
+        let slots = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut may_run = slot.stand() != Stand::Idle;
+        for other in slots.values().filter(|other| !Arc::ptr_eq(other, slot)) {
+            match other.stand_in(thread) {
+                Stand::Idle => {}
+                Stand::Waiting if other.session == slot.session => may_run = true,
+                Stand::Left => may_run = true,
+                Stand::Running | Stand::Waiting => return Err(Arc::clone(other)),
+            }
+        }
+        *slot.work() = Work { stand: Stand::Running, thread: thread.to_owned() };
+        Ok(may_run)
+    }
+
+    /// The slot other than this one whose turn somebody follows in the thread.
+    pub fn at_work(&self, slot: &Arc<Slot>, thread: &str) -> Option<Arc<Slot>> {
+        let slots = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut others = slots.values().filter(|other| !Arc::ptr_eq(other, slot));
+        others.find(|other| other.stand_in(thread) == Stand::Running).cloned()
+    }
+
+    /// Nothing runs in the thread, except what is about to.
+    pub fn quiet(&self, thread: &str) {
+        let slots = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.values().for_each(|slot| slot.quiet(thread));
     }
 
     /// Those used last, the latest first.
@@ -83,29 +134,39 @@ impl Slots {
 }
 
 impl Slot {
-    pub async fn lock(&self) -> MutexGuard<'_, Known> {
+    fn new(session: String) -> Self {
+        let (known, work, accounted, used) = Default::default();
+        Self { session, known, work, accounted, used }
+    }
+
+    pub async fn lock(&self) -> AsyncMutexGuard<'_, Known> {
         self.known.lock().await
     }
 
-    pub fn is_running(&self) -> bool {
-        self.is_running.load(Ordering::Acquire)
+    pub fn stand(&self) -> Stand {
+        self.work().stand
     }
 
-    /// Whether a turn may run that has to be stopped first.
-    pub fn is_left(&self) -> bool {
-        self.is_left.load(Ordering::Acquire)
+    /// Nobody follows its turn any more.
+    pub fn leave(&self, stand: Stand) {
+        self.work().stand = stand;
     }
 
-    /// A turn is about to run.
-    pub fn enter(&self) {
-        self.is_left.store(true, Ordering::Release);
-        self.is_running.store(true, Ordering::Release);
+    fn stand_in(&self, thread: &str) -> Stand {
+        let work = self.work();
+        if work.thread == thread { work.stand } else { Stand::Idle }
     }
 
-    /// Nobody follows it any more.
-    pub fn leave(&self, has_ended: bool) {
-        self.is_left.store(!has_ended, Ordering::Release);
-        self.is_running.store(false, Ordering::Release);
+    /// What was left or waits in the thread is there no more.
+    pub fn quiet(&self, thread: &str) {
+        let mut work = self.work();
+        if work.thread == thread && work.stand != Stand::Running {
+            work.stand = Stand::Idle;
+        }
+    }
+
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn account(&self, thread: &str, tokens: Tokens) {
@@ -116,16 +177,19 @@ impl Slot {
         let accounted = self.accounted.lock().unwrap_or_else(PoisonError::into_inner);
         accounted.as_ref().filter(|(of, _)| of == thread).map(|(_, tokens)| *tokens)
     }
-
-    /// No turn runs.
-    pub fn quiet(&self) {
-        self.is_left.store(false, Ordering::Release);
-    }
 }
 
 impl Loaded {
     /// One that was used before, and that this process knows nothing else of.
     pub fn kept(thread: Thread) -> Self {
-        Self { thread, connection: None, model: None, sandbox: None, empty: None, is_busy: false }
+        Self {
+            thread,
+            connection: None,
+            model: None,
+            sandbox: None,
+            terms: Terms::default(),
+            empty: None,
+            is_busy: false,
+        }
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::terms::Terms;
 use crate::config::Sandbox;
 use crate::model::{Block, ImageSource, Message, Mode, Place, Role, ToolCall, ToolResult, ToolSpec};
 
@@ -96,17 +97,37 @@ impl Ground {
         of_the_kind.filter(|_| kind == Kind::Work).cloned().unwrap_or_else(|| json!({ "type": name }))
     }
 
-    /// `mark` comes back with the message that begins the turn.
-    pub fn turn(&self, place: &Place, thread: &str, has: Option<&Value>, input: &[Input], mark: &str) -> Value {
+    /// What a turn has to say of its terms, which stay then. It costs time, and what holds already is not said; except
+    /// where nothing may run, whose safety does not rest on what another client may have changed a moment ago.
+    pub fn overrides(&self, place: &Place, has: Option<&Value>, known: &Terms) -> Map<String, Value> {
+        let kind = Kind::of(place.mode);
         let mut params = Map::new();
+        params.insert("approvalPolicy".into(), approvals(place.mode).into());
+        params.insert("approvalsReviewer".into(), "user".into());
+        params.insert("sandboxPolicy".into(), self.policy(kind, has));
+        if kind == Kind::Work {
+            params = known.without_same(params);
+        }
+        let mut others = Map::new();
+        insert(&mut others, "cwd", self.cwd(place).as_deref());
+        insert(&mut others, "model", place.model.as_deref());
+        params.extend(known.without_same(others));
+        params
+    }
+
+    /// `mark` comes back with the message that begins the turn.
+    pub fn turn(
+        &self,
+        place: &Place,
+        thread: &str,
+        overrides: &Map<String, Value>,
+        input: &[Input],
+        mark: &str,
+    ) -> Value {
+        let mut params = overrides.clone();
         params.insert("threadId".into(), thread.into());
         params.insert("input".into(), json!(input));
         params.insert("clientUserMessageId".into(), mark.into());
-        params.insert("approvalPolicy".into(), approvals(place.mode).into());
-        params.insert("approvalsReviewer".into(), "user".into());
-        params.insert("sandboxPolicy".into(), self.policy(Kind::of(place.mode), has));
-        insert(&mut params, "cwd", self.cwd(place).as_deref());
-        insert(&mut params, "model", place.model.as_deref());
         if !place.system.is_empty() {
             let context = json!({ CONTEXT: { "kind": "application", "value": place.system } });
             params.insert("additionalContext".into(), context);
@@ -270,7 +291,8 @@ mod tests {
                 system: String::new(),
                 tools: Arc::default(),
             };
-            let sent = [ground.start(&place), ground.resume(&place, "t"), ground.turn(&place, "t", None, &[], "m")];
+            let said = Value::Object(ground.overrides(&place, None, &Terms::default()));
+            let sent = [ground.start(&place), ground.resume(&place, "t"), said];
             for params in sent {
                 assert_eq!(params.get("cwd").and_then(Value::as_str), expected, "{params}");
             }

@@ -10,7 +10,7 @@ use super::Inner;
 use super::errors::{fault_error, link_error};
 use super::recover::items;
 use super::run::{Stage, Turning};
-use super::slot::Loaded;
+use super::slot::{Loaded, Slot, Stand};
 use crate::codex::link::{Heard, LinkError, State};
 use crate::model::{Place, ProviderError, Thread};
 
@@ -28,12 +28,15 @@ pub async fn again(inner: Arc<Inner>) {
         }
         for slot in inner.slots.latest(KEPT_WARM) {
             let mut known = slot.lock().await;
-            if slot.is_running() || slot.is_left() {
+            if slot.stand() != Stand::Idle {
                 continue;
             }
             let (Some(mut place), Some(loaded)) = (known.place.clone(), &known.thread) else { continue };
+            if inner.slots.at_work(&slot, &loaded.thread.id).is_some() {
+                continue;
+            }
             place.thread = Some(loaded.thread.clone());
-            if let Err(error) = inner.ready(&mut known, &place).await {
+            if let Err(error) = inner.ready(&slot, &mut known, &place).await {
                 tracing::debug!(%error, "a thread is not made ready again");
                 break;
             }
@@ -46,10 +49,10 @@ impl Inner {
         let slot = self.slots.of(&place);
         let mut known = slot.lock().await;
         // Whoever follows it would hear no more.
-        if slot.is_running() || slot.is_left() {
+        if slot.stand() != Stand::Idle {
             return None;
         }
-        if let Err(error) = self.ready(&mut known, &place).await {
+        if let Err(error) = self.ready(&slot, &mut known, &place).await {
             tracing::debug!(%error, "a thread is not made ready");
             return None;
         }
@@ -61,6 +64,7 @@ impl Inner {
         let Some(thread) = place.thread.clone() else { return Ok(None) };
         let slot = self.slots.of(&place);
         let mut known = slot.lock().await;
+        let Some(mut claim) = self.claim(&slot, &thread.id) else { return Ok(None) };
         let mut loaded =
             known.thread.take().filter(|known| known.thread.id == thread.id).unwrap_or(Loaded::kept(thread));
         let thread = loaded.thread.id.clone();
@@ -84,7 +88,7 @@ impl Inner {
         loaded.is_busy = false;
         known.thread = Some(loaded);
         let Some(id) = running else {
-            slot.quiet();
+            claim.then = Stand::Idle;
             return Ok(None);
         };
         let done = items(self, &thread, &id).await.map_err(|error| link_error("thread/items/list", &error))?;
@@ -103,14 +107,34 @@ impl Inner {
             Ok(false)
         };
         if !timeout(QUESTIONS, asked).await.unwrap_or(Ok(false))? {
-            slot.leave(false);
+            claim.then = Stand::Left;
             return Ok(None);
         }
-        slot.enter();
-        drop(known);
+        claim.then = Stand::Running;
+        drop((known, claim));
         let mut turn = Turning::new(Arc::clone(self), slot, place);
         turn.take_over(id, model, following, backlog, &done);
         Ok(Some(turn))
+    }
+
+    /// None if the turn of another session runs there, so that none of this one's does.
+    fn claim(&self, slot: &Arc<Slot>, thread: &str) -> Option<Claim> {
+        let then = slot.stand();
+        self.slots.enter(slot, thread).ok()?;
+        Some(Claim { slot: Arc::clone(slot), then })
+    }
+}
+
+/// A slot that has a thread while something is found out about it.
+struct Claim {
+    slot: Arc<Slot>,
+    /// How it stands afterwards.
+    then: Stand,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.slot.leave(self.then);
     }
 }
 

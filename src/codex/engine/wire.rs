@@ -62,9 +62,29 @@ pub struct Turn {
 #[derive(Debug, Deserialize)]
 pub struct Opened {
     pub thread: OpenedThread,
+    #[serde(flatten)]
+    pub settings: ThreadSettings,
+}
+
+/// What turns run with unless they say otherwise.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ThreadSettings {
+    pub approval_policy: Option<Value>,
+    pub approvals_reviewer: Option<Value>,
+    #[serde(alias = "sandbox")]
+    pub sandbox_policy: Option<Value>,
+    /// Beside which the sandbox does not say everything.
+    pub active_permission_profile: Option<Value>,
+    pub cwd: Option<Value>,
     pub model: Option<String>,
-    /// The policy that turns run under unless they say otherwise.
-    pub sandbox: Option<Value>,
+}
+
+/// What `thread/settings/updated` says.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingsUpdated {
+    pub thread_settings: ThreadSettings,
 }
 
 #[derive(Debug, Deserialize)]

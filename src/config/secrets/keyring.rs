@@ -74,7 +74,7 @@ impl<'a> Keyring<'a> {
                 self.run(&["security", "-i"], &line)?
             }
             _ => {
-                let label = format!("--label={SERVICE}: {}", account);
+                let label = format!("--label={SERVICE}: {account}");
                 let words = ["secret-tool", "store", &label, "service", service, "account", account];
                 self.run(&words, secret.expose())?
             }

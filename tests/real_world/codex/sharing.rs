@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::setting::{Setting, begin, end, said, turn};
+use super::setting::{Setting, begin, decide, end, said, turn};
 
 /// The thread in which a session's turns run.
 fn thread_of(setting: &Setting) -> String {
@@ -42,4 +42,49 @@ fn a_turn_is_watched_from_elsewhere_and_a_question_answered_there() {
     let completed = direct.wait_for("turn/completed");
     assert!(completed.to_string().contains("Slowly but surely."), "{completed}");
     assert_eq!(said(&end(&mut client, "shared", id)), "Slowly but surely.");
+}
+
+#[test]
+fn a_session_asks_for_leave_although_another_client_has_changed_that_in_its_thread() {
+    let Some(setting) = Setting::new() else { return };
+    let mut client = setting.client();
+    turn(&mut client, "shared", "selective", "hello");
+    let thread = thread_of(&setting);
+    let mut direct = setting.server.connect();
+    direct.ask("thread/resume", json!({"threadId": thread, "excludeTurns": true})).expect("the thread");
+    for (number, change) in [
+        json!({"approvalPolicy": "never"}),
+        json!({"approvalPolicy": "on-request", "sandboxPolicy": {"type": "dangerFullAccess"}}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut change = change;
+        change["threadId"] = json!(thread);
+        direct.ask("thread/settings/update", change).expect("a change");
+        direct.wait_for("thread/settings/updated");
+        let file = format!("change-{number}.txt");
+        let result = turn(&mut client, "shared", "selective", &format!("run outside touch {file}"));
+        assert_eq!(result["halted"], "dangerous-skill", "{result}");
+        assert!(!setting.made(&file), "it ran without leave");
+        decide(&mut client, "shared", &result["suggestedActions"][0], "deny");
+        assert!(!setting.made(&file), "it ran against the decision");
+    }
+    assert_eq!(thread_of(&setting), thread);
+}
+
+#[test]
+fn a_turn_of_a_session_is_not_disturbed_by_another_that_names_its_thread() {
+    let Some(setting) = Setting::new() else { return };
+    let mut client = setting.client();
+    turn(&mut client, "first", "auto", "hello");
+    let thread = thread_of(&setting);
+    client.events.clear();
+    let id = begin(&mut client, "first", "auto", "slowly shared");
+    setting.upstream.wait_reached("shared");
+    let params = json!({"sessionName": "second", "mode": "auto", "content": "me too", "threadId": thread});
+    let error = client.ask("conductor.message", params).expect_err("it is at work");
+    assert!(error.to_string().contains("is at work for session first"), "{error}");
+    setting.upstream.open("shared");
+    assert_eq!(said(&end(&mut client, "first", id)), "Slowly but surely.");
 }

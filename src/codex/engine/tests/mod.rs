@@ -2,9 +2,12 @@
 
 mod fake;
 mod fold;
+mod late;
 mod questions;
 mod recovery;
+mod sessions;
 mod steering;
+mod terms;
 mod threads;
 mod turns;
 

@@ -35,21 +35,27 @@ async fn a_turn_on_a_warm_thread_is_one_request() {
 #[tokio::test(start_paused = true)]
 async fn each_mode_says_how_far_codex_may_go() {
     let (engine, fake) = bench();
+    let writes = json!({ "type": "workspaceWrite", "writableRoots": ["/more"], "networkAccess": false });
+    let policies = ["approvalPolicy", "approvalsReviewer", "sandboxPolicy"];
     let cases = [
-        (Mode::Propose, "never", json!({ "type": "readOnly" })),
-        (
-            Mode::Selective,
-            "untrusted",
-            json!({ "type": "workspaceWrite", "writableRoots": ["/more"], "networkAccess": false }),
-        ),
-        (Mode::Auto, "never", json!({ "type": "workspaceWrite", "writableRoots": ["/more"], "networkAccess": false })),
+        (Mode::Propose, "never", json!({ "type": "readOnly" }), policies.as_slice()),
+        (Mode::Selective, "untrusted", writes.clone(), &[]),
+        (Mode::Auto, "never", writes, &[]),
     ];
-    for (mode, approvals, sandbox) in cases {
+    for (mode, approvals, sandbox, says) in cases {
         let thread = engine.warm(place(mode, None)).await;
         let mut run = begin(&engine, mode, &thread, "hello").await;
         next(&mut run).await;
         let turn = fake.heard("turn/start").pop().expect("a turn");
-        assert_eq!((&turn["approvalPolicy"], &turn["sandboxPolicy"]), (&json!(approvals), &sandbox), "{mode:?}");
+        let settings = fake.settings();
+        assert_eq!(
+            (&settings["approvalPolicy"], &settings["sandboxPolicy"]),
+            (&json!(approvals), &sandbox),
+            "{mode:?}"
+        );
+        let said = ["approvalPolicy", "approvalsReviewer", "sandboxPolicy", "cwd", "model"];
+        let said: Vec<&str> = said.into_iter().filter(|name| turn.get(name).is_some()).collect();
+        assert_eq!(said, says, "{mode:?}");
         assert_eq!(turn["additionalContext"]["helm"], json!({ "kind": "application", "value": "You are Helm." }));
         assert_eq!(turn["input"], json!([{ "type": "text", "text": "hello", "text_elements": [] }]));
         fake.finish();

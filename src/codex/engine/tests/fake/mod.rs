@@ -1,6 +1,7 @@
-//! An app-server in memory: threads and turns as the real one keeps them, which do what a test says.
+//! An app-server in memory, which does what a test says.
 
-use std::collections::HashMap;
+mod state;
+
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::{SinkExt, StreamExt};
@@ -11,54 +12,13 @@ use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::super::CodexEngine;
+use state::{Connection, State};
 
 #[derive(Clone)]
 pub struct Fake {
     state: Arc<Mutex<State>>,
     changed: Arc<Notify>,
     cut: watch::Sender<u64>,
-}
-
-#[derive(Default)]
-struct State {
-    threads: HashMap<String, Thread>,
-    /// The thread in which something was asked last.
-    current: String,
-    count: u64,
-    questions: u64,
-    connections: Vec<Connection>,
-    /// What came, in order.
-    heard: Vec<(String, Value)>,
-    /// Answers of the client, by the ids of the questions.
-    answers: Vec<(u64, Value)>,
-    refuses: bool,
-    /// The connection is cut when this method comes, before or after it is done.
-    cuts_at: Option<(&'static str, bool)>,
-    /// What a method is refused with, one time each.
-    refusals: Vec<(&'static str, &'static str)>,
-}
-
-struct Connection {
-    number: u64,
-    out: mpsc::Sender<Value>,
-    threads: Vec<String>,
-}
-
-#[derive(Default)]
-struct Thread {
-    /// Something was said in it, so that it is on the disk.
-    is_kept: bool,
-    is_loaded: bool,
-    turns: Vec<Turn>,
-    open: Vec<Value>,
-}
-
-struct Turn {
-    id: String,
-    status: &'static str,
-    error: Value,
-    completed_at: Option<u64>,
-    items: Vec<Value>,
 }
 
 impl Fake {
@@ -128,180 +88,18 @@ impl Fake {
             self.changed.notify_waiters();
             return true;
         };
-        let Some(id) = message.get("id") else { return true };
+        if message.get("id").is_none() {
+            return true;
+        }
         state.heard.push((method.to_owned(), message["params"].clone()));
         self.changed.notify_waiters();
-        let cuts = state.cuts_at.take_if(|(at, _)| *at == method);
-        if cuts.is_some_and(|(_, is_done)| !is_done) {
-            return false;
+        if state.holds == Some(method) {
+            state.held.push((number, message.clone()));
+            return true;
         }
-        let outcome = state.ask(number, method, &message["params"]);
-        if cuts.is_some() {
-            return false;
-        }
-        let (after, answer) = match outcome {
-            Ok((result, after)) => (after, json!({ "id": id, "result": result })),
-            Err(message) => (Vec::new(), json!({ "error": { "code": -32600, "message": message }, "id": id })),
-        };
-        state.send(number, answer);
-        after.iter().for_each(|(thread, message)| state.tell(thread, message));
-        true
+        state.carry_out(number, message)
     }
 }
-
-/// A result, and what is said to the threads afterwards.
-type Answered = Result<(Value, Vec<(String, Value)>), String>;
-
-impl State {
-    fn ask(&mut self, number: u64, method: &str, params: &Value) -> Answered {
-        let id = params["threadId"].as_str().unwrap_or_default().to_owned();
-        let plain = |result| Ok((result, Vec::new()));
-        if !id.is_empty() {
-            self.current.clone_from(&id);
-        }
-        if let Some(at) = self.refusals.iter().position(|(refused, _)| *refused == method) {
-            return Err(self.refusals.remove(at).1.to_owned());
-        }
-        match method {
-            "initialize" => plain(json!({
-                "userAgent": "open-think/0.169.0 (Debian 12.0.0; x86_64) unknown (open-think; 0.1.0)",
-                "codexHome": "/home/.codex", "platformFamily": "unix", "platformOs": "linux",
-            })),
-            "thread/start" => {
-                self.count += 1;
-                let id = format!("thread-{}", self.count);
-                self.threads.insert(id.clone(), Thread { is_loaded: true, ..Thread::default() });
-                self.subscribe(number, &id);
-                self.current.clone_from(&id);
-                plain(self.opened(&id))
-            }
-            "thread/resume" => {
-                let thread = self.threads.get_mut(&id).filter(|thread| thread.is_kept);
-                let thread = thread.ok_or_else(|| format!("no rollout found for thread id {id}"))?;
-                thread.is_loaded = true;
-                let open = thread.open.iter().map(|question| (id.clone(), question.clone())).collect();
-                self.subscribe(number, &id);
-                Ok((self.opened(&id), open))
-            }
-            "thread/inject_items" => {
-                self.thread(&id)?.is_kept = true;
-                plain(json!({}))
-            }
-            "turn/start" => self.start(&id, params),
-            "turn/interrupt" => {
-                let thread = self.thread(&id)?;
-                thread.open.clear();
-                let turn = thread.turns.last_mut().filter(|turn| turn.status == "inProgress");
-                let turn = turn.ok_or("no active turn to interrupt")?;
-                turn.end("interrupted", Value::Null);
-                let ended = turn.ended(&id);
-                Ok((json!({}), vec![(id, ended)]))
-            }
-            "turn/steer" => match self.thread(&id)?.turns.last_mut() {
-                Some(turn) if turn.status == "inProgress" => {
-                    turn.items.push(json!({ "type": "userMessage", "clientId": params["clientUserMessageId"] }));
-                    plain(json!({ "turnId": turn.id }))
-                }
-                _ => Err("no active turn to steer".to_owned()),
-            },
-            "thread/turns/list" => {
-                let turns = self.thread(&id)?.turns.iter().rev().map(Turn::listed).collect::<Vec<_>>();
-                plain(json!({ "data": turns, "nextCursor": null }))
-            }
-            "thread/items/list" => {
-                let turns = self.thread(&id)?.turns.iter().filter(|turn| params["turnId"] == turn.id.as_str());
-                let items = turns.flat_map(|turn| &turn.items).map(|item| json!({ "item": item }));
-                plain(json!({ "data": items.collect::<Vec<_>>(), "nextCursor": null }))
-            }
-            "account/rateLimits/read" => Err("chatgpt authentication required to read rate limits".to_owned()),
-            other => Err(format!("Invalid request: unknown variant `{other}`")),
-        }
-    }
-
-    fn start(&mut self, id: &str, params: &Value) -> Answered {
-        self.count += 1;
-        let turn = format!("turn-{}", self.count);
-        let thread = self.thread(id)?;
-        assert!(thread.turns.last().is_none_or(|turn| turn.status != "inProgress"), "a running turn would be steered");
-        thread.is_kept = true;
-        let mark = &params["clientUserMessageId"];
-        let message = json!({ "type": "userMessage", "id": format!("{turn}-user"), "clientId": mark, "content": [] });
-        let items = vec![message];
-        thread.turns.push(Turn {
-            id: turn.clone(),
-            status: "inProgress",
-            error: Value::Null,
-            completed_at: None,
-            items,
-        });
-        let begun = json!({ "turn": { "id": turn, "items": [], "status": "inProgress", "error": null } });
-        let started = json!({ "method": "turn/started", "params": { "threadId": id, "turn": begun["turn"] } });
-        Ok((begun, vec![(id.to_owned(), started)]))
-    }
-
-    fn thread(&mut self, id: &str) -> Result<&mut Thread, String> {
-        let thread = self.threads.get_mut(id).filter(|thread| thread.is_loaded);
-        thread.ok_or_else(|| format!("thread not found: {id}"))
-    }
-
-    fn opened(&self, id: &str) -> Value {
-        let is_active = self.threads[id].turns.last().is_some_and(|turn| turn.status == "inProgress");
-        let status = if is_active { json!({ "type": "active", "activeFlags": [] }) } else { json!({ "type": "idle" }) };
-        json!({
-            "thread": { "id": id, "status": status, "model": "gpt-5.5", "turns": [] },
-            "model": "gpt-5.5", "modelProvider": "mock", "approvalPolicy": "untrusted",
-            "sandbox": { "type": "workspaceWrite", "writableRoots": ["/more"], "networkAccess": false },
-        })
-    }
-
-    fn subscribe(&mut self, number: u64, thread: &str) {
-        let connection = self.connections.iter_mut().find(|connection| connection.number == number);
-        connection.expect("a connection").threads.push(thread.to_owned());
-    }
-
-    fn send(&self, number: u64, message: Value) {
-        let connection = self.connections.iter().find(|connection| connection.number == number);
-        connection.expect("a connection").out.try_send(message).expect("a place");
-    }
-
-    /// To all who hear of the thread.
-    fn tell(&self, thread: &str, message: &Value) {
-        let hears = |connection: &&Connection| connection.threads.iter().any(|heard| heard == thread);
-        for connection in self.connections.iter().filter(hears) {
-            connection.out.try_send(message.clone()).expect("a place");
-        }
-    }
-
-    fn answered(&mut self, id: u64, answer: Value) {
-        let current = self.current.clone();
-        let thread = self.threads.get_mut(&current).expect("a thread");
-        let open = thread.open.len();
-        thread.open.retain(|question| question["id"] != id);
-        if thread.open.len() < open {
-            let resolved = json!({ "threadId": current, "requestId": id });
-            self.tell(&current, &json!({ "method": "serverRequest/resolved", "params": resolved }));
-        }
-        self.answers.push((id, answer));
-    }
-}
-
-impl Turn {
-    fn end(&mut self, status: &'static str, error: Value) {
-        (self.status, self.error, self.completed_at) = (status, error, Some(1_795_382_941));
-    }
-
-    fn listed(&self) -> Value {
-        json!({
-            "id": self.id, "items": [], "itemsView": "summary", "status": self.status, "error": self.error,
-            "completedAt": self.completed_at,
-        })
-    }
-
-    fn ended(&self, thread: &str) -> Value {
-        json!({ "method": "turn/completed", "params": { "threadId": thread, "turn": self.listed() } })
-    }
-}
-
 /// What the current turn does.
 impl Fake {
     pub fn notify(&self, method: &str, mut params: Value) {
@@ -400,7 +198,11 @@ impl Fake {
 impl Fake {
     /// All connections break; threads and turns go on.
     pub fn cut(&self) {
-        self.lock().connections.clear();
+        let mut state = self.lock();
+        state.connections.clear();
+        // What was not read yet is read no more.
+        state.held.clear();
+        drop(state);
         self.cut.send_modify(|count| *count += 1);
     }
 
@@ -443,6 +245,32 @@ impl Fake {
 
     pub fn cut_at(&self, method: &'static str, is_done: bool) {
         self.lock().cuts_at = Some((method, is_done));
+    }
+
+    /// From now on, what comes of this method waits until it is released.
+    pub fn hold(&self, method: &'static str) {
+        self.lock().holds = Some(method);
+    }
+
+    pub fn release(&self) {
+        let mut state = self.lock();
+        state.holds = None;
+        for (number, message) in std::mem::take(&mut state.held) {
+            state.carry_out(number, &message);
+        }
+    }
+
+    /// What turns run with there.
+    pub fn settings(&self) -> Value {
+        let state = self.lock();
+        state.threads[&state.current].settings.clone()
+    }
+
+    /// Another client changes what turns run with in the thread that was used last.
+    pub fn set(&self, settings: &Value) {
+        let mut state = self.lock();
+        let thread = state.current.clone();
+        state.set(&thread, settings).expect("a thread");
     }
 
     pub fn refuse_calls(&self, method: &'static str, messages: &[&'static str]) {
