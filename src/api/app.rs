@@ -28,7 +28,7 @@ pub struct App {
     parent: watch::Sender<Option<i64>>,
     stops: Mutex<Option<mpsc::Sender<AskedToStop>>>,
     draining: AtomicBool,
-    listening: Mutex<Listening>,
+    reach: Mutex<Reach>,
     connections: Mutex<BTreeMap<u64, Weak<Connection>>>,
 }
 
@@ -45,7 +45,7 @@ pub struct Setup {
 
 /// Where clients find it, if it is shared.
 #[derive(Clone, Debug, Default)]
-pub struct Listening {
+pub struct Reach {
     pub socket: Option<PathBuf>,
     pub http: Option<String>,
     pub http_token_file: Option<PathBuf>,
@@ -95,17 +95,17 @@ pub struct Facts {
 impl App {
     pub fn new(conductor: Conductor, meter: Meter, setup: Setup, facts: Facts) -> Arc<Self> {
         let (parent, connections) = (watch::channel(None).0, Mutex::default());
-        let (stops, draining, reload, listening) = Default::default();
+        let (stops, draining, reload, reach) = Default::default();
         let setup = RwLock::new(Arc::new(setup));
-        Arc::new(Self { conductor, meter, facts, setup, reload, parent, stops, draining, listening, connections })
+        Arc::new(Self { conductor, meter, facts, setup, reload, parent, stops, draining, reach, connections })
     }
 
-    pub fn listens(&self, listening: Listening) {
-        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = listening;
+    pub fn reached_at(&self, reach: Reach) {
+        *self.reach.lock().unwrap_or_else(PoisonError::into_inner) = reach;
     }
 
-    pub(super) fn listening(&self) -> Listening {
-        self.listening.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn reach(&self) -> Reach {
+        self.reach.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn setup(&self) -> Arc<Setup> {

@@ -21,7 +21,7 @@ mod status;
 mod subscriptions;
 mod table;
 
-pub use app::{App, AskedToStop, Facts, Listening, Reload, Reloaded, Setup};
+pub use app::{App, AskedToStop, Facts, Reach, Reload, Reloaded, Setup};
 pub use connection::{Connection, Served, Via};
 pub use error::of_reason;
 pub use figures::{Calls, Figures, PluginFace};

@@ -25,7 +25,7 @@ pub async fn status(context: Context, _: StatusParams) -> Result<StatusResult, A
         .into_iter()
         .map(|running| RunningTurn { session_name: running.session.clone(), turn_id: running.turn_id.to_string() });
     let connections = app.connections();
-    let listening = app.listening();
+    let reach = app.reach();
     Ok(StatusResult {
         version: app.facts.version.to_owned(),
         build: app.facts.build.clone(),
@@ -34,9 +34,9 @@ pub async fn status(context: Context, _: StatusParams) -> Result<StatusResult, A
         started_at: app.facts.started_at,
         uptime_ms: now_ms().saturating_sub(app.facts.started_at),
         memory_bytes: resident_memory(),
-        socket: listening.socket.map(|socket| socket.display().to_string()),
-        http: listening.http,
-        http_token_file: listening.http_token_file.map(|file| file.display().to_string()),
+        socket: reach.socket.map(|socket| socket.display().to_string()),
+        http: reach.http,
+        http_token_file: reach.http_token_file.map(|file| file.display().to_string()),
         clients: connections.len() as u64,
         connections: connections.iter().map(|connection| connection_row(connection)).collect(),
         running_turns: running.collect(),

@@ -6,8 +6,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::terminal::ColorChoice;
 use crate::cli::{
-    approve, ask, completions, config, doctor, input, invoke, login, providers, rpc, schema, secret, serve, service,
-    sessions, skills, status,
+    approve, ask, completions, config, doctor, input, invoke, login, logs, providers, rpc, schema, secret, serve,
+    service, sessions, skills, status,
 };
 use crate::config::Overrides;
 
@@ -94,6 +94,8 @@ pub enum Command {
     Service(service::ServiceArgs),
     /// Tell of the daemon: its clients, sessions, ways to models, programs and memory
     Status(status::StatusArgs),
+    /// Show the daemon's log, and go on with what comes
+    Logs(logs::LogsArgs),
     /// Run the daemon that all clients of yours share, in the foreground
     #[command(after_help = SERVE)]
     Serve(serve::ServeArgs),
@@ -114,8 +116,8 @@ pub enum Command {
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Talk", &["ask", "approve", "sessions"]),
     ("Skills", &["skills", "invoke"]),
-    ("Set up", &["providers", "login", "logout", "doctor", "config", "secret", "status", "completions"]),
-    ("Daemon", &["serve", "service"]),
+    ("Set up", &["providers", "login", "logout", "doctor", "config", "secret", "completions"]),
+    ("Daemon", &["status", "logs", "serve", "service"]),
     ("Protocol", &["rpc", "schema"]),
 ];
 

@@ -16,6 +16,7 @@ mod hidden;
 mod input;
 mod invoke;
 mod login;
+mod logs;
 mod origin;
 mod outcome;
 mod providers;
@@ -71,6 +72,7 @@ fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result
         Some(Command::Secret(args)) => secret::run(&args, sources, terminal),
         Some(Command::Service(args)) => service::run(&args, &sources, terminal),
         Some(Command::Doctor(args)) => doctor::run(&args, sources, terminal),
+        Some(Command::Logs(args)) => logs::run(&args, &Config::read(sources)?, terminal),
         Some(command) => ask_daemon(command, &Config::load(sources)?, terminal),
     }
 }
@@ -110,6 +112,7 @@ async fn run_command(command: Command, daemon: &Arc<Daemon>, terminal: &Terminal
         | Command::Secret(_)
         | Command::Service(_)
         | Command::Doctor(_)
+        | Command::Logs(_)
         | Command::Serve(_)
         | Command::Stdio => {
             unreachable!("these need no daemon and are done before")

@@ -30,7 +30,7 @@ use jsonrpsee::Methods;
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, App, Connection, Reload, Served, Via};
+use crate::api::{self, App, Connection, Reach, Reload, Served, Via};
 use crate::config::{self, Config};
 use crate::helm::Conductor;
 use crate::plugins;
@@ -191,6 +191,7 @@ impl Daemon {
     /// What goes into the record beside the socket.
     pub fn record(&self, address: &Address, settings: Sealed) -> Record {
         let facts = &self.app.facts;
+        self.app.reached_at(Reach { socket: Some(address.socket().to_owned()), ..Reach::default() });
         Record {
             pid: std::process::id(),
             version: facts.version.to_owned(),

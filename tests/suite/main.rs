@@ -45,6 +45,7 @@ mod site;
 mod skipped;
 mod source;
 mod spend;
+mod status;
 mod telemetry;
 mod transcript;
 mod upstream;
