@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
 use super::Daemon;
 use crate::api::{Figures, PluginFace, Via};
@@ -12,16 +13,25 @@ use crate::http::{self, Host, Opened};
 use crate::transport::Transport;
 
 impl Daemon {
-    /// Serves what comes there until the daemon stops.
-    pub async fn serve_http(self: &Arc<Self>, opened: Opened) {
+    /// Serves what comes there until no new client is wanted any more.
+    pub async fn serve_http(self: Arc<Self>, opened: Opened) {
         self.reloader.learn(&opened.token);
-        let host = Arc::clone(self);
-        http::serve(host, opened, self.stop.clone()).await;
+        let stop = CancellationToken::new();
+        let served = http::serve(Arc::clone(&self) as Arc<dyn Host>, opened, stop.clone());
+        tokio::pin!(served);
+        tokio::select! {
+            () = &mut served => return,
+            () = self.leaving.cancelled() => {}
+            () = self.stop.cancelled() => {}
+        }
+        stop.cancel();
+        served.await;
     }
 }
 
 impl Host for Daemon {
     fn serve(self: Arc<Self>, transport: Transport, via: Via) -> BoxFuture<'static, ()> {
+        self.requested.notify_one();
         async move { drop(Self::serve(&self, transport, via).await) }.boxed()
     }
 

@@ -78,6 +78,13 @@ impl Life {
         }
     }
 
+    /// Somebody was there, if only for a moment.
+    pub fn touch(&mut self) {
+        if matches!(self.phase, Phase::Idle { .. }) {
+            self.phase = Phase::Busy;
+        }
+    }
+
     /// Nothing new begins, and what runs has its time.
     pub fn drain(&mut self, now: Instant) {
         if !self.is_ending() {
@@ -121,6 +128,18 @@ mod tests {
         assert_eq!(life.look(NOBODY, left), Next::Wait(Some(after(1800, left))));
         assert_eq!(life.look(NOBODY, after(1799, left)), Next::Wait(Some(after(1800, left))));
         assert_eq!(life.look(NOBODY, after(1800, left)), Next::End);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_there_for_a_moment_counts() {
+        let (start, mut life) = (Instant::now(), Life::new(LIMITS));
+        life.look(NOBODY, start);
+        life.touch();
+        let then = after(1700, start);
+        assert_eq!(life.look(NOBODY, then), Next::Wait(Some(after(1800, then))));
+        life.drain(then);
+        life.touch();
+        assert!(life.is_ending());
     }
 
     #[tokio::test(start_paused = true)]

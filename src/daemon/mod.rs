@@ -28,6 +28,7 @@ use std::time::Duration;
 use anyhow::Context;
 use jsonrpsee::Methods;
 use tokio::io::DuplexStream;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, App, Connection, Reach, Reload, Served, Via};
@@ -69,6 +70,8 @@ pub struct Daemon {
     serving: config::Serving,
     /// Fires when no new client is wanted any more, and the address is somebody else's.
     leaving: CancellationToken,
+    /// Somebody came over HTTP.
+    requested: Notify,
     stop: CancellationToken,
 }
 
@@ -92,9 +95,9 @@ impl Daemon {
         app.reloads_with(reloader.clone());
         let limits = config.limits.clone();
         let warm_threads = u32::try_from(config.codex.app_server.warm_threads).unwrap_or(u32::MAX);
-        let (leaving, stop) = Default::default();
+        let (leaving, requested, stop) = Default::default();
         let serving = config.serving.clone();
-        Ok(Self { app, methods, limits, reloader, warm_threads, serving, leaving, stop })
+        Ok(Self { app, methods, limits, reloader, warm_threads, serving, leaving, requested, stop })
     }
 
     /// Serves one connection to its end.
@@ -189,9 +192,13 @@ impl Daemon {
     }
 
     /// What goes into the record beside the socket.
-    pub fn record(&self, address: &Address, settings: Sealed) -> Record {
+    pub fn record(&self, address: &Address, http: Option<HttpRecord>, settings: Sealed) -> Record {
         let facts = &self.app.facts;
-        self.app.reached_at(Reach { socket: Some(address.socket().to_owned()), ..Reach::default() });
+        self.app.reached_at(Reach {
+            socket: Some(address.socket().to_owned()),
+            http: http.as_ref().map(|http| http.url.clone()),
+            http_token_file: http.as_ref().map(|http| http.token_file.clone()),
+        });
         Record {
             pid: std::process::id(),
             version: facts.version.to_owned(),
@@ -202,7 +209,7 @@ impl Daemon {
             state_dir: facts.state_dir.clone(),
             config_file: facts.config_file.clone(),
             log_file: facts.log_file.clone(),
-            http: None,
+            http,
             settings,
         }
     }

@@ -40,6 +40,8 @@ pub enum Ended {
 enum Heard {
     Client(io::Result<UnixStream>),
     Left,
+    /// Of a request over HTTP.
+    Request,
     Signal(SignalKind),
     Asked(AskedToStop),
     Time,
@@ -106,6 +108,7 @@ impl Server {
                     sleep(BREATHER).await;
                 }
                 Heard::Left | Heard::Time => {}
+                Heard::Request => self.life.touch(),
                 Heard::Signal(signal) => self.signal(signal).await,
                 Heard::Asked(asked) => self.asked(asked),
             }
@@ -136,6 +139,7 @@ impl Server {
             Some(asked) = stops.recv() => Heard::Asked(asked),
             Some(_) = self.clients.join_next() => Heard::Left,
             client = accept => Heard::Client(client),
+            () = self.daemon.requested.notified() => Heard::Request,
             () = time => Heard::Time,
         }
     }

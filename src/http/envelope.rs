@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ impl Failure {
 
     /// What a method answered.
     pub fn of(error: &RpcError) -> Self {
-        let data = error.data().map(|data| data.get()).unwrap_or_default();
+        let data = error.data().map(RawValue::get).unwrap_or_default();
         let known: Option<ErrorData> = serde_json::from_str(data).ok();
         let status = known.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, |data| status(data.code));
         let mut failure = Self::new(status, "E_INTERNAL", error.message());

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, Uri, header};
 use subtle::ConstantTimeEq;
 
@@ -48,7 +49,7 @@ impl Guard {
 
     pub fn check(&self, head: &Parts) -> Result<(), Refusal> {
         let host = only(&head.headers, &header::HOST).ok_or(Refusal::Host)?;
-        let in_url = head.uri.authority().map(|authority| authority.as_str());
+        let in_url = head.uri.authority().map(Authority::as_str);
         if !self.knows(host) || in_url.is_some_and(|authority| !self.knows(authority)) {
             return Err(Refusal::Host);
         }

@@ -103,6 +103,8 @@ pub async fn serve(host: Arc<dyn Host>, opened: Opened, stop: CancellationToken)
             None => refuse(stream, &refusals),
         }
     }
+    // Another may listen there from now on.
+    drop(listener);
     tracker.close();
     if timeout(CLOSE, tracker.wait()).await.is_err() {
         tracing::warn!("connections over HTTP did not end in time");

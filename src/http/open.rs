@@ -3,14 +3,19 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use super::guard::Guard;
 use super::tls::{self, TlsError};
 use super::token::{self, TokenError};
 use crate::config::{Config, Listen, Secret};
+
+const PATIENCE: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// A listener that nobody serves yet.
 pub struct Opened {
@@ -54,10 +59,21 @@ pub async fn open(config: &Config, listen: Listen) -> Result<Opened, OpenError> 
     };
     let (token, token_file) = token::load_or_make(&config.state_dir)?;
     let bound = |error| OpenError::Bind(listen, error);
-    let listener = TcpListener::bind(listen.address).await.map_err(bound)?;
+    let listener = bind(listen).await.map_err(bound)?;
     let address = listener.local_addr().map_err(bound)?;
     let (hosts, origins) = (&config.serving.allowed_hosts, &config.serving.allowed_origins);
     let guard = Arc::new(Guard::new(token.clone(), address, listen.tls, hosts, origins));
     let url = Listen { address, ..listen }.to_string();
     Ok(Opened { listener, url, token, token_file, guard, tls })
+}
+
+/// A daemon that makes way for this one may take a moment to be gone from there.
+async fn bind(listen: Listen) -> io::Result<TcpListener> {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match TcpListener::bind(listen.address).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < patience => sleep(AGAIN).await,
+            bound => return bound,
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::unistd::Uid;
-use rustls::crypto::ring;
+use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::config::Secret;
 
@@ -102,7 +102,7 @@ fn make(path: &Path) -> Result<(), TokenError> {
 /// In hexadecimal digits.
 fn random() -> Result<String, TokenError> {
     let mut bytes = [0; BYTES];
-    ring::default_provider().secure_random.fill(&mut bytes).map_err(|_| TokenError::NoRandom)?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| TokenError::NoRandom)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

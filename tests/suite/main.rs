@@ -19,6 +19,7 @@ mod http;
 mod http_flood;
 mod http_guard;
 mod http_page;
+mod http_serve;
 mod http_stream;
 mod imports;
 mod issuer;

@@ -77,8 +77,7 @@ impl Site {
         let address = opened.url.trim_start_matches("http://").to_owned();
         let token = std::fs::read_to_string(&opened.token_file).expect("a token").trim().to_owned();
         let daemon = home.daemon().await;
-        let serving = Arc::clone(&daemon);
-        let serving = tokio::spawn(async move { serving.serve_http(opened).await });
+        let serving = tokio::spawn(Arc::clone(&daemon).serve_http(opened));
         Self { home, daemon, address, token, serving }
     }
 

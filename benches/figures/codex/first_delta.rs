@@ -27,9 +27,11 @@ pub fn measure(program: &Path, effort: Effort, table: &mut Table) {
     let server = AppServer::start_in(CodexHome::with(&upstream, Wire::Socket), program, Listen::port());
     let home = home();
     let (mut connection, mut daemon) = (server.connect(), super::daemon_of(&home, &server));
-    let bare = connection.start_thread(json!({}));
-    // Whoever wants the skills pays for them on any way.
-    let skilled = connection.start_thread(json!({"dynamicTools": skills(&mut daemon)}));
+    // Codex looks at the directory before each turn, so that all work in one. Whoever wants the skills pays for them on
+    // any way.
+    let cwd = std::env::current_dir().expect("a directory");
+    let bare = connection.start_thread(json!({"cwd": cwd}));
+    let skilled = connection.start_thread(json!({"cwd": cwd, "dynamicTools": skills(&mut daemon)}));
     let mut beside = AppServer::start_in(CodexHome::with(&upstream, Wire::Socket), program, Listen::port());
     for delay in DELAYS {
         upstream.delay(Duration::from_millis(delay));
