@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::value::{RawValue, to_raw_value};
@@ -11,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Connection, convert};
 use crate::helm::Conductor;
-use crate::plugins::{CodexWay, LocalServers, Meter, Plugin};
+use crate::plugins::{Children, CodexWay, LocalServers, Meter, Plugin};
 use crate::protocol::{Notification, StopWhen, names};
 
 /// Requests to stop that may wait.
@@ -27,6 +28,7 @@ pub struct App {
     parent: watch::Sender<Option<i64>>,
     stops: Mutex<Option<mpsc::Sender<AskedToStop>>>,
     draining: AtomicBool,
+    reach: Mutex<Reach>,
     connections: Mutex<BTreeMap<u64, Weak<Connection>>>,
 }
 
@@ -35,9 +37,18 @@ pub struct Setup {
     pub plugins: Vec<Plugin>,
     pub local_servers: LocalServers,
     pub codex: CodexWay,
+    pub children: Children,
     pub allowed_hosts: Vec<String>,
     /// Whether a client that runs a dangerous skill must confirm it.
     pub confirm_dangerous: bool,
+}
+
+/// Where clients find it, if it is shared.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    pub socket: Option<PathBuf>,
+    pub http: Option<String>,
+    pub http_token_file: Option<PathBuf>,
 }
 
 /// Reads the configuration again.
@@ -77,14 +88,24 @@ pub struct Facts {
     pub log_file: PathBuf,
     pub frame_bytes: usize,
     pub header_bytes: usize,
+    /// Of a daemon that is shared; zero means for ever.
+    pub idle_timeout: Duration,
 }
 
 impl App {
     pub fn new(conductor: Conductor, meter: Meter, setup: Setup, facts: Facts) -> Arc<Self> {
         let (parent, connections) = (watch::channel(None).0, Mutex::default());
-        let (stops, draining, reload) = Default::default();
+        let (stops, draining, reload, reach) = Default::default();
         let setup = RwLock::new(Arc::new(setup));
-        Arc::new(Self { conductor, meter, facts, setup, reload, parent, stops, draining, connections })
+        Arc::new(Self { conductor, meter, facts, setup, reload, parent, stops, draining, reach, connections })
+    }
+
+    pub fn reached_at(&self, reach: Reach) {
+        *self.reach.lock().unwrap_or_else(PoisonError::into_inner) = reach;
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        self.reach.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn setup(&self) -> Arc<Setup> {

@@ -2,7 +2,9 @@
 
 mod codex;
 
-pub use codex::{codex_link, codex_notification, codex_problem, codex_rate_limit, codex_request, codex_resolved};
+pub use codex::{
+    codex_link, codex_notification, codex_problem, codex_rate_limit, codex_request, codex_resolved, link_state,
+};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,41 +5,7 @@ use serde_json::Value;
 use super::convert;
 use super::error::ApiError;
 use super::table::Context;
-use crate::protocol::{
-    Code, Empty, HelloParams, HelloResult, ReloadResult, RunningTurn, StatusParams, StatusResult, StopParams,
-    StopResult, VERSION, openrpc,
-};
-
-pub async fn status(context: Context, _: StatusParams) -> Result<StatusResult, ApiError> {
-    let (app, setup) = (&context.app, context.app.setup());
-    let running = app
-        .conductor
-        .all_running()
-        .into_iter()
-        .map(|running| RunningTurn { session_name: running.session.clone(), turn_id: running.turn_id.to_string() });
-    Ok(StatusResult {
-        version: app.facts.version.to_owned(),
-        protocol_version: VERSION.to_owned(),
-        pid: std::process::id(),
-        started_at: app.facts.started_at,
-        memory_bytes: resident_memory(),
-        clients: app.connections().len() as u64,
-        running_turns: running.collect(),
-        default_provider: app.conductor.setup().routes.default_route().map(|route| route.id.clone()),
-        enabled_plugins: setup
-            .plugins
-            .iter()
-            .filter(|plugin| plugin.enabled)
-            .map(|plugin| plugin.id.to_owned())
-            .collect(),
-        skills: app.conductor.setup().skills.specs().count() as u64,
-        allowed_hosts: setup.allowed_hosts.clone(),
-        config_file: app.facts.config_file.display().to_string(),
-        state_dir: app.facts.state_dir.display().to_string(),
-        log_file: app.facts.log_file.display().to_string(),
-        usage: app.meter.today().await.ok().map(convert::today),
-    })
-}
+use crate::protocol::{Code, Empty, HelloParams, HelloResult, ReloadResult, StopParams, StopResult, VERSION, openrpc};
 
 pub async fn hello(context: Context, params: HelloParams) -> Result<HelloResult, ApiError> {
     context.connection.told.tell(params.cwd, params.env.unwrap_or_default());

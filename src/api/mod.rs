@@ -17,10 +17,11 @@ mod progress;
 mod providers;
 mod sessions;
 mod skills;
+mod status;
 mod subscriptions;
 mod table;
 
-pub use app::{App, AskedToStop, Facts, Reload, Reloaded, Setup};
+pub use app::{App, AskedToStop, Facts, Reach, Reload, Reloaded, Setup};
 pub use connection::{Connection, Served, Via};
 pub use error::of_reason;
 pub use figures::{Calls, Figures, PluginFace};

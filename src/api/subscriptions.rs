@@ -132,6 +132,13 @@ impl Subscriptions {
         }
     }
 
+    /// Those that are watched, in order.
+    pub fn sessions(&self) -> Vec<String> {
+        let mut sessions: Vec<String> = self.state().by_session.keys().cloned().collect();
+        sessions.sort_unstable();
+        sessions
+    }
+
     pub fn has(&self, session: &str) -> bool {
         self.state().by_session.contains_key(session)
     }

@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::error::ApiError;
 use super::params::parse;
-use super::{App, Connection, codex, conductor, daemon, lifecycle, oauth, providers, sessions, skills};
+use super::{App, Connection, codex, conductor, daemon, lifecycle, oauth, providers, sessions, skills, status};
 use crate::protocol::{Code, Method, names};
 use crate::rpc::Call;
 
@@ -59,7 +59,7 @@ pub fn methods(app: Arc<App>) -> RpcModule<App> {
     row::<names::DevicePoll, _>(&mut table, Drop, oauth::device_poll);
     row::<names::DeviceCancel, _>(&mut table, Drop, oauth::device_cancel);
     row::<names::Logout, _>(&mut table, Drop, oauth::logout);
-    row::<names::DaemonStatus, _>(&mut table, Drop, daemon::status);
+    row::<names::DaemonStatus, _>(&mut table, Drop, status::status);
     row::<names::DaemonHello, _>(&mut table, Drop, daemon::hello);
     row::<names::DaemonStop, _>(&mut table, Drop, daemon::stop);
     row::<names::DaemonReload, _>(&mut table, Drop, daemon::reload);
@@ -153,6 +153,7 @@ mod tests {
             started_at: 0,
             frame_bytes: 0,
             header_bytes: 0,
+            idle_timeout: Duration::ZERO,
             config_file: Default::default(),
             state_dir: Default::default(),
             log_file: Default::default(),
@@ -162,6 +163,7 @@ mod tests {
             plugins: Vec::new(),
             local_servers: loaded.local_servers,
             codex: loaded.codex,
+            children: Default::default(),
             allowed_hosts: Vec::new(),
             confirm_dangerous: true,
         };

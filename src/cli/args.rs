@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::cli::stdio::Way;
 use crate::cli::terminal::ColorChoice;
 use crate::cli::{
-    approve, ask, completions, config, doctor, input, invoke, login, providers, rpc, schema, secret, serve, service,
-    sessions, skills, stop,
+    approve, ask, completions, config, doctor, input, invoke, login, logs, providers, rpc, schema, secret, serve,
+    service, sessions, skills, status, stop,
 };
 use crate::config::Overrides;
 
@@ -101,8 +101,10 @@ pub enum Command {
     Secret(secret::SecretArgs),
     /// Have systemd, or launchd on macOS, start the daemon when it is needed
     Service(service::ServiceArgs),
-    /// Tell of the daemon: version, plugins, paths (of the one that runs, if any)
-    Status(providers::StatusArgs),
+    /// Tell of the daemon: its clients, sessions, ways to models, programs and memory
+    Status(status::StatusArgs),
+    /// Show the daemon's log, and go on with what comes
+    Logs(logs::LogsArgs),
     /// Run the daemon that all clients of yours share, in the foreground
     #[command(after_help = SERVE)]
     Serve(serve::ServeArgs),
@@ -128,8 +130,8 @@ pub enum Command {
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Talk", &["ask", "approve", "sessions"]),
     ("Skills", &["skills", "invoke"]),
-    ("Set up", &["providers", "login", "logout", "doctor", "config", "secret", "status", "completions"]),
-    ("Daemon", &["serve", "stop", "restart", "service"]),
+    ("Set up", &["providers", "login", "logout", "doctor", "config", "secret", "completions"]),
+    ("Daemon", &["status", "logs", "serve", "stop", "restart", "service"]),
     ("Protocol", &["rpc", "schema"]),
 ];
 

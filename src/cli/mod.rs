@@ -17,6 +17,7 @@ mod hidden;
 mod input;
 mod invoke;
 mod login;
+mod logs;
 mod origin;
 mod outcome;
 mod providers;
@@ -31,6 +32,7 @@ mod sessions;
 mod shim;
 mod skills;
 mod spinner;
+mod status;
 mod stdio;
 mod stop;
 mod table;
@@ -76,6 +78,7 @@ fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result
         Some(Command::Doctor(args)) => doctor::run(&args, sources, terminal),
         Some(Command::Stop(args)) => stop::stop(&args, &sources, terminal),
         Some(Command::Restart(args)) => stop::restart(&args, sources, terminal),
+        Some(Command::Logs(args)) => logs::run(&args, &Config::read(sources)?, terminal),
         Some(command) => ask_daemon(command, sources, terminal),
     }
 }
@@ -120,7 +123,7 @@ async fn run_command(
         Command::Skills(args) => skills::run(&args, terminal, &client).await,
         Command::Invoke(args) => invoke::run(&args, terminal, &client).await,
         Command::Providers(args) => providers::run(&args, terminal, &client).await,
-        Command::Status(args) => providers::status(&args, terminal, &client).await,
+        Command::Status(args) => status::run(&args, terminal, &client).await,
         Command::Login(args) => login::run(&args, terminal, &client).await,
         Command::Logout(args) => login::logout(&args, terminal, &client).await,
         Command::Rpc(args) => rpc::run(&args, terminal, &client).await,
@@ -130,6 +133,7 @@ async fn run_command(
         | Command::Secret(_)
         | Command::Service(_)
         | Command::Doctor(_)
+        | Command::Logs(_)
         | Command::Serve(_)
         | Command::Stop(_)
         | Command::Restart(_)

@@ -1,4 +1,4 @@
-//! `providers` and `status`: the ways to a model, and the daemon itself.
+//! `providers`: the ways to a model.
 
 use clap::Args;
 
@@ -6,7 +6,7 @@ use crate::cli::client::Client;
 use crate::cli::exit::Exit;
 use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
-use crate::protocol::{DiscoveredRow, Empty, ProviderRow, ProvidersModelsParams, StatusResult, names};
+use crate::protocol::{DiscoveredRow, Empty, ProviderRow, ProvidersModelsParams, names};
 
 #[derive(Args)]
 pub struct ProvidersArgs {
@@ -14,13 +14,6 @@ pub struct ProvidersArgs {
     #[arg(value_name = "PROVIDER")]
     models_of: Option<String>,
 
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-pub struct StatusArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -91,40 +84,4 @@ async fn models(provider: &str, json: bool, terminal: &Terminal, client: &Client
         table.row([model.id, model.name.unwrap_or_default()]);
     }
     Ok(table.print(terminal)?)
-}
-
-pub async fn status(args: &StatusArgs, terminal: &Terminal, client: &Client) -> anyhow::Result<Exit> {
-    let status = client.call::<names::DaemonStatus>(&Empty {}).await?;
-    if args.json {
-        terminal.print_json(&status)?;
-    } else {
-        if status.pid == std::process::id() {
-            terminal.note("No daemon runs; this is what one would say that was started like this command.");
-        }
-        terminal.print_line(&terminal.output.foreign(&told(&status)))?;
-    }
-    Ok(Exit::Done)
-}
-
-fn told(status: &StatusResult) -> String {
-    let none = || "none".to_owned();
-    let list = |items: &[String]| if items.is_empty() { none() } else { items.join(", ") };
-    let memory = status.memory_bytes.map(|bytes| format!("{} MiB", bytes / (1024 * 1024)));
-    let spent = status.usage.as_ref().map(|usage| {
-        let tokens = usage.input_tokens.saturating_add(usage.output_tokens);
-        format!("{} calls, {tokens} tokens, ${}", usage.calls, usage.cost_usd)
-    });
-    let rows = [
-        ("version", format!("{} (protocol {})", status.version, status.protocol_version)),
-        ("memory", memory.unwrap_or_else(|| "not known".to_owned())),
-        ("provider", status.default_provider.clone().unwrap_or_else(none)),
-        ("plugins", list(&status.enabled_plugins)),
-        ("skills", status.skills.to_string()),
-        ("hosts", list(&status.allowed_hosts)),
-        ("spent today", spent.unwrap_or_else(|| "not known".to_owned())),
-        ("configuration", status.config_file.clone()),
-        ("state", status.state_dir.clone()),
-        ("log", status.log_file.clone()),
-    ];
-    rows.map(|(name, value)| format!("{name:<15}{value}")).join("\n")
 }

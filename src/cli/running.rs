@@ -5,7 +5,7 @@
 
 use crate::cli::client::{Client, Inbound};
 use crate::cli::terminal::Terminal;
-use crate::config::{Secret, Sources};
+use crate::config::{Environment, Overrides, Secret, Sources};
 use crate::daemon::{Address, Program, Record, connect};
 use crate::protocol::{HelloParams, names};
 
@@ -54,14 +54,16 @@ pub fn other_settings<'a>(address: &Address, settings: impl Iterator<Item = (&'a
     Some(format!("the running daemon has other settings ({names}); open-think restart gives it these"))
 }
 
+/// What this process is, and where programs work that are started for it.
 pub fn hello() -> HelloParams {
     let program = Program::this();
+    let environment = Environment::new(Sources::from_process(Overrides::default()).env);
     HelloParams {
         version: program.version.to_owned(),
         build: program.build.to_owned(),
         protocol_version: program.protocol.to_owned(),
         pid: Some(std::process::id().into()),
         cwd: std::env::current_dir().ok().and_then(|path| path.to_str().map(str::to_owned)),
-        env: None,
+        env: Some(environment.for_daemon().into_iter().collect()),
     }
 }

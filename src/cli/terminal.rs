@@ -110,6 +110,12 @@ impl Terminal {
 }
 
 impl Stream {
+    /// A file.
+    #[cfg(test)]
+    pub fn plain() -> Self {
+        Self { is_terminal: false, colours: false }
+    }
+
     pub fn paint(self, style: Style, text: &str) -> String {
         let code = match style {
             Style::Bold => "1",

@@ -35,7 +35,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, App, Connection, Reload, Served, Via};
+use crate::api::{self, App, Connection, Reach, Reload, Served, Via};
 use crate::config::{self, Config};
 use crate::helm::Conductor;
 use crate::plugins;
@@ -203,6 +203,11 @@ impl Daemon {
     /// What goes into the record beside the socket.
     pub fn record(&self, address: &Address, http: Option<HttpRecord>, settings: Sealed) -> Record {
         let facts = &self.app.facts;
+        self.app.reached_at(Reach {
+            socket: Some(address.socket().to_owned()),
+            http: http.as_ref().map(|http| http.url.clone()),
+            http_token_file: http.as_ref().map(|http| http.token_file.clone()),
+        });
         Record {
             pid: std::process::id(),
             version: facts.version.to_owned(),

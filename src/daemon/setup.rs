@@ -21,7 +21,7 @@ pub(super) struct Made {
 }
 
 pub(super) fn make(config: &Config, loaded: Loaded) -> Made {
-    let Loaded { plugins, skills, hosts, http, meter, local_servers, codex, kept } = loaded;
+    let Loaded { plugins, skills, hosts, http, meter, local_servers, codex, children, kept } = loaded;
     let routes = Routes::new(plugins.iter().filter(|plugin| plugin.completes()).map(route).collect());
     let settings = helm::Settings {
         history_tokens: config.helm.history_tokens,
@@ -34,6 +34,7 @@ pub(super) fn make(config: &Config, loaded: Loaded) -> Made {
         plugins,
         local_servers,
         codex,
+        children,
         allowed_hosts: hosts.iter().map(ToString::to_string).collect(),
         confirm_dangerous: config.helm.confirm_dangerous,
     };
@@ -50,6 +51,7 @@ pub(super) fn facts(config: &Config) -> Facts {
         log_file: log::path(config),
         frame_bytes: config.limits.frame_bytes,
         header_bytes: config.limits.header_bytes,
+        idle_timeout: config.serving.idle_timeout,
     }
 }
 

@@ -179,6 +179,11 @@ impl Conductor {
         self.shared.logs.counts()
     }
 
+    /// How many turns each session has that were accepted and have not ended.
+    pub fn at_work(&self) -> Vec<(String, usize)> {
+        self.shared.turns.counts()
+    }
+
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store
     }

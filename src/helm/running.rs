@@ -192,6 +192,10 @@ impl Turns {
         self.map().values().filter_map(VecDeque::front).cloned().collect()
     }
 
+    pub fn counts(&self) -> Vec<(String, usize)> {
+        self.map().iter().map(|(session, turns)| (session.clone(), turns.len())).collect()
+    }
+
     pub fn all(&self) -> Vec<Arc<Running>> {
         self.map().values().flatten().cloned().collect()
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use url::Url;
 
 use super::{
-    LocalServers, Meter, Plugin, Readiness, admin, anthropic, cf_ai_gateway, cloudflare, codex, command, is_enabled,
-    offline, openai_compatible, traced, workers_ai,
+    Children, LocalServers, Meter, Plugin, Readiness, admin, anthropic, cf_ai_gateway, cloudflare, codex, command,
+    is_enabled, offline, openai_compatible, traced, workers_ai,
 };
 use crate::config::{Changes, Config};
 use crate::model::Ledger;
@@ -50,6 +50,7 @@ pub struct Loaded {
     pub meter: Meter,
     pub local_servers: LocalServers,
     pub codex: codex::Way,
+    pub children: Children,
     pub kept: Kept,
 }
 
@@ -60,6 +61,7 @@ pub struct Kept {
     http: Http,
     meter: Meter,
     codex: (Plugin, codex::Way),
+    children: Children,
 }
 
 /// What `codex` is made of beside the hosts.
@@ -80,7 +82,7 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     let http = Http::new(policy.clone(), config.http.clone(), redactor.clone());
     let meter = Meter::new(&config.spend, ledger, redactor);
     let codex = codex::build(config, &http, &policy);
-    build(config, Kept { hosts, http, meter, codex })
+    build(config, Kept { hosts, http, meter, codex, children: Children::default() })
 }
 
 /// The same in the place of what was loaded before. What the changes do not touch goes on as it is; after an error all of
@@ -101,13 +103,14 @@ pub fn load_again(config: &Config, before: &Kept, changes: &Changes) -> Result<L
         true => before.codex.clone(),
         false => codex::build(config, &http, &policy),
     };
-    let loaded = build(config, Kept { hosts, http, meter: before.meter.clone(), codex })?;
+    let loaded =
+        build(config, Kept { hosts, http, meter: before.meter.clone(), codex, children: before.children.clone() })?;
     loaded.meter.adopt(&config.spend);
     Ok(loaded)
 }
 
 fn build(config: &Config, kept: Kept) -> Result<Loaded, LoadError> {
-    let Kept { hosts, http, meter, codex: (codex, codex_way) } = kept.clone();
+    let Kept { hosts, http, meter, codex: (codex, codex_way), children } = kept.clone();
     let policy = HostPolicy::new(hosts.clone());
     let mut plugins = vec![
         cf_ai_gateway::build(config, &http),
@@ -116,7 +119,7 @@ fn build(config: &Config, kept: Kept) -> Result<Loaded, LoadError> {
         openai_compatible::build(config, &http),
         codex,
         cloudflare::build(config, &http),
-        command::build(config),
+        command::build(config, &children),
     ];
     for plugin in &mut plugins {
         tell_unresolved(plugin, config);
@@ -134,7 +137,7 @@ fn build(config: &Config, kept: Kept) -> Result<Loaded, LoadError> {
     }
     let skills = registry(&plugins)?;
     plugins.sort_by_key(Plugin::preference);
-    Ok(Loaded { plugins, skills, hosts, http, meter, local_servers, codex: codex_way, kept })
+    Ok(Loaded { plugins, skills, hosts, http, meter, local_servers, codex: codex_way, children, kept })
 }
 
 /// Outermost the meter: what it refuses says nothing of the provider's health.

@@ -24,6 +24,7 @@ mod traced;
 pub mod workers_ai;
 
 pub use codex::Way as CodexWay;
+pub use command::{Child, Children};
 pub use gate::{EngineGate, Gate};
 pub use health::{Health, LinkState, Standing};
 pub use load::{Kept, LoadError, Loaded, load, load_again};

@@ -93,23 +93,45 @@ pub struct ReloadedParams {
 #[serde(rename_all = "camelCase")]
 pub struct StatusResult {
     pub version: String,
+    /// When the program's file was written, in Unix seconds, and its length.
+    pub build: String,
     pub protocol_version: String,
     pub pid: u32,
     /// Unix milliseconds.
     pub started_at: u64,
+    pub uptime_ms: u64,
     /// Resident memory in bytes, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
+    /// Where it listens, if it is shared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
+    /// Where the token stands that HTTP asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_token_file: Option<String>,
     /// Connections open now, this one included.
     pub clients: u64,
+    pub connections: Vec<ConnectionRow>,
     pub running_turns: Vec<RunningTurn>,
+    /// Those in which something runs, waits, is held or is watched.
+    pub sessions: Vec<LiveSession>,
     pub default_provider: Option<String>,
     pub enabled_plugins: Vec<String>,
+    /// Those that can be asked.
+    pub providers: Vec<ProviderWarmth>,
+    /// The connection to the Codex app-server, if there is to be one.
+    pub codex: Option<CodexState>,
+    /// Programs that it has started.
+    pub children: Vec<ChildRow>,
     pub skills: u64,
     pub allowed_hosts: Vec<String>,
     pub config_file: String,
     pub state_dir: String,
     pub log_file: String,
+    /// How long it may have no client and nothing to do before it ends, if it is shared; zero means for ever.
+    pub idle_timeout_ms: u64,
     /// What all calls of models of today came to; left out if it cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageToday>,
@@ -133,4 +155,73 @@ pub struct UsageToday {
 pub struct RunningTurn {
     pub session_name: String,
     pub turn_id: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionRow {
+    pub id: u64,
+    /// `stdio`, `memory`, `unix`, `websocket` or `http`.
+    pub via: String,
+    /// As it introduced itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The process at the other end, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// Unix milliseconds.
+    pub since: u64,
+    /// Where what is started for it works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// The sessions that it watches.
+    pub subscriptions: Vec<String>,
+    /// Its requests at work.
+    pub in_flight: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveSession {
+    pub session_name: String,
+    pub running: bool,
+    /// Turns that wait behind the one that runs.
+    pub queued: u64,
+    /// Actions that wait for a decision.
+    pub held: u64,
+    pub subscribers: u64,
+    pub last_seq: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderWarmth {
+    pub id: String,
+    /// `warm`, `cold` or `down`.
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CodexState {
+    /// As `codex.status` tells it.
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChildRow {
+    pub pid: u32,
+    /// `skill` or `codex`.
+    pub kind: String,
+    /// The skill's id, or the program.
+    pub name: String,
+    /// Unix milliseconds.
+    pub since: u64,
 }

@@ -30,8 +30,8 @@ pub use conductor::{
     UnsubscribeParams, Usage, Wait,
 };
 pub use daemon::{
-    Empty, HelloParams, HelloResult, ReloadResult, ReloadedParams, RunningTurn, StatusParams, StatusResult, StopParams,
-    StopResult, StopWhen, UsageToday,
+    ChildRow, CodexState, ConnectionRow, Empty, HelloParams, HelloResult, LiveSession, ProviderWarmth, ReloadResult,
+    ReloadedParams, RunningTurn, StatusParams, StatusResult, StopParams, StopResult, StopWhen, UsageToday,
 };
 pub use error::{Code, ErrorData};
 pub use event::{Event, EventParams};

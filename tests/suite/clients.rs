@@ -113,6 +113,8 @@ async fn a_waiting_turn_takes_a_decision_from_elsewhere() {
         let params = json!({"sessionName": session, "actionIds": ids, "decision": "approve", "continue": resume});
         let theirs = other.ask("conductor.approve", params.clone()).await.expect("a result");
         let ours = origin.answer(id).await.expect("a result");
+        let resolved = origin.until(|frame| frame["method"] == "conductor.approvalResolved").await;
+        assert_eq!(resolved["params"]["approvalId"], asked["params"]["approvalId"], "who was asked is told");
         assert_eq!(theirs, ours, "it is one turn");
         assert_eq!(ours["iterationsUsed"], if resume { 2 } else { 1 }, "the model hears of it if it is to go on");
         assert_eq!(ours["trace"].as_array().map(Vec::len), Some(1));
@@ -265,6 +267,35 @@ async fn the_events_of_a_long_turn_all_come_before_its_answer() {
     check_numbers(&events);
     assert!(events.len() > 900, "{} events", events.len());
     assert_eq!(events.last().map(|params| &params["event"]["kind"]), Some(&json!("loop-done")));
+}
+
+#[tokio::test]
+async fn one_that_comes_late_gets_what_is_kept_from_where_it_says() {
+    let home = Home::new();
+    let daemon = home.daemon().await;
+    let mut wire = Wire::connect(&daemon, Framing::Lines);
+    let calls: Vec<String> = (0..900).map(|_| "call no-such-skill {\"a\":1}".to_owned()).collect();
+    wire.ask("conductor.message", say("s", "auto", &calls.join("\n"))).await.expect("a result");
+    let last = wire.ask("sessions.get", json!({"sessionName": "s"})).await.expect("the session")["seq"].clone();
+    let last = last.as_u64().expect("a number");
+    assert!(last > 2500, "{last} events");
+    for after in [0, 1, last - 2001, last - 2000, last - 10, last - 1] {
+        let mut late = Wire::connect(&daemon, Framing::Lines);
+        let params = json!({"sessionName": "s", "afterSeq": after});
+        let subscribed = late.ask("conductor.subscribe", params).await.expect("a subscription");
+        assert_eq!(subscribed["seq"], last);
+        let end = late.until(|frame| frame["params"]["seq"] == last).await;
+        late.seen.push(end);
+        let events = late.events("s");
+        let is_resync = events[0]["event"]["kind"] == "resync";
+        assert_eq!(is_resync, after < last - 2000, "after {after} of {last}: {}", events[0]);
+        if is_resync {
+            assert_eq!(events[0]["seq"], last - 2000, "{}", events[0]);
+        } else {
+            assert_eq!(events[0]["firstSeq"].as_u64().or(events[0]["seq"].as_u64()), Some(after + 1));
+        }
+        check_numbers(&events);
+    }
 }
 
 #[tokio::test]

@@ -50,6 +50,7 @@ mod site;
 mod skipped;
 mod source;
 mod spend;
+mod status;
 mod telemetry;
 mod transcript;
 mod upstream;

@@ -294,8 +294,8 @@ struct Names {
 }
 
 const IDS: [(&str, &str); 3] = [("turn_", "TURN"), ("act_", "ACTION"), ("apr_", "APPROVAL")];
-const TIMES: [&str; 4] = ["createdAt", "updatedAt", "startedAt", "checkedAt"];
-const NUMBERS: [&str; 4] = ["durationMs", "latencyMs", "memoryBytes", "pid"];
+const TIMES: [&str; 5] = ["createdAt", "updatedAt", "startedAt", "checkedAt", "since"];
+const NUMBERS: [&str; 5] = ["durationMs", "latencyMs", "memoryBytes", "pid", "uptimeMs"];
 
 impl Names {
     fn real(&self, text: &str) -> String {
@@ -316,6 +316,10 @@ impl Names {
                         "requestId" => *member = "$REQUEST".into(),
                         "version" => *member = "$VERSION".into(),
                         "day" => *member = "$DAY".into(),
+                        "build" => *member = "$BUILD".into(),
+                        // By the way of the client, and by how soon a program starts.
+                        "connections" => *member = "$CONNECTIONS".into(),
+                        "children" => *member = "$CHILDREN".into(),
                         _ => self.hide(member, home),
                     }
                 }

@@ -42,7 +42,7 @@ pub fn codex_resolved(settled: Settled) -> wire::CodexRequestResolvedParams {
 pub fn codex_link(status: &Status, place: Place) -> wire::CodexLink {
     let Place { transport, endpoint } = place;
     wire::CodexLink {
-        state: state(status.state).to_owned(),
+        state: link_state(status.state).to_owned(),
         since: unix_millis(status.since),
         fault: status.fault.as_deref().map(fault),
         retry_at: status.retry_at.map(unix_millis),
@@ -83,7 +83,7 @@ fn server(server: &Server) -> wire::CodexServer {
     wire::CodexServer { user_agent, version, codex_home, platform }
 }
 
-fn state(state: State) -> &'static str {
+pub fn link_state(state: State) -> &'static str {
     match state {
         State::Cold => "cold",
         State::Connecting => "connecting",

@@ -46,7 +46,7 @@ fn names(list: &[&str]) -> Option<Vec<String>> {
 #[tokio::test]
 async fn a_fresh_machine_is_healthy_and_told_about_models() {
     let config = Config::default();
-    let report = health(config.clone(), &[missing("anthropic"), command::build(&config)]).await;
+    let report = health(config.clone(), &[missing("anthropic"), command::build(&config, &Default::default())]).await;
     insta::assert_json_snapshot!(report, @r#"
     {
       "healthy": true,

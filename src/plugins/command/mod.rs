@@ -3,6 +3,7 @@
 //! A program is started as the argument vector that stands in the configuration, never by a shell. It reads the
 //! skill's input as JSON and writes its result; `process` runs and ends it, `environment` says what it may see.
 
+mod children;
 mod environment;
 mod process;
 
@@ -17,12 +18,13 @@ use crate::config::{CommandSkill, Config};
 use crate::model::ClientPlace;
 use crate::policy::Redactor;
 use crate::skills::{Handler, Skill, SkillError, SkillSpec};
+pub use children::{Child, Children};
 use environment::Own;
 use process::{Ending, Output, Program};
 
 pub const ID: &str = "command";
 
-pub fn build(config: &Config) -> Plugin {
+pub fn build(config: &Config, children: &Children) -> Plugin {
     let configured = !config.skills.is_empty();
     let readiness = if configured {
         Readiness::Configured
@@ -36,7 +38,7 @@ pub fn build(config: &Config) -> Plugin {
         enabled: is_enabled(config, ID, configured),
         readiness,
         hosts: Vec::new(),
-        skills: config.skills.iter().map(|skill| skill_of(skill, config)).collect(),
+        skills: config.skills.iter().map(|skill| skill_of(skill, config, children)).collect(),
         provider: None,
         engine: None,
         propose_only: None,
@@ -45,7 +47,7 @@ pub fn build(config: &Config) -> Plugin {
     }
 }
 
-fn skill_of(skill: &CommandSkill, config: &Config) -> Skill {
+fn skill_of(skill: &CommandSkill, config: &Config, children: &Children) -> Skill {
     let spec = SkillSpec {
         id: skill.id.clone(),
         description: skill.description.clone(),
@@ -58,13 +60,14 @@ fn skill_of(skill: &CommandSkill, config: &Config) -> Skill {
     // A program can print what it was never given, by reading the same files.
     let secrets = config.secrets().map(|secret| secret.expose().to_owned());
     let redactor = Redactor::new(environment.secrets().chain(secrets));
-    Skill::new(spec, CommandHandler { skill: skill.clone(), environment, redactor })
+    Skill::new(spec, CommandHandler { skill: skill.clone(), environment, redactor, children: children.clone() })
 }
 
 struct CommandHandler {
     skill: CommandSkill,
     environment: Own,
     redactor: Redactor,
+    children: Children,
 }
 
 #[async_trait]
@@ -80,7 +83,8 @@ impl Handler for CommandHandler {
         };
         // A line, for programs that read lines.
         let input = format!("{input}\n").into_bytes();
-        let output = program.run(input).await.map_err(|error| self.not_started(&error))?;
+        let list = |pid| self.children.list(pid, &self.skill.id);
+        let output = program.run(input, list).await.map_err(|error| self.not_started(&error))?;
         self.outcome(&output)
     }
 }

@@ -54,9 +54,10 @@ pub(super) enum Ending {
 struct TooMuch;
 
 impl Program<'_> {
-    /// The error is that of starting it.
-    pub(super) async fn run(&self, input: Vec<u8>) -> io::Result<Output> {
+    /// The error is that of starting it. What `list` gives for its process is held while it runs.
+    pub(super) async fn run<L>(&self, input: Vec<u8>, list: impl FnOnce(u32) -> L) -> io::Result<Output> {
         let (mut child, group) = self.start()?;
+        let _listed = child.id().map(list);
         let (mut stdout, mut stderr_tail) = (Vec::new(), Vec::new());
         let talk = self.talk(&mut child, group, input, &mut stdout, &mut stderr_tail);
         let ending = match timeout(self.timeout, talk).await {

@@ -9,8 +9,8 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::build;
 use super::environment::{Own, Variables};
+use super::{Children, build};
 use crate::config::{CommandSkill, Config, Environment};
 use crate::model::ClientPlace;
 use crate::plugins::Readiness;
@@ -38,7 +38,7 @@ fn skill(command: CommandSkill) -> Skill {
     let environment = [("PATH".to_owned(), path), ("CARGO_SECRET".to_owned(), "hidden".into())];
     let environment = Environment::new(environment.into());
     let config = Config { skills: vec![command], environment, ..Config::default() };
-    build(&config).skills.remove(0)
+    build(&config, &Children::default()).skills.remove(0)
 }
 
 async fn call(command: CommandSkill, input: Value) -> Result<Value, SkillError> {
@@ -227,10 +227,10 @@ async fn a_program_works_where_its_client_is() {
 
 #[test]
 fn it_is_configured_by_its_first_skill() {
-    let empty = build(&Config::default());
+    let empty = build(&Config::default(), &Children::default());
     assert!(!empty.enabled && matches!(empty.readiness, Readiness::Missing { .. }));
     let one = Config { skills: vec![shell("")], ..Config::default() };
-    assert!(build(&one).enabled);
+    assert!(build(&one, &Children::default()).enabled);
     let others_only = Config { enabled_plugins: Some(vec!["admin".to_owned()]), ..one };
-    assert!(!build(&others_only).enabled);
+    assert!(!build(&others_only, &Children::default()).enabled);
 }
