@@ -26,7 +26,7 @@ pub struct Client {
 impl Client {
     /// `daemon` is the program with its environment.
     pub fn start(mut daemon: Command) -> Self {
-        daemon.arg("--stdio").stdin(Stdio::piped()).stdout(Stdio::piped());
+        daemon.args(["--stdio", "--no-daemon"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = daemon.spawn().expect("the daemon starts");
         let stdout = BufReader::new(process.stdout.take().expect("its output is piped"));
         let (sender, frames) = channel();

@@ -1,8 +1,9 @@
 //! A home of its own for every test, with skills that leave a trace when they run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use open_think::daemon::{Address, Record};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -11,8 +12,16 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_open-think");
 /// A proxy would stand between the daemon and an upstream on this machine.
 const PROXIES: [&str; 6] = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 
+const BASES: [&str; 5] = ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME"];
+
 pub struct Home {
     directory: TempDir,
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        crate::background::end(&self.address());
+    }
 }
 
 impl Home {
@@ -74,10 +83,38 @@ timeout_ms = 90000
         for name in open_think::config::SETTINGS.iter().map(|setting| setting.name).chain(PROXIES) {
             command.env_remove(name);
         }
-        for name in ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME"] {
-            command.env(name, self.directory.path());
+        for name in BASES {
+            command.env(name, self.path());
         }
         command
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where the daemon of this home is found.
+    fn address(&self) -> Address {
+        let home = self.path().display().to_string();
+        crate::background::address(BASES.map(|name| (name.to_owned(), home.clone())))
+    }
+
+    /// The daemon that clients of this home share, if one runs.
+    pub fn daemon(&self) -> Option<Record> {
+        Record::read(&self.address())
+    }
+
+    /// The processes of the program that live here.
+    pub fn programs(&self) -> Vec<u32> {
+        let home = format!("HOME={}", self.path().display());
+        let is_ours = |process: &Path| {
+            let environment = std::fs::read(process.join("environ")).unwrap_or_default();
+            let program = std::fs::read_link(process.join("exe")).unwrap_or_default();
+            program == Path::new(PROGRAM) && environment.split(|byte| *byte == 0).any(|word| word == home.as_bytes())
+        };
+        let processes = std::fs::read_dir("/proc").expect("processes").flatten().map(|entry| entry.path());
+        let ours = processes.filter(|process| is_ours(process));
+        ours.filter_map(|process| process.file_name()?.to_str()?.parse().ok()).collect()
     }
 
     /// Runs a script to its end and reads the one line that it prints.

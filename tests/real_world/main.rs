@@ -2,6 +2,8 @@
 //!
 //! Node and Python are needed; where one is missing its tests fail and say so, unless `OPEN_THINK_SKIP_REAL_WORLD=1`.
 
+#[path = "../background.rs"]
+mod background;
 mod client;
 mod codex;
 mod editor;
@@ -14,6 +16,7 @@ mod node;
 mod npm;
 mod restart;
 mod script;
+mod shared;
 #[path = "../skipped.rs"]
 mod skipped;
 mod terminal;

@@ -3,6 +3,7 @@
 mod anthropic;
 mod app_server;
 mod architecture;
+#[path = "../background.rs"]
 mod background;
 mod bytes;
 mod cancel;
