@@ -1,5 +1,5 @@
 //! `secret`: keeps keys in the system's keyring, or where there is none in a file that only its owner reads. No key ever
-//! stands in the arguments, where other users could see it, or is shown.
+//! stands in the arguments, where other users could see it, or is shown. A daemon that runs sees the file change.
 
 use clap::{Args, Subcommand};
 

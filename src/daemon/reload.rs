@@ -15,7 +15,7 @@ use super::setup::{Made, make};
 use super::telemetry;
 use crate::api::{App, Reload, Reloaded};
 use crate::codex::AppServer;
-use crate::config::{Config, Secret};
+use crate::config::{Config, Secret, SecretStore};
 use crate::plugins::{Kept, load_again};
 use crate::providers::codex::sign_in::Fresh;
 use crate::providers::http::{Http, Warmth};
@@ -80,16 +80,21 @@ impl Reloader {
         self.warm.lock().unwrap_or_else(PoisonError::into_inner).http.settings().warm
     }
 
-    /// Reads the file whenever it is another one, as long as the result is polled.
+    /// Reads the configuration whenever its file is another one, or that of the secrets that are kept, as long as the
+    /// result is polled.
     pub async fn watch(&self) {
-        let file = self.now.lock().await.config.file.clone();
+        let files = {
+            let config = &self.now.lock().await.config;
+            [config.file.clone(), SecretStore::new(&config.state_dir).file()]
+        };
+        let look = || files.each_ref().map(|file| Stamp::of(file));
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut known = Stamp::of(&file);
+        let mut known = look();
         let mut last = known;
         loop {
             ticks.tick().await;
-            let stamp = Stamp::of(&file);
+            let stamp = look();
             // One that is being written is let come to rest.
             if stamp == last && stamp != known {
                 known = stamp;

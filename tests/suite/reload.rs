@@ -233,6 +233,13 @@ async fn a_shared_daemon_reads_a_file_that_changes_and_one_that_it_is_pointed_to
     assert_eq!(told_on(&mut lines).await, json!({ "ok": true, "changed": [] }));
     home.configure(&format!("{before}\n{NEW_SKILL}"));
     assert_eq!(told_on(&mut lines).await, json!({ "ok": true, "changed": ["skill"] }));
+    let mut put = tokio::process::Command::new(PROGRAM);
+    put.env_clear().envs(home.environment()).args(["secret", "put", "ANTHROPIC_API_KEY"]).stdin(Stdio::piped());
+    let mut put = put.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    put.stdin.take().expect("it is piped").write_all(b"sk-quince").await.expect("it reads");
+    assert!(put.wait().await.expect("it ends").success());
+    let told = told_on(&mut lines).await;
+    assert!(told["changed"].to_string().to_ascii_uppercase().contains("ANTHROPIC_API_KEY"), "{told}");
     home.configure("nonsense");
     assert_eq!(told_on(&mut lines).await["ok"], false);
 }
