@@ -49,22 +49,24 @@ pub fn run(args: &LogsArgs, config: &Config, terminal: &Terminal) -> anyhow::Res
     if log.file.is_none() {
         terminal.note(&format!("There is no log yet; it will be {}.", path.display()));
     }
-    while args.follow {
+    if !args.follow {
+        return Ok(Exit::Done);
+    }
+    loop {
         for line in log.more()? {
             show(&line)?;
         }
         std::thread::sleep(EVERY);
     }
-    Ok(Exit::Done)
 }
 
 /// The file that is written now, however often it makes way for another.
 struct Log {
     path: PathBuf,
-    file: Option<Open>,
+    file: Option<OpenFile>,
 }
 
-struct Open {
+struct OpenFile {
     inode: u64,
     reader: BufReader<File>,
     /// The beginning of a line that is not written to its end.
@@ -73,7 +75,7 @@ struct Open {
 
 impl Log {
     fn open(path: PathBuf) -> Self {
-        let file = Open::open(&path).ok();
+        let file = OpenFile::open(&path).ok();
         Self { path, file }
     }
 
@@ -81,7 +83,7 @@ impl Log {
     fn last(&mut self, count: usize) -> io::Result<Vec<String>> {
         let mut lines = VecDeque::new();
         let before = self.path.with_extension("log.1");
-        let mut before = Open::open(&before).ok();
+        let mut before = OpenFile::open(&before).ok();
         for open in before.iter_mut().chain(self.file.as_mut()) {
             for line in open.lines()? {
                 if lines.len() == count {
@@ -103,7 +105,7 @@ impl Log {
             Some(file) => file.lines()?,
             None => Vec::new(),
         };
-        if is_other && let Ok(mut next) = Open::open(&self.path) {
+        if is_other && let Ok(mut next) = OpenFile::open(&self.path) {
             lines.extend(next.lines()?);
             self.file = Some(next);
         }
@@ -111,7 +113,7 @@ impl Log {
     }
 }
 
-impl Open {
+impl OpenFile {
     fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let inode = file.metadata()?.ino();

@@ -32,7 +32,7 @@ impl Origin {
     pub(super) fn note(&mut self, entry: &Entry<'_>) {
         match entry.table() {
             Ok(members) => {
-                members.iter().for_each(|member| self.note_value(&format!("{}.{}", entry.key, member.key), member))
+                members.iter().for_each(|member| self.note_value(&format!("{}.{}", entry.key, member.key), member));
             }
             Err(_) => self.note_value(entry.key, entry),
         }
