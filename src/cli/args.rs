@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::cli::stdio::Way;
 use crate::cli::terminal::ColorChoice;
 use crate::cli::{
     approve, ask, completions, config, doctor, input, invoke, login, logs, providers, rpc, schema, secret, serve,
-    service, sessions, skills, status,
+    service, sessions, skills, status, stop,
 };
 use crate::config::Overrides;
 
@@ -15,11 +16,19 @@ use crate::config::Overrides;
 #[derive(Parser)]
 #[command(name = "open-think", version, arg_required_else_help = true, after_help = AFTER, max_term_width = 100)]
 pub struct Args {
-    /// Serve one client on standard input and output (what an editor starts)
+    /// Serve one client on standard input and output, by way of the shared daemon (what an editor starts)
     #[arg(long)]
     pub stdio: bool,
 
-    /// Serve in this process instead of a shared daemon (as it always is for now)
+    /// The same for a client that listens on a socket of this path, to which this connects
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["stdio", "socket"])]
+    pub pipe: Option<PathBuf>,
+
+    /// The same for a client that listens on this port of this machine
+    #[arg(long, value_name = "PORT", conflicts_with = "stdio")]
+    pub socket: Option<u16>,
+
+    /// Serve in this process instead of the shared daemon
     #[arg(long)]
     pub no_daemon: bool,
 
@@ -99,6 +108,11 @@ pub enum Command {
     /// Run the daemon that all clients of yours share, in the foreground
     #[command(after_help = SERVE)]
     Serve(serve::ServeArgs),
+    /// End the running daemon
+    #[command(after_help = STOP)]
+    Stop(stop::StopArgs),
+    /// End the running daemon and start another, with the settings that this command sees
+    Restart(stop::StopArgs),
     /// Call any method of the protocol
     #[command(after_help = RPC)]
     Rpc(rpc::RpcArgs),
@@ -117,7 +131,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Talk", &["ask", "approve", "sessions"]),
     ("Skills", &["skills", "invoke"]),
     ("Set up", &["providers", "login", "logout", "doctor", "config", "secret", "completions"]),
-    ("Daemon", &["status", "logs", "serve", "service"]),
+    ("Daemon", &["status", "logs", "serve", "stop", "restart", "service"]),
     ("Protocol", &["rpc", "schema"]),
 ];
 
@@ -134,6 +148,7 @@ Exit codes:
   1    failed
   2    the command line, the configuration or the input is at fault, or the other side is no client
   3    actions are held and wait for `open-think approve`
+  69   the daemon can be neither reached nor started
   130  interrupted";
 
 const ASK: &str = "\
@@ -180,6 +195,10 @@ Examples:
 It is rarely needed: `open-think --stdio`, which editors start, starts the daemon itself. There is one for each
 user and profile. SIGTERM ends it when what runs has come to its end, Ctrl-C twice at once.";
 
+const STOP: &str = "\
+It ends when what runs has come to its end, for which it has `drain_timeout_ms` under [daemon], 30 seconds
+unless said otherwise; with --now at once. A client that comes meanwhile starts a new one.";
+
 const RPC: &str = "\
 Examples:
   open-think rpc skills.list
@@ -211,6 +230,18 @@ fn shown((title, names): &(&str, &[&str]), command: &clap::Command) -> String {
 /// As clap draws its own; it takes the colours out where they are not wanted.
 fn heading(title: &str) -> String {
     format!("\x1b[1m\x1b[4m{title}:\x1b[0m")
+}
+
+impl Args {
+    /// Where a client is to be served, if one is.
+    pub fn way(&self) -> Option<Way> {
+        match (&self.pipe, self.socket, &self.command) {
+            (Some(path), _, _) => Some(Way::Pipe(path.clone())),
+            (None, Some(port), _) => Some(Way::Socket(port)),
+            (None, None, Some(Command::Stdio)) => Some(Way::Stdio),
+            (None, None, _) => self.stdio.then_some(Way::Stdio),
+        }
+    }
 }
 
 impl Global {

@@ -7,6 +7,7 @@ use anyhow::Context;
 use jsonrpsee::types::{ErrorObjectOwned, Extensions, Params};
 use jsonrpsee::{Methods, RpcModule};
 use serde_json::value::{RawValue, to_raw_value};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,7 @@ use crate::protocol::{
     Notification, names,
 };
 use crate::rpc::{self, Peer, PeerError, Reason, RpcError, Service, Verdict};
-use crate::transport::{FrameLimits, byte_stream, never};
+use crate::transport::{FrameLimits, Transport, byte_stream, never, unix_client};
 
 /// A turn may take as long as its model does; the user can always interrupt.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -72,7 +73,17 @@ impl Client {
     /// Connects to a daemon in this process and introduces itself. `approvals` says whether somebody can be asked.
     pub async fn connect(daemon: &Arc<Daemon>, approvals: bool) -> anyhow::Result<(Self, Inbound)> {
         let (reader, writer) = tokio::io::split(daemon.connect());
-        let transport = byte_stream(reader, writer, never(), FRAMES);
+        let (client, inbox) = Self::over(byte_stream(reader, writer, never(), FRAMES)).await?;
+        client.introduce(approvals).await?;
+        Ok((client, inbox))
+    }
+
+    /// Connects to a daemon's socket, and leaves it to the caller who introduces itself as what.
+    pub async fn dial(stream: UnixStream) -> anyhow::Result<(Self, Inbound)> {
+        Self::over(unix_client(stream, FRAMES)).await
+    }
+
+    async fn over(transport: Transport) -> anyhow::Result<(Self, Inbound)> {
         let (events, inbox) = mpsc::channel(EVENTS);
         let (connected, peer) = oneshot::channel();
         let serve = rpc::serve(transport, LIMITS, CancellationToken::new(), move |peer: Peer| {
@@ -81,12 +92,15 @@ impl Client {
             Arc::new(Inbox::new(events))
         });
         tokio::spawn(serve);
-        let client = Self { peer: peer.await.context("the connection did not start")? };
-        client.introduce(approvals).await?;
-        Ok((client, inbox))
+        Ok((Self { peer: peer.await.context("the connection did not start")? }, inbox))
     }
 
-    async fn introduce(&self, approvals: bool) -> anyhow::Result<()> {
+    /// Returns when the daemon has hung up.
+    pub async fn ended(&self) {
+        self.peer.closed().cancelled().await;
+    }
+
+    pub async fn introduce(&self, approvals: bool) -> anyhow::Result<()> {
         let version = Some(env!("CARGO_PKG_VERSION").to_owned());
         let params = InitializeParams {
             client_info: Some(ClientInfo { name: "open-think".to_owned(), version }),

@@ -8,7 +8,7 @@ use tokio::signal::unix::SignalKind;
 use crate::cli::client::CallError;
 use crate::cli::terminal::{Style, Terminal};
 use crate::config::ConfigError;
-use crate::daemon::Signals;
+use crate::daemon::{Signals, StartError};
 use crate::plugins::LoadError;
 use crate::protocol::{Code, ErrorData};
 
@@ -21,6 +21,8 @@ pub enum Exit {
     Usage,
     /// The turn stopped at actions that wait for approval.
     Held,
+    /// The daemon cannot be reached or started.
+    Unavailable,
     /// Ctrl-C.
     Interrupted,
     /// SIGTERM.
@@ -31,15 +33,22 @@ pub enum Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::Held => 3,
-            Exit::HungUp => 129,
-            Exit::Interrupted => 130,
-            Exit::Terminated => 143,
-        })
+        Self::from(exit.code())
+    }
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Held => 3,
+            Self::Unavailable => 69,
+            Self::HungUp => 129,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
     }
 }
 
@@ -91,6 +100,20 @@ pub fn fail(error: &anyhow::Error, terminal: &Terminal) -> Exit {
     terminal.note(&format!("{name} {}", terminal.error.foreign(&message)));
     if let Some(hint) = hint(error) {
         terminal.note(&format!("hint: {}", terminal.error.foreign(&hint)));
+    }
+    of(error)
+}
+
+/// The same for somebody else to say.
+pub fn told(error: &anyhow::Error) -> (Exit, String) {
+    let hint = hint(error).map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    (of(error), format!("{error:#}{hint}"))
+}
+
+fn of(error: &anyhow::Error) -> Exit {
+    if let Some(error) = error.downcast_ref::<StartError>() {
+        let usage = matches!(error, StartError::Refused { code: 2, .. });
+        return if usage { Exit::Usage } else { Exit::Unavailable };
     }
     let usage = error.is::<UsageError>() || error.is::<ConfigError>() || error.is::<LoadError>();
     let refused = error.downcast_ref::<CallError>().and_then(CallError::code);

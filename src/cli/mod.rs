@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 //!
-//! Commands speak to the daemon as any other client does, over a connection; for now the daemon is in the process.
+//! Commands speak to the daemon as any other client does, over a connection: to the one that runs, or else to one in the
+//! process.
 
 mod approve;
 mod args;
@@ -22,15 +23,18 @@ mod outcome;
 mod providers;
 mod question;
 mod rpc;
+mod running;
 mod schema;
 mod secret;
 mod serve;
 mod service;
 mod sessions;
+mod shim;
 mod skills;
 mod spinner;
 mod status;
 mod stdio;
+mod stop;
 mod table;
 mod terminal;
 mod turn;
@@ -44,8 +48,9 @@ use clap::FromArgMatches;
 use crate::config::{Config, Sources};
 use crate::daemon::{Daemon, log};
 use args::{Args, Command};
-use client::Client;
+use client::{Client, Inbound};
 use exit::{Exit, UsageError};
+use running::Given;
 use terminal::Terminal;
 
 /// Reads the command line, does what it says, and says how it went.
@@ -59,12 +64,11 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
-    if args.stdio {
-        return stdio::run(&Config::load(sources)?, terminal);
+    if let Some(way) = args.way() {
+        return stdio::run(&way, args.no_daemon, args.client_process_id, sources, terminal);
     }
     match args.command {
         None => Err(UsageError::new("no command was given", "open-think --help lists them.").into()),
-        Some(Command::Stdio) => stdio::run(&Config::load(sources)?, terminal),
         Some(Command::Serve(args)) => serve::run(&args, sources, terminal),
         Some(Command::Schema(args)) => schema::run(&args, terminal),
         Some(Command::Completions(args)) => completions::run(&args, terminal),
@@ -73,17 +77,31 @@ fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result
         Some(Command::Service(args)) => service::run(&args, &sources, terminal),
         Some(Command::Doctor(args)) => doctor::run(&args, sources, terminal),
         Some(Command::Logs(args)) => logs::run(&args, &Config::read(sources)?, terminal),
-        Some(command) => ask_daemon(command, &Config::load(sources)?, terminal),
+        Some(Command::Stop(args)) => stop::stop(&args, &sources, terminal),
+        Some(Command::Restart(args)) => stop::restart(&args, sources, terminal),
+        Some(command) => ask_daemon(command, sources, terminal),
     }
 }
 
-fn ask_daemon(command: Command, config: &Config, terminal: &Terminal) -> anyhow::Result<Exit> {
-    // A log that cannot be written is reported by `doctor`, and is no reason not to answer.
-    let _ = log::start(config);
+fn ask_daemon(command: Command, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let given = Given::of(&sources);
+    // A fault in it is told before another daemon answers for it.
+    let config = Config::load(sources)?;
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
-        let daemon = Arc::new(Daemon::open(config).await?);
-        let exit = run_command(command, &daemon, terminal).await;
+        let approvals = matches!(command, Command::Ask(_) | Command::Approve(_)) && terminal.can_ask();
+        let running = match &given {
+            Some(given) => given.daemon(approvals, terminal).await,
+            None => None,
+        };
+        if let Some((client, inbound)) = running {
+            return run_command(command, client, inbound, terminal).await;
+        }
+        // A log that cannot be written is reported by `doctor`, and is no reason not to answer.
+        let _ = log::start(&config);
+        let daemon = Arc::new(Daemon::open(&config).await?);
+        let (client, inbound) = Client::connect(&daemon, approvals).await?;
+        let exit = run_command(command, client, inbound, terminal).await;
         daemon.stop().await;
         exit
     });
@@ -92,9 +110,12 @@ fn ask_daemon(command: Command, config: &Config, terminal: &Terminal) -> anyhow:
     exit
 }
 
-async fn run_command(command: Command, daemon: &Arc<Daemon>, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let runs_turn = matches!(command, Command::Ask(_) | Command::Approve(_));
-    let (client, mut inbound) = Client::connect(daemon, runs_turn && terminal.can_ask()).await?;
+async fn run_command(
+    command: Command,
+    client: Client,
+    mut inbound: Inbound,
+    terminal: &Terminal,
+) -> anyhow::Result<Exit> {
     match command {
         Command::Ask(args) => ask::run(args, terminal, &client, &mut inbound).await,
         Command::Approve(args) => approve::run(args, terminal, &client, &mut inbound).await,
@@ -114,6 +135,8 @@ async fn run_command(command: Command, daemon: &Arc<Daemon>, terminal: &Terminal
         | Command::Doctor(_)
         | Command::Logs(_)
         | Command::Serve(_)
+        | Command::Stop(_)
+        | Command::Restart(_)
         | Command::Stdio => {
             unreachable!("these need no daemon and are done before")
         }

@@ -1,14 +1,16 @@
 //! `serve`: the daemon that all clients of the user share.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Args;
 
-use crate::cli::exit::{Exit, UsageError};
+use crate::cli::exit::{self, Exit, UsageError};
 use crate::cli::terminal::Terminal;
 use crate::config::{Config, Listen, Sources};
-use crate::daemon::{Address, Claim, Daemon, HttpRecord, Sealed, log};
+use crate::daemon::{Address, Claim, Daemon, HttpRecord, Report, Sealed, Signals, detach, launch, log};
 use crate::http;
 
 #[derive(Args)]
@@ -16,13 +18,48 @@ pub struct ServeArgs {
     /// Where to listen: unix://PATH instead of the usual socket, http://127.0.0.1:PORT beside it
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<String>,
+
+    /// Start the daemon in the background and end
+    #[arg(long, hide = true, conflicts_with = "detached")]
+    launch: bool,
+
+    /// Be that daemon
+    #[arg(long, hide = true)]
+    detached: bool,
 }
 
-/// Few threads: a daemon mostly waits, and each thread costs memory; but on one alone a client whose frames take long
-/// to read, or a skill's schema that takes long to check, would hold up the turns of all others.
-const THREADS: usize = 2;
-
 pub fn run(args: &ServeArgs, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
+    if args.launch {
+        let detached = |arg: OsString| if arg == "--launch" { "--detached".into() } else { arg };
+        launch(std::env::args_os().skip(1).map(detached))?;
+        return Ok(Exit::Done);
+    }
+    if !args.detached {
+        serve(args, sources, |address, http| {
+            terminal.note(&format!("open-think: listening on unix://{} (Ctrl-C ends)", address.socket().display()));
+            if let Some(http) = http {
+                terminal.note(&format!("open-think: and on {}, token in {}", http.url, http.token_file.display()));
+            }
+            Ok(())
+        })?;
+        return Ok(Exit::Done);
+    }
+    detach();
+    let served = serve(args, sources, |_, _| Ok(Report::Ready.send()?));
+    let Err(error) = served else { return Ok(Exit::Done) };
+    let (exit, text) = exit::told(&error);
+    tracing::error!("{text}");
+    // One that was ready has nobody left to tell.
+    let _ = Report::Failed { code: exit.code(), text }.send();
+    Ok(exit)
+}
+
+/// `ready` is called when clients can connect.
+fn serve(
+    args: &ServeArgs,
+    sources: Sources,
+    ready: impl FnOnce(&Address, Option<&HttpRecord>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let given = Given::read(args)?;
     let address = match &given.socket {
         Some(path) => Address::at(path)?,
@@ -33,7 +70,10 @@ pub fn run(args: &ServeArgs, sources: Sources, terminal: &Terminal) -> anyhow::R
     if log::start(&config).is_ok() {
         log::take_panics();
     }
-    runtime()?.block_on(async {
+    // One thread, as for a single client: what is told to a client keeps its order without anybody's doing, no frame hops
+    // between threads, and each thread would cost memory. Nothing in the daemon computes for long, and what would block,
+    // as the disk does, has threads of its own.
+    super::runtime()?.block_on(async {
         let claim = Claim::take(&address).await?;
         let daemon = Arc::new(Daemon::open(&config).await?);
         let http = match given.http.or(config.serving.listen) {
@@ -42,16 +82,15 @@ pub fn run(args: &ServeArgs, sources: Sources, terminal: &Terminal) -> anyhow::R
         };
         let listening = claim.listen()?;
         let told = http.as_ref().map(|http| HttpRecord { url: http.url.clone(), token_file: http.token_file.clone() });
-        daemon.record(&address, told, settings).write(&address)?;
-        terminal.note(&format!("open-think: listening on unix://{} (Ctrl-C ends)", address.socket().display()));
+        daemon.record(&address, told.clone(), settings).write(&address)?;
+        let signals = Signals::listen().context("signals cannot be listened for")?;
+        ready(&address, told.as_ref())?;
         if let Some(http) = http {
-            terminal.note(&format!("open-think: and on {}, token in {}", http.url, http.token_file.display()));
             tokio::spawn(Arc::clone(&daemon).serve_http(http));
         }
-        // As a task: to wake the future that the runtime itself waits for takes a system call each time.
-        tokio::spawn(daemon.serve_socket(listening)).await?
-    })?;
-    Ok(Exit::Done)
+        tokio::spawn(daemon.serve_socket(listening, Some(signals))).await?;
+        Ok(())
+    })
 }
 
 /// What `--listen` names.
@@ -83,8 +122,4 @@ impl Given {
         }
         Ok(given)
     }
-}
-
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()
 }

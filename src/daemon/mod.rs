@@ -1,25 +1,29 @@
 //! The composition root: a configuration in, a daemon that serves connections out.
 
 mod address;
+mod detach;
 mod http;
 mod life;
 mod listen;
 mod lock;
 pub mod log;
-mod parent;
+pub mod parent;
 mod record;
 mod reload;
 mod server;
 mod setup;
 mod signals;
+mod start;
 mod telemetry;
 mod version;
 
 pub use address::{Address, AddressError};
+pub use detach::{Report, detach, launch};
 pub use listen::{Claim, ListenError, Listening};
 pub use record::{HttpRecord, Record, Sealed};
 pub use server::Ended;
 pub use signals::Signals;
+pub use start::{Launch, StartError, connect, connect_or_start};
 pub use version::{Fit, Program};
 
 use std::sync::Arc;
@@ -115,11 +119,16 @@ impl Daemon {
         rpc::serve(transport, limits, self.stop.clone(), open).await
     }
 
-    /// Serves this process's standard input and output, for as long as the client and the process it names live, or
-    /// until a signal asks for the end. Either way what is open is answered.
+    /// Serves this process's standard input and output.
     pub async fn serve_stdio(&self) -> anyhow::Result<End> {
-        let mut signals = Signals::listen().context("signals cannot be listened for")?;
         let (transport, _restore) = transport::stdio(self.frame_limits()).context("standard input cannot be read")?;
+        self.serve_alone(transport).await
+    }
+
+    /// Serves the client that started this process, for as long as that and the process it names live, or until a signal
+    /// asks for the end. Either way what is open is answered.
+    pub async fn serve_alone(&self, transport: Transport) -> anyhow::Result<End> {
+        let mut signals = Signals::listen().context("signals cannot be listened for")?;
         self.keep_warm();
         let serve = self.serve(transport, Via::Stdio);
         tokio::pin!(serve);
@@ -219,7 +228,7 @@ impl Daemon {
         let _ = self.reloader.reload().await;
     }
 
-    fn frame_limits(&self) -> FrameLimits {
+    pub fn frame_limits(&self) -> FrameLimits {
         FrameLimits { frame_bytes: self.limits.frame_bytes, header_bytes: self.limits.header_bytes }
     }
 }

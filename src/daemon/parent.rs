@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getppid};
 use tokio::sync::watch;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -18,6 +18,18 @@ pub async fn gone(mut named: watch::Receiver<Option<i64>>) {
     };
     let Some(pid) = pid else { return std::future::pending().await };
     while is_alive(pid) {
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Returns when the process that started this one is gone. One that cannot be seen, as it is in a container, or that is
+/// gone already, is not watched.
+pub async fn orphaned() {
+    let parent = getppid();
+    if parent.as_raw() <= 1 {
+        return std::future::pending().await;
+    }
+    while getppid() == parent {
         tokio::time::sleep(EVERY).await;
     }
 }

@@ -7,7 +7,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::net::UnixStream;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
@@ -48,9 +47,8 @@ enum Heard {
 }
 
 impl Daemon {
-    /// Serves all who connect, until nobody needs it or it is asked to end.
-    pub async fn serve_socket(self: Arc<Self>, listening: Listening) -> anyhow::Result<Ended> {
-        let mut signals = Signals::listen().context("signals cannot be listened for")?;
+    /// Serves all who connect, until nobody needs it or it is asked to end, by a client or by a signal.
+    pub async fn serve_socket(self: Arc<Self>, listening: Listening, mut signals: Option<Signals>) -> Ended {
         let mut stops = self.app.stops();
         self.keep_warm();
         let reloader = Arc::clone(&self.reloader);
@@ -72,7 +70,7 @@ impl Daemon {
             tracing::warn!("a connection did not end in time");
         }
         self.stop().await;
-        Ok(ended)
+        ended
     }
 
     fn welcome(self: Arc<Self>, stream: UnixStream) -> impl Future<Output = ()> {
@@ -94,7 +92,7 @@ struct Server {
 }
 
 impl Server {
-    async fn run(&mut self, signals: &mut Signals, stops: &mut mpsc::Receiver<AskedToStop>) {
+    async fn run(&mut self, signals: &mut Option<Signals>, stops: &mut mpsc::Receiver<AskedToStop>) {
         loop {
             let (clients, work) = self.daemon.app.activity(None);
             let until = match self.life.look(Activity { clients, work }, Instant::now()) {
@@ -117,7 +115,7 @@ impl Server {
 
     async fn hear(
         &mut self,
-        signals: &mut Signals,
+        signals: &mut Option<Signals>,
         stops: &mut mpsc::Receiver<AskedToStop>,
         until: Option<Instant>,
     ) -> Heard {
@@ -128,6 +126,12 @@ impl Server {
                 None => std::future::pending().await,
             }
         };
+        let signal = async {
+            match signals {
+                Some(signals) => signals.next().await,
+                None => std::future::pending().await,
+            }
+        };
         let time = async {
             match until {
                 Some(until) => sleep_until(until).await,
@@ -135,7 +139,7 @@ impl Server {
             }
         };
         tokio::select! {
-            signal = signals.next() => Heard::Signal(signal),
+            signal = signal => Heard::Signal(signal),
             Some(asked) = stops.recv() => Heard::Asked(asked),
             Some(_) = self.clients.join_next() => Heard::Left,
             client = accept => Heard::Client(client),

@@ -40,10 +40,13 @@ impl Program<'_> {
         Program { version: OURS, build: build(), protocol: VERSION }
     }
 
+    pub fn understands(&self, daemon: &HelloResult) -> bool {
+        major(self.protocol) == major(&daemon.protocol_version)
+    }
+
     pub fn fit(&self, daemon: &HelloResult) -> Fit {
         let newer = self.rank() > Program::of(daemon).rank();
-        let understood = major(self.protocol) == major(&daemon.protocol_version);
-        match (newer, daemon.idle, understood) {
+        match (newer, daemon.idle, self.understands(daemon)) {
             (true, true, _) => Fit::Replace,
             (_, _, true) => Fit::Use,
             (newer, _, false) => Fit::Refuse(self.refusal(daemon, newer)),

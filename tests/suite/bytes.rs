@@ -10,9 +10,9 @@ const MIB: usize = 1 << 20;
 #[tokio::test]
 async fn a_frame_over_the_limit_is_refused_and_the_connection_lives_on() {
     let home = Home::new();
+    let daemon = home.daemon().await;
     for framing in [Framing::Lines, Framing::Headers] {
-        let daemon = home.daemon().await;
-        for mut wire in [Wire::connect(&daemon, framing), home.spawn(framing)] {
+        for mut wire in [Wire::connect(&daemon, framing), home.spawn(framing), home.shim(framing)] {
             wire.ask("sessions.list", json!({})).await.expect("sessions");
             let id = wire.send("conductor.message", json!({"content": "x".repeat(17 * MIB)})).await;
             let refused = wire.until(|frame| frame["id"].is_null()).await;
@@ -37,18 +37,25 @@ async fn a_large_frame_within_the_limit_is_served() {
 #[tokio::test]
 async fn what_is_not_utf8_is_refused_and_the_connection_lives_on() {
     let home = Home::new();
-    let mut wire = Wire::connect(&home.daemon().await, Framing::Lines);
-    wire.ask("sessions.list", json!({})).await.expect("sessions");
-    wire.write_raw(b"{\"id\":7,\"method\":\"\xff\"}\n").await;
-    let refused = wire.until(|frame| frame["id"].is_null()).await;
-    assert_eq!(refused["error"]["code"], -32700);
-    wire.ask("sessions.list", json!({})).await.expect("sessions");
+    let daemon = home.daemon().await;
+    for mut wire in [Wire::connect(&daemon, Framing::Lines), home.shim(Framing::Lines)] {
+        wire.ask("sessions.list", json!({})).await.expect("sessions");
+        wire.write_raw(b"{\"id\":7,\"method\":\"\xff\"}\n").await;
+        let refused = wire.until(|frame| frame["id"].is_null()).await;
+        assert_eq!(refused["error"]["code"], -32700);
+        wire.ask("sessions.list", json!({})).await.expect("sessions");
+    }
 }
 
 /// The program says why on the wire and on standard error, and ends with code 2.
 async fn check_broken(input: &str, says: &str) {
     let home = Home::new();
-    let mut wire = home.spawn(Framing::Headers);
+    for wire in [home.spawn(Framing::Headers), home.shim(Framing::Headers)] {
+        check_broken_over(wire, input, says).await;
+    }
+}
+
+async fn check_broken_over(mut wire: Wire, input: &str, says: &str) {
     wire.ask("sessions.list", json!({})).await.expect("sessions");
     wire.write_raw(input.as_bytes()).await;
     let rest = wire.rest().await;
@@ -87,11 +94,12 @@ async fn other_protocols_get_no_word_and_code_two() {
         ["GET / HTTP/1.1\r\n\r\n", "[{\"id\":1,\"method\":\"sessions.list\"}]\n", "hello\n", "\u{16}\u{3}\u{1}"]
     {
         let home = Home::new();
-        let mut wire = home.spawn(Framing::Lines);
-        wire.write_raw(input.as_bytes()).await;
-        assert_eq!(wire.rest().await, [] as [Value; 0], "{input:?}");
-        let (status, said) = wire.exit().await;
-        assert_eq!((status.code(), said.lines().count()), (Some(2), 1), "{input:?}: {said}");
+        for mut wire in [home.spawn(Framing::Lines), home.shim(Framing::Lines)] {
+            wire.write_raw(input.as_bytes()).await;
+            assert_eq!(wire.rest().await, [] as [Value; 0], "{input:?}");
+            let (status, said) = wire.exit().await;
+            assert_eq!((status.code(), said.lines().count()), (Some(2), 1), "{input:?}: {said}");
+        }
     }
 }
 

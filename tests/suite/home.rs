@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use open_think::config::{Config, Overrides, Platform, SETTINGS, Sources};
-use open_think::daemon::Daemon;
+use open_think::daemon::{Address, Daemon, Listening, Sealed};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -20,6 +20,12 @@ pub struct Home {
     directory: TempDir,
     /// Settings by their environment name.
     env: Vec<(String, String)>,
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        crate::background::end(&self.address());
+    }
 }
 
 impl Home {
@@ -94,13 +100,46 @@ impl Home {
         for name in SETTINGS.iter().map(|setting| setting.name).chain(PROXIES) {
             command.env_remove(name);
         }
-        command.envs(self.environment());
-        command.arg("--stdio").kill_on_drop(true);
+        command.envs(self.environment()).kill_on_drop(true);
         command
     }
 
+    /// The program as it serves one client by itself.
     pub fn spawn(&self, framing: Framing) -> Wire {
-        Wire::spawn(self.command(), framing)
+        Wire::spawn(self.alone(), framing)
+    }
+
+    pub fn alone(&self) -> tokio::process::Command {
+        let mut command = self.command();
+        command.args(["--stdio", "--no-daemon"]);
+        command
+    }
+
+    /// The program as editors start it: between them and the daemon of this home.
+    pub fn shim(&self, framing: Framing) -> Wire {
+        let mut command = self.command();
+        command.arg("--stdio");
+        Wire::spawn(command, framing)
+    }
+
+    /// Where the daemon of this home is found.
+    pub fn address(&self) -> Address {
+        crate::background::address(self.environment())
+    }
+
+    /// A daemon in this process, found where any other would be.
+    pub async fn serve(&self) -> Arc<Daemon> {
+        let daemon = self.daemon().await;
+        let listening = Listening::open(&self.address()).await.expect("nobody serves");
+        daemon.record(&self.address(), None, Sealed::default()).write(&self.address()).expect("a record");
+        tokio::spawn(Arc::clone(&daemon).serve_socket(listening, None));
+        daemon
+    }
+
+    pub async fn connect(&self, framing: Framing) -> Wire {
+        let stream = tokio::net::UnixStream::connect(self.address().socket()).await.expect("a daemon listens");
+        let (reader, writer) = stream.into_split();
+        Wire::new(Box::new(reader), Box::new(writer), framing)
     }
 
     fn written(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 mod anthropic;
 mod app_server;
 mod architecture;
+mod background;
 mod bytes;
 mod cancel;
 mod cli;
@@ -36,11 +37,14 @@ mod races;
 mod readme;
 mod reload;
 mod responses;
+mod running;
 mod schema;
 mod secret_command;
 mod secrets;
 mod server;
 mod service;
+mod shared;
+mod shim;
 mod site;
 #[path = "../skipped.rs"]
 mod skipped;

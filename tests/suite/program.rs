@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use open_think::daemon::Address;
 use tempfile::TempDir;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_open-think");
@@ -17,6 +18,12 @@ pub struct Run {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        crate::background::end(&self.address());
+    }
 }
 
 impl Home {
@@ -35,6 +42,10 @@ impl Home {
 
     pub fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    pub fn address(&self) -> Address {
+        crate::background::address([("HOME".to_owned(), self.path().display().to_string())])
     }
 
     pub fn state_dir(&self) -> PathBuf {
@@ -83,16 +94,20 @@ pub fn masked(text: &str) -> String {
     masked
 }
 
-/// A process that was killed takes a moment to be gone; one that nobody reaps stays a zombie.
+/// Whether a process has ended; one that nobody reaps stays a zombie.
+pub fn is_gone(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.is_empty() || stat.contains(") Z ")
+}
+
+/// A process that was killed takes a moment to be gone.
 #[track_caller]
 pub fn check_gone(pid: i32) {
-    let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let gone = || stat().is_empty() || stat().contains(") Z ");
     for _ in 0..1000 {
-        if gone() {
+        if is_gone(pid) {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    panic!("a skill outlived the program: {}", stat());
+    panic!("a skill outlived the program: process {pid}");
 }

@@ -62,16 +62,22 @@ enum Way {
     Memory(Framing),
     MemoryInChunks(Framing),
     Program(Framing),
+    Socket(Framing),
+    Shim(Framing),
     WebSocket,
 }
 
-const WAYS: [Way; 7] = [
+const WAYS: [Way; 11] = [
     Way::Memory(Framing::Lines),
     Way::Memory(Framing::Headers),
     Way::MemoryInChunks(Framing::Lines),
     Way::MemoryInChunks(Framing::Headers),
     Way::Program(Framing::Lines),
     Way::Program(Framing::Headers),
+    Way::Socket(Framing::Lines),
+    Way::Socket(Framing::Headers),
+    Way::Shim(Framing::Lines),
+    Way::Shim(Framing::Headers),
     Way::WebSocket,
 ];
 
@@ -128,6 +134,11 @@ async fn hold(script: &str, way: Way) -> String {
         Way::Memory(framing) => Wire::connect(&home.daemon().await, framing),
         Way::MemoryInChunks(framing) => Wire::connect(&home.daemon().await, framing).in_chunks(7),
         Way::Program(framing) => home.spawn(framing),
+        Way::Socket(framing) => {
+            home.serve().await;
+            home.connect(framing).await
+        }
+        Way::Shim(framing) => home.shim(framing),
         Way::WebSocket => unreachable!("it is done before"),
     };
     talk(script, wire, home).await

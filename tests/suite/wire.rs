@@ -83,7 +83,7 @@ impl Wire {
         wire
     }
 
-    fn new(
+    pub fn new(
         reader: Box<dyn AsyncRead + Send + Unpin>,
         writer: Box<dyn AsyncWrite + Send + Unpin>,
         framing: Framing,

@@ -1,0 +1,113 @@
+//! A shim's connection to a daemon that it can work with: the one that is there, one that it starts, or one that takes
+//! the place of an older one.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::glance::Glance;
+use crate::cli::running;
+use crate::daemon::{Address, Fit, Launch, Program, StartError, connect_or_start};
+use crate::protocol::{HelloResult, Method, StopParams, StopWhen, names};
+use crate::transport::{FrameLimits, Inbound, Sink, Source, Written, unix_client};
+
+/// What the daemon sends is as long as it is.
+const FRAMES: FrameLimits = FrameLimits { frame_bytes: 1 << 30, header_bytes: 8 * 1024 };
+
+/// How long a daemon may take to say who it is, or to make way.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A daemon that is about to end may still have taken the connection; so often another one is looked for.
+const ATTEMPTS: u32 = 5;
+
+pub struct Link {
+    pub source: Box<dyn Source>,
+    pub sink: Box<dyn Sink>,
+    pub hello: HelloResult,
+}
+
+/// Where a daemon is, or how one comes to be there.
+pub struct Opener {
+    pub address: Address,
+    pub launch: Launch,
+}
+
+/// What a daemon that was connected to turned out to be.
+enum Found {
+    Link(Link),
+    /// It is gone by now.
+    Gone,
+}
+
+impl Opener {
+    pub async fn open(&self) -> anyhow::Result<Link> {
+        for _ in 0..ATTEMPTS {
+            let stream = connect_or_start(&self.address, &self.launch).await?;
+            let found = timeout(PATIENCE, Link::of(stream)).await;
+            if let Found::Link(link) = found.context(StartError::TimedOut)?? {
+                return Ok(link);
+            }
+        }
+        Err(StartError::TimedOut.into())
+    }
+}
+
+impl Link {
+    async fn of(stream: UnixStream) -> anyhow::Result<Found> {
+        let (mut source, mut sink) = unix_client(stream, FRAMES);
+        let Some(hello) = ask::<names::DaemonHello>(&mut source, &mut sink, &running::hello()).await? else {
+            return Ok(Found::Gone);
+        };
+        let link = Self { source, sink, hello };
+        match Program::this().fit(&link.hello) {
+            Fit::Use => Ok(Found::Link(link)),
+            Fit::Refuse(why) => bail!(StartError::Incompatible(why)),
+            Fit::Replace => link.replace().await,
+        }
+    }
+
+    async fn replace(mut self) -> anyhow::Result<Found> {
+        let params = StopParams { when: StopWhen::Idle };
+        let Some(stop) = ask::<names::DaemonStop>(&mut self.source, &mut self.sink, &params).await? else {
+            return Ok(Found::Gone);
+        };
+        if stop.stopping {
+            return Ok(Found::Gone);
+        }
+        // Somebody has come to use it meanwhile.
+        self.hello.idle = false;
+        match Program::this().fit(&self.hello) {
+            Fit::Refuse(why) => bail!(StartError::Incompatible(why)),
+            Fit::Use | Fit::Replace => Ok(Found::Link(self)),
+        }
+    }
+}
+
+/// None if the daemon hangs up instead.
+async fn ask<M: Method>(
+    source: &mut Box<dyn Source>,
+    sink: &mut Box<dyn Sink>,
+    params: &M::Params,
+) -> anyhow::Result<Option<M::Result>> {
+    let params = to_raw_value(params)?;
+    sink.queue(&[format!(r#"{{"jsonrpc":"2.0","id":0,"method":"{}","params":{params}}}"#, M::NAME)]);
+    loop {
+        match sink.write().await {
+            Ok(Written::All) => break,
+            Ok(Written::Some) => {}
+            Err(_) => return Ok(None),
+        }
+    }
+    loop {
+        let Ok(Some(inbound)) = source.next().await else { return Ok(None) };
+        let Inbound::Frame(text) = inbound else { bail!(StartError::Incompatible(STRANGE.to_owned())) };
+        let Some(seen) = Glance::at(&text).filter(|seen| seen.method.is_none()) else { continue };
+        let result = serde_json::from_str(seen.result.unwrap_or(RawValue::NULL).get());
+        return Ok(Some(result.map_err(|_| StartError::Incompatible(STRANGE.to_owned()))?));
+    }
+}
+
+const STRANGE: &str = "what listens there does not answer as a daemon does: open-think stop ends it, if it is one";
