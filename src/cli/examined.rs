@@ -35,7 +35,7 @@ pub fn secrets(config: &Config, sources: &Sources) -> Vec<Finding> {
 }
 
 pub fn log_file(config: &Config) -> Finding {
-    let path = log::path(config);
+    let path = log::path(&config.state_dir);
     let shown = path.display();
     let metadata = match fs::metadata(&path) {
         Ok(metadata) => metadata,

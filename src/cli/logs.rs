@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::exit::Exit;
 use crate::cli::terminal::{Stream, Style, Terminal};
-use crate::config::Config;
+use crate::config::Sources;
 use crate::daemon::log;
 
 /// How often it is looked whether there is more.
@@ -36,8 +36,9 @@ pub struct LogsArgs {
     json: bool,
 }
 
-pub fn run(args: &LogsArgs, config: &Config, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let path = log::path(config);
+/// Works whatever is wrong with the configuration: the log may say what.
+pub fn run(args: &LogsArgs, sources: &Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let path = log::path(&sources.state_dir()?);
     let show = |line: &str| -> io::Result<()> {
         let output = terminal.output;
         terminal.print_line(&if args.json { output.foreign(line).into_owned() } else { readable(line, output) })
@@ -144,7 +145,7 @@ impl OpenFile {
 /// As `time LEVEL message field=value`; what is no line of ours stays as it is.
 fn readable(line: &str, stream: Stream) -> String {
     let Ok(Value::Object(mut fields)) = serde_json::from_str(line) else { return stream.foreign(line).into_owned() };
-    let mut take = |name: &str| fields.remove(name).map(|value| plain(&value)).unwrap_or_default();
+    let mut take = |name: &str| fields.shift_remove(name).map(|value| plain(&value)).unwrap_or_default();
     let (time, level, message) = (take("timestamp"), take("level"), take("message"));
     take("target");
     let style = match level.as_str() {

@@ -76,9 +76,9 @@ fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result
         Some(Command::Secret(args)) => secret::run(&args, sources, terminal),
         Some(Command::Service(args)) => service::run(&args, &sources, terminal),
         Some(Command::Doctor(args)) => doctor::run(&args, sources, terminal),
+        Some(Command::Logs(args)) => logs::run(&args, &sources, terminal),
         Some(Command::Stop(args)) => stop::stop(&args, &sources, terminal),
         Some(Command::Restart(args)) => stop::restart(&args, sources, terminal),
-        Some(Command::Logs(args)) => logs::run(&args, &Config::read(sources)?, terminal),
         Some(command) => ask_daemon(command, sources, terminal),
     }
 }

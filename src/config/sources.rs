@@ -132,7 +132,8 @@ impl Sources {
         })
     }
 
-    pub(super) fn state_dir(&self) -> Result<PathBuf, ConfigError> {
+    /// Where sessions and logs live; no file says otherwise.
+    pub fn state_dir(&self) -> Result<PathBuf, ConfigError> {
         if let Some(directory) = self.named_state_dir() {
             return Ok(directory);
         }

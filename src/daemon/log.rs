@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use tracing::Metadata;
@@ -20,14 +20,14 @@ const FILE: &str = "open-think.log";
 /// A longer file makes way for a new one; the one before it is kept.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-pub fn path(config: &Config) -> PathBuf {
-    config.state_dir.join(FILE)
+pub fn path(state_dir: &Path) -> PathBuf {
+    state_dir.join(FILE)
 }
 
 /// A log that cannot be written is no reason not to serve; the error is for whoever wants to tell the user.
 pub fn start(config: &Config) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.state_dir)?;
-    let file = LogFile::open(path(config), MAX_BYTES)?;
+    let file = LogFile::open(path(&config.state_dir), MAX_BYTES)?;
     let filter = EnvFilter::try_new(&config.log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     // Spans are for a collector alone: without one they cost nothing.
     let lines = tracing_subscriber::fmt::layer()

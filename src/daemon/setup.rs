@@ -48,7 +48,7 @@ pub(super) fn facts(config: &Config) -> Facts {
         started_at: helm::now_ms(),
         config_file: config.file.clone(),
         state_dir: config.state_dir.clone(),
-        log_file: log::path(config),
+        log_file: log::path(&config.state_dir),
         frame_bytes: config.limits.frame_bytes,
         header_bytes: config.limits.header_bytes,
         idle_timeout: config.serving.idle_timeout,
