@@ -64,7 +64,7 @@ const CONNECTIONS: usize = 512;
 const REFUSALS: usize = 32;
 const REFUSAL: Duration = Duration::from_millis(500);
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json; charset=utf-8\r\n\
-    retry-after: 1\r\nconnection: close\r\ncontent-length: 77\r\n\r\n\
+    retry-after: 1\r\nconnection: close\r\ncontent-length: 80\r\n\r\n\
     {\"ok\":false,\"error\":\"too many connections\",\"code\":\"E_OVERLOADED\",\"requestId\":\"\"}";
 
 /// How long to wait when the system gives no connection, for want of file descriptors perhaps.

@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
+use crate::finds::finds;
 use crate::home::{Home, PROGRAM};
-use crate::needs::finds;
 
 /// What a fresh machine has not.
 const PROGRAMS: [&str; 3] = ["dbus-run-session", "gnome-keyring-daemon", "secret-tool"];

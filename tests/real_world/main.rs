@@ -8,6 +8,7 @@ mod client;
 mod codex;
 mod editor;
 mod faults;
+mod finds;
 mod home;
 mod keyring;
 mod models;

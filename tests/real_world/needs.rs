@@ -7,16 +7,6 @@ use crate::skipped::skipped;
 /// Skips the tests whose program is not there, by the word of whoever runs them.
 const SKIP: &str = "OPEN_THINK_SKIP_REAL_WORLD";
 
-/// Whether a test may go on that needs what not every machine has.
-pub fn finds(program: &str) -> bool {
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&paths).any(|path| path.join(program).is_file());
-    if !found {
-        skipped(&format!("there is no {program} on this machine"));
-    }
-    found
-}
-
 /// Whether a test may go on. Without the program it fails, unless it was said that it need not be there.
 pub fn has(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());

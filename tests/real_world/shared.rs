@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
+use crate::finds::finds;
 use crate::home::{Home, PROGRAM};
-use crate::needs::{finds, has};
+use crate::needs::has;
 use crate::node;
 
 const SESSION: &str = "shared";

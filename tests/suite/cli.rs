@@ -294,6 +294,18 @@ fn the_doctor_says_what_is_missing() {
 }
 
 #[test]
+fn the_log_is_shown_whatever_is_wrong_with_the_configuration() {
+    let home = Home::with_config("nonsense");
+    check(&home.run(&["logs"]), 0, &[], &["There is no log yet; it will be ", "open-think.log"]);
+    let log = home.state_dir().join("open-think.log");
+    std::fs::create_dir_all(home.state_dir()).expect("a directory");
+    let line = r#"{"timestamp":"2026-03-31T10:11:12.1Z","level":"ERROR","message":"it failed","target":"t","pid":7}"#;
+    std::fs::write(&log, format!("first\n{line}\n")).expect("a log");
+    assert_eq!(home.run(&["logs", "-n", "1"]).stdout, "2026-03-31 10:11:12 ERROR it failed pid=7\n");
+    assert_eq!(home.run(&["logs", "--json"]).stdout, format!("first\n{line}\n"));
+}
+
+#[test]
 fn keys_are_never_shown() {
     const KEY: &str = "sk-quince-7b1f";
     let home =
