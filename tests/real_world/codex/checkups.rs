@@ -21,7 +21,7 @@ fn doctor(home: &Home, settings: &[(&str, &str)]) -> Value {
 
 fn daemon(home: &Home, settings: &[(&str, &str)]) -> Client {
     let mut daemon = home.command(PROGRAM);
-    daemon.arg("--no-daemon").envs(settings.iter().copied());
+    daemon.envs(settings.iter().copied());
     Client::start(daemon)
 }
 

@@ -149,7 +149,7 @@ fn a_flood_holds_nobody_up_and_what_is_left_out_is_counted() {
     let impostor = Impostor::flooding(FLOOD);
     let home = Home::new();
     let mut daemon = home.command(PROGRAM);
-    daemon.arg("--no-daemon").env("CODEX_APP_SERVER_URL", impostor.url());
+    daemon.env("CODEX_APP_SERVER_URL", impostor.url());
     let mut client = Client::start(daemon);
     client.ask("codex.subscribe", json!({})).expect("a subscription");
     let calls: Vec<u64> = ["flood"]

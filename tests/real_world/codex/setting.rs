@@ -41,7 +41,7 @@ impl Setting {
     /// One that goes by this address, with these settings as well.
     pub fn client_by(&self, url: &str, settings: &[(&str, &str)]) -> Client {
         let mut daemon = self.home.command(PROGRAM);
-        daemon.arg("--no-daemon").env("CODEX_APP_SERVER_URL", url).envs(settings.iter().copied());
+        daemon.env("CODEX_APP_SERVER_URL", url).envs(settings.iter().copied());
         Client::start(daemon)
     }
 
@@ -73,7 +73,7 @@ pub fn spawning(upstream: &Upstream, found: Found) -> Option<(Client, Home, Code
             daemon.env("PATH", format!("{}:{path}", scripts.join(".bin").display()))
         }
     };
-    daemon.arg("--no-daemon").env("CODEX_HOME", codex_home.path()).env(KEY_NAME, "sk-mock");
+    daemon.env("CODEX_HOME", codex_home.path()).env(KEY_NAME, "sk-mock");
     Some((Client::start(daemon), home, codex_home))
 }
 

@@ -56,7 +56,7 @@ fn a_server_that_could_not_read_its_configuration_is_not_used() {
     let server = AppServer::start_in(codex_home, program, Listen::port());
     let home = Home::new();
     let mut daemon = home.command(PROGRAM);
-    daemon.arg("--no-daemon").env("CODEX_APP_SERVER_URL", server.url());
+    daemon.env("CODEX_APP_SERVER_URL", server.url());
     let mut client = Client::start(daemon);
     let status = wait_for_state(&mut client, "refused");
     assert_eq!(status["problem"]["kind"], "bad-configuration", "{status}");
@@ -68,7 +68,7 @@ fn a_server_that_could_not_read_its_configuration_is_not_used() {
 fn a_missing_program_is_told() {
     let home = Home::with("[codex]\nspawn = true\n");
     let mut daemon = home.command(PROGRAM);
-    daemon.arg("--no-daemon").env("CODEX_BIN", "/nowhere/codex");
+    daemon.env("CODEX_BIN", "/nowhere/codex");
     let mut client = Client::start(daemon);
     let error = rpc(&mut client, "thread/list", json!({})).expect_err("nothing to start");
     assert_eq!(error["data"]["code"], "E_CODEX_LINK", "{error}");
