@@ -21,6 +21,10 @@ use super::record::{Record, temporary};
 /// How long one that ends may take to give its address back.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// For how long one must take connections to count as serving: one that was killed does so until the system has closed
+/// all that it had open.
+const SURE: Duration = Duration::from_secs(1);
+
 /// How often that is tried.
 const EVERY: Duration = Duration::from_millis(10);
 
@@ -59,12 +63,13 @@ impl Claim {
     pub async fn take(address: &Address) -> Result<Self, ListenError> {
         address.prepare()?;
         let fault = |source| ListenError::Io { path: address.socket().to_owned(), source };
-        let deadline = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         let lock = loop {
             if let Some(lock) = Lock::try_take(&address.lock()).map_err(fault)? {
                 break lock;
             }
-            if StdUnixStream::connect(address.socket()).is_ok() || Instant::now() > deadline {
+            let serves = begun.elapsed() > SURE && StdUnixStream::connect(address.socket()).is_ok();
+            if serves || begun.elapsed() > PATIENCE {
                 let record = Record::read(address).map(Box::new);
                 return Err(ListenError::Served { path: address.socket().to_owned(), record });
             }

@@ -309,6 +309,8 @@ impl Names {
     fn hide(&mut self, value: &mut Value, home: &str) {
         match value {
             Value::Object(members) => {
+                // Only on some ways is there one.
+                members.shift_remove("socket");
                 for (key, member) in members.iter_mut() {
                     match key.as_str() {
                         key if TIMES.contains(&key) && member.is_u64() => *member = "$TIME".into(),
