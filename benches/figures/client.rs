@@ -1,8 +1,9 @@
-//! The real program on two pipes, and a client that does as little as it can.
+//! The real program on two pipes or its socket, and a client that does as little as it can.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -12,11 +13,14 @@ use crate::upstream::Upstream;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_open-think");
 
+const READ_AHEAD: usize = 64 * 1024;
+
 pub struct Daemon {
-    process: Child,
+    /// None where somebody else started it.
+    process: Option<Child>,
     /// Gone once it has hung up.
-    stdin: Option<ChildStdin>,
-    stdout: Option<BufReader<ChildStdout>>,
+    stdin: Option<Box<dyn Write + Send>>,
+    stdout: Option<BufReader<Box<dyn Read + Send>>>,
     line: Vec<u8>,
     last_id: u64,
 }
@@ -32,6 +36,14 @@ pub fn home() -> TempDir {
     TempDir::new().expect("a temporary directory")
 }
 
+/// The program in an environment of its own: nothing is configured.
+pub fn program(home: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.env_clear().env("HOME", home);
+    command.env("XDG_STATE_HOME", home.join("state")).env("XDG_CONFIG_HOME", home.join("config"));
+    command
+}
+
 impl Daemon {
     /// An environment of its own: nothing is configured but the upstream.
     pub fn spawn(home: &Path, upstream: Option<&Upstream>) -> Self {
@@ -43,16 +55,35 @@ impl Daemon {
 
     /// With these settings.
     fn spawn_with<'a>(home: &Path, settings: impl IntoIterator<Item = (&'a str, String)>) -> Self {
-        let mut command = Command::new(PROGRAM);
-        command.args(["--stdio", "--no-daemon"]).env_clear().env("HOME", home);
-        command.env("XDG_STATE_HOME", home.join("state")).env("XDG_CONFIG_HOME", home.join("config"));
-        command.envs(settings);
+        let mut command = program(home);
+        command.args(["--stdio", "--no-daemon"]).envs(settings);
+        Self::piped(command)
+    }
+
+    /// What an editor starts: between it and the daemon of the home, which it starts if need be.
+    pub fn shim(home: &Path) -> Self {
+        let mut command = program(home);
+        command.arg("--stdio");
+        Self::piped(command)
+    }
+
+    /// A connection of one's own to a daemon that runs.
+    pub fn connect(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket).expect("it listens");
+        let writer = stream.try_clone().expect("a socket");
+        Self::over(None, Box::new(writer), Box::new(stream))
+    }
+
+    fn piped(mut command: Command) -> Self {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the daemon starts");
-        let stdin = process.stdin.take();
-        assert!(stdin.is_some(), "its input is piped");
+        let stdin = process.stdin.take().expect("its input is piped");
         let stdout = process.stdout.take().expect("its output is piped");
-        let stdout = Some(BufReader::with_capacity(256 * 1024, stdout));
-        Self { process, stdin, stdout, line: Vec::new(), last_id: 0 }
+        Self::over(Some(process), Box::new(stdin), Box::new(stdout))
+    }
+
+    fn over(process: Option<Child>, stdin: Box<dyn Write + Send>, stdout: Box<dyn Read + Send>) -> Self {
+        let stdout = Some(BufReader::with_capacity(READ_AHEAD, stdout));
+        Self { process, stdin: Some(stdin), stdout, line: Vec::new(), last_id: 0 }
     }
 
     pub fn start_with<'a>(home: &Path, settings: impl IntoIterator<Item = (&'a str, String)>) -> Self {
@@ -72,7 +103,7 @@ impl Daemon {
     }
 
     pub fn pid(&self) -> u32 {
-        self.process.id()
+        self.process.as_ref().expect("a process of our own").id()
     }
 
     /// How long the round trip takes. What is notified meanwhile is passed over.
@@ -143,7 +174,9 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! Everything is measured in one run, over loopback, against the real program; the two sides of a row take turns, so
 //! that what else the machine does weighs on both. Nothing is asserted about time.
 
+#[path = "../../tests/background.rs"]
+mod background;
 mod cancel;
 mod client;
 mod codex;
@@ -19,6 +21,7 @@ mod needs;
 #[path = "../../tests/real_world/npm.rs"]
 mod npm;
 mod sample;
+mod shared;
 mod skill;
 #[path = "../../tests/skipped.rs"]
 mod skipped;
@@ -52,7 +55,7 @@ impl Effort {
 
 type Group = fn(Effort, &mut Table);
 
-const GROUPS: [(&str, Group); 10] = [
+const GROUPS: [(&str, Group); 11] = [
     ("start", start::measure),
     ("memory", memory::measure),
     ("turn", turn::measure),
@@ -62,6 +65,7 @@ const GROUPS: [(&str, Group); 10] = [
     ("wire", wire::measure),
     ("many", many::measure),
     ("cancel", cancel::measure),
+    ("shared", shared::measure),
     ("codex", codex::measure),
 ];
 
