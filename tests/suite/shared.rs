@@ -179,13 +179,15 @@ async fn a_link_in_place_of_the_runtime_directory_is_refused() {
     let elsewhere = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let base = elsewhere.path();
     symlink(base, base.join("open-think-0")).expect("a link");
+    // Where it is built may be hidden.
+    std::fs::hard_link(PROGRAM, base.join("program")).expect("a link");
     let script = format!(
         "mkdir -p /run/user && mount -t tmpfs tmpfs /run/user && mount --bind '{}' /tmp && exec \"$0\" \"$@\"",
         base.display()
     );
     for (args, code) in [(["serve"], 1), (["--stdio"], 69)] {
         let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", &script, PROGRAM]).args(args).stdin(Stdio::null());
+        command.args(["-m", "sh", "-c", &script, "/tmp/program"]).args(args).stdin(Stdio::null());
         command.envs(home.environment()).env("HOME", base);
         let Ok(output) = command.output().await else { return skipped("there is no unshare") };
         if output.status.code() == Some(32) {
