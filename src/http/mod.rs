@@ -1,6 +1,6 @@
 //! HTTP: the methods of the wire as a WebSocket, as requests, and under the routes that the documentation gives.
 //!
-//! Every request passes [`guard`] before anything else of it is looked at. What it asks for is then done by the methods
+//! Every request passes `guard` before anything else of it is looked at. What it asks for is then done by the methods
 //! behind the same loop that serves every other connection; nothing is done here a second time.
 
 mod call;
