@@ -91,26 +91,47 @@ impl Board {
     }
 }
 
-/// Asks whoever can be asked, and hears `approve` from elsewhere meanwhile. None when nobody decided, or the question
-/// is void.
-pub async fn ask(
+/// A place on the board, until it is dropped.
+struct Listed {
+    board: Arc<Board>,
+    ids: Vec<String>,
+    elsewhere: oneshot::Receiver<Decided>,
+}
+
+impl Listed {
+    fn on(board: Arc<Board>, ids: Vec<String>) -> Self {
+        let elsewhere = board.wait(ids.clone());
+        Self { board, ids, elsewhere }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.board.clear(&self.ids);
+    }
+}
+
+/// Asks whoever can be asked, and hears `approve` from elsewhere meanwhile: from now on, also while nobody polls. None
+/// when nobody decided, or the question is void.
+pub fn ask(
     approver: Arc<dyn Approver>,
     board: Arc<Board>,
     request: ApprovalRequest,
     void: CancellationToken,
-) -> Option<Decided> {
-    let ids: Vec<String> = request.actions.iter().map(|action| action.id.clone()).collect();
-    let mut elsewhere = board.wait(ids.clone());
-    let all = |decision| Decided { ids: ids.clone(), decision, resume: true };
-    let decided = tokio::select! {
-        biased;
-        () = void.cancelled() => None,
-        Ok(decided) = &mut elsewhere => Some(decided),
-        decision = approver.decide(&request) => decision.map(all),
-    };
-    board.clear(&ids);
-    // Whoever decided in the last moment was told that it counts.
-    let decided = decided.or_else(|| elsewhere.try_recv().ok().filter(|_| !void.is_cancelled()));
-    approver.settled(&request, decided.as_ref().map(|decided| &decided.decision)).await;
-    decided
+) -> impl Future<Output = Option<Decided>> + Send + 'static {
+    let mut listed = Listed::on(board, request.actions.iter().map(|action| action.id.clone()).collect());
+    async move {
+        let all = |ids: &[String], decision| Decided { ids: ids.to_vec(), decision, resume: true };
+        let decided = tokio::select! {
+            biased;
+            () = void.cancelled() => None,
+            Ok(decided) = &mut listed.elsewhere => Some(decided),
+            decision = approver.decide(&request) => decision.map(|decision| all(&listed.ids, decision)),
+        };
+        listed.board.clear(&listed.ids);
+        // Whoever decided in the last moment was told that it counts.
+        let decided = decided.or_else(|| listed.elsewhere.try_recv().ok().filter(|_| !void.is_cancelled()));
+        approver.settled(&request, decided.as_ref().map(|decided| &decided.decision)).await;
+        decided
+    }
 }

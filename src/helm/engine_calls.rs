@@ -196,9 +196,10 @@ impl Runner {
 
     async fn hold_call(&mut self, work: &mut Work, planned: Planned, own: bool) -> Result<(), HelmError> {
         let Some(held) = self.hold(planned, own) else { return Ok(()) };
-        self.keep_held(std::slice::from_ref(&held)).await?;
         let (id, void) = (held.action.id.clone(), CancellationToken::new());
-        if let Some(asking) = self.asking(vec![held.action.clone()], void.clone()) {
+        let asking = self.asking(vec![held.action.clone()], void.clone());
+        self.keep_held(std::slice::from_ref(&held)).await?;
+        if let Some(asking) = asking {
             let id = id.clone();
             work.calls.asking.push(Box::pin(async move { (id, asking.await) }));
         }

@@ -32,8 +32,10 @@ impl Runner {
         if held.is_empty() {
             return Ok(Some(self.turn.skills_done(false)));
         }
+        let all = self.waiting.iter().chain(held.iter().map(|held| &held.action)).cloned().collect();
+        let asking = self.asking(all, self.cancelled.clone());
         self.keep_held(&held).await?;
-        let asked = match self.asking(self.waiting.clone(), self.cancelled.clone()) {
+        let asked = match asking {
             Some(asking) => asking.await,
             None => None,
         };
@@ -175,27 +177,30 @@ impl Runner {
             dangerous: own || self.is_dangerous(&planned.call.name),
             own,
         };
-        self.caller.events.push(Event::ToolHeld {
-            action_id: action.id.clone(),
-            tool_use_id: planned.call.id.clone(),
-            skill: action.skill.clone(),
-            input: planned.input.clone(),
-            reason: reason.clone(),
-        });
         Some(Held { action, planned })
     }
 
-    /// On disk before anybody is asked.
+    /// On disk before anybody hears of it, and told.
     pub async fn keep_held(&mut self, held: &[Held]) -> Result<(), HelmError> {
         let mut writes: Vec<Write> =
             held.iter().map(|held| Write::Action(self.action_row(&held.action, ActionState::Held))).collect();
         writes.push(self.state(TurnState::Held));
         self.write(writes).await?;
-        self.waiting.extend(held.iter().map(|held| held.action.clone()));
+        for Held { action, planned } in held {
+            self.waiting.push(action.clone());
+            self.caller.events.push(Event::ToolHeld {
+                action_id: action.id.clone(),
+                tool_use_id: planned.call.id.clone(),
+                skill: action.skill.clone(),
+                input: planned.input.clone(),
+                reason: action.reason.clone().unwrap_or_default(),
+            });
+        }
         Ok(())
     }
 
-    /// Asks whoever can be asked, if anybody can.
+    /// Asks whoever can be asked, if anybody can. A decision is heard from now on: whoever reads of an action, on disk
+    /// or in an event, may decide it at once.
     pub fn asking(
         &self,
         actions: Vec<Action>,

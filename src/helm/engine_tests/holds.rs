@@ -46,6 +46,25 @@ async fn a_held_skill_runs_once_it_is_approved() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_hears_of_an_action_may_decide_it_at_once() {
+    let script = plays([
+        vec![call("c1", "wipe", "{}"), expect("c1", "{}"), responded()],
+        text(0, "Wiped."),
+        vec![responded(), done()],
+    ]);
+    let world = World::new(Fake::playing(vec![Ok(script)])).await;
+    let turn = world.say(with(&Says::this(Word::NotYet), "wipe"));
+    let other = async {
+        let id = world.told_held().await;
+        world.approve(decide(&[&id], Decision::Approve(None))).await.unwrap()
+    };
+    let (result, decided) = tokio::join!(turn, other);
+    assert_eq!((result.stop_reason, result.halted), (StopReason::EndTurn, None));
+    assert_eq!(decided.turn_id, result.turn_id, "the turn that waits takes it");
+    assert_eq!(world.turn_states().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_denial_is_told_to_the_model() {
     let script = plays([
         vec![call("c1", "wipe", "{}"), expect_fault("c1", "the user denied this call")],

@@ -154,6 +154,19 @@ impl World {
         }
     }
 
+    /// Waits until an action is told of; its id.
+    async fn told_held(&self) -> String {
+        let mut reader = self.conductor.log("s").read(Some(0));
+        loop {
+            for entry in reader.take().into_iter().flat_map(|batch| batch.entries) {
+                if let Event::ToolHeld { action_id, .. } = entry.event {
+                    return action_id;
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     async fn turn_states(&self) -> Vec<TurnState> {
         self.store.turns("s").await.unwrap().iter().map(|turn| turn.state).collect()
     }
