@@ -70,24 +70,20 @@ fn examine(sources: Sources) -> anyhow::Result<Vec<Finding>> {
         Ok((_, faults)) => Err(faults),
         Err(fault) => Err(vec![fault]),
     };
-    let config = match config {
-        Ok(config) => config,
-        Err(faults) => {
-            let fix = "Mend it; open-think config check says whether it is good.";
-            let finding = |fault: &ConfigError| Finding::new("configuration", Level::Fail, &fault.to_string());
-            return Ok(faults.iter().map(|fault| finding(fault).mended_by(fix)).collect());
-        }
+    let mut findings = match &config {
+        Ok(config) => configuration(config),
+        Err(faults) => faults.iter().map(unusable).collect(),
     };
-    let mut findings = configuration(&config);
-    findings.push(state_dir(&config.state_dir));
-    let writable = findings.last().is_some_and(|finding| finding.level == Level::Ok);
-    if writable {
-        findings.push(examined::log_file(&config));
-    }
-    findings.extend(examined::secrets(&config, &sources));
+    // Where there is none, a fault says so. Nothing else here needs more of the configuration.
+    let state_dir = sources.state_dir().ok();
+    findings.extend(state_dir.as_deref().map(state));
+    let writable = findings.last().is_some_and(|finding| finding.area == "state" && finding.level == Level::Ok);
+    findings.extend(state_dir.filter(|_| writable).map(|state_dir| examined::log_file(&state_dir)));
+    findings.extend(config.iter().flat_map(|config| examined::secrets(config, &sources)));
     findings.extend(examined::service(&sources));
-    findings.push(examined::shared_daemon(&sources));
     let runtime = super::runtime()?;
+    findings.push(runtime.block_on(examined::shared_daemon(&sources)));
+    let Ok(config) = config else { return Ok(findings) };
     match plugins::load(&config, None) {
         Ok(loaded) => {
             findings.extend(loaded_plugins(&config, &loaded));
@@ -105,6 +101,11 @@ fn examine(sources: Sources) -> anyhow::Result<Vec<Finding>> {
     Ok(findings)
 }
 
+fn unusable(fault: &ConfigError) -> Finding {
+    let finding = Finding::new("configuration", Level::Fail, &fault.to_string());
+    finding.mended_by("Mend it; open-think config check says whether it is good.")
+}
+
 fn configuration(config: &Config) -> Vec<Finding> {
     let file = config.file.display();
     let found = match config.file.as_os_str().is_empty() {
@@ -118,7 +119,7 @@ fn configuration(config: &Config) -> Vec<Finding> {
 }
 
 /// A file is made and taken away: rights alone do not tell of a full disk.
-fn state_dir(dir: &Path) -> Finding {
+fn state(dir: &Path) -> Finding {
     let probe = dir.join(format!(".doctor-{}", std::process::id()));
     let written = fs::DirBuilder::new()
         .recursive(true)

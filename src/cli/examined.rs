@@ -1,14 +1,18 @@
-//! What `doctor` finds out without opening anything: the secrets, the log, the service, the daemon that is shared.
+//! What `doctor` finds out without opening anything: the secrets, the log, the service, and the shared daemon, which is
+//! asked who it is.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::path::Path;
 
+use crate::cli::client::Client;
 use crate::cli::doctor::{Finding, Level};
+use crate::cli::running::hello_of;
 use crate::cli::service::{State, states};
 use crate::config::{Config, Keyring, SecretStore, Sources};
-use crate::daemon::{Address, Record, log};
+use crate::daemon::{Address, Program, Record, StartError, connect, log};
+use crate::protocol::HelloResult;
 
 /// Those that could not be had, and where they are kept.
 pub fn secrets(config: &Config, sources: &Sources) -> Vec<Finding> {
@@ -34,8 +38,8 @@ pub fn secrets(config: &Config, sources: &Sources) -> Vec<Finding> {
     findings
 }
 
-pub fn log_file(config: &Config) -> Finding {
-    let path = log::path(&config.state_dir);
+pub fn log_file(state_dir: &Path) -> Finding {
+    let path = log::path(state_dir);
     let shown = path.display();
     let metadata = match fs::metadata(&path) {
         Ok(metadata) => metadata,
@@ -82,44 +86,49 @@ pub fn service(sources: &Sources) -> Option<Finding> {
     })
 }
 
-/// Whether one runs, and what stands in its way.
-pub fn shared_daemon(sources: &Sources) -> Finding {
-    let failed = |error: &dyn std::error::Error| Finding::new("daemon", Level::Fail, &error.to_string());
-    let address = match Address::of(sources) {
-        Ok(address) => address,
-        Err(error) => return failed(&error),
-    };
-    let socket = address.socket();
-    if socket.parent().is_some_and(|directory| fs::symlink_metadata(directory).is_ok())
-        && let Err(error) = address.prepare()
-    {
-        return failed(&error);
-    }
-    let shown = socket.display();
-    match UnixStream::connect(socket) {
-        Ok(_) => running(Record::read(&address), &shown.to_string()),
-        Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&error.kind()) => {
-            Finding::new("daemon", Level::Info, &format!("none runs at {shown}; clients start it"))
-        }
+/// Whether one runs and answers, and what stands in its way.
+pub async fn shared_daemon(sources: &Sources) -> Finding {
+    match ask(sources).await {
+        Ok(finding) => finding,
         Err(error) => {
-            let message = format!("{shown} cannot be connected to: {error}");
-            Finding::new("daemon", Level::Fail, &message)
-                .mended_by(&format!("Run ls -l '{shown}' and mend its rights."))
+            let finding = Finding::new("daemon", Level::Fail, &format!("{error:#}"));
+            match error.downcast_ref() {
+                Some(StartError::NotConnected { path, .. }) => {
+                    finding.mended_by(&format!("Run ls -l '{}' and mend its rights.", path.display()))
+                }
+                _ => finding,
+            }
         }
     }
 }
 
-fn running(record: Option<Record>, socket: &str) -> Finding {
-    const OWN: &str = env!("CARGO_PKG_VERSION");
-    match record {
-        None => Finding::new("daemon", Level::Ok, &format!("one runs at {socket}")),
-        Some(Record { version, pid, .. }) if version != OWN => {
-            let message = format!("{version} runs at {socket} (process {pid}), and this program is {OWN}");
-            Finding::new("daemon", Level::Warn, &message).mended_by("Run open-think restart.")
-        }
-        Some(Record { version, pid, http, .. }) => {
-            let http = http.map(|http| format!(" and {}", http.url)).unwrap_or_default();
-            Finding::new("daemon", Level::Ok, &format!("{version} runs at {socket}{http} (process {pid})"))
+async fn ask(sources: &Sources) -> anyhow::Result<Finding> {
+    let address = Address::of(sources)?;
+    let socket = address.socket();
+    if socket.parent().is_some_and(|directory| fs::symlink_metadata(directory).is_ok()) {
+        address.prepare()?;
+    }
+    let shown = socket.display();
+    if let Some(stream) = connect(&address).await? {
+        let (client, _inbound) = Client::dial(stream).await?;
+        if let Some(hello) = hello_of(&client, &address).await? {
+            return Ok(running(&hello, Record::read(&address), &shown.to_string()));
         }
     }
+    Ok(Finding::new("daemon", Level::Info, &format!("none runs at {shown}; clients start it")))
+}
+
+/// What it says of itself goes before what it has written down.
+fn running(hello: &HelloResult, record: Option<Record>, socket: &str) -> Finding {
+    const OWN: &str = env!("CARGO_PKG_VERSION");
+    let HelloResult { version, pid, .. } = hello;
+    if let Some(why) = Program::this().refusal(hello) {
+        return Finding::new("daemon", Level::Warn, &why);
+    }
+    if version != OWN {
+        let message = format!("{version} runs at {socket} (process {pid}), and this program is {OWN}");
+        return Finding::new("daemon", Level::Warn, &message).mended_by("Run open-think restart.");
+    }
+    let http = record.and_then(|record| record.http).map(|http| format!(" and {}", http.url)).unwrap_or_default();
+    Finding::new("daemon", Level::Ok, &format!("{version} runs at {socket}{http} (process {pid})"))
 }

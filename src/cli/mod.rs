@@ -50,7 +50,7 @@ use crate::daemon::{Daemon, log};
 use args::{Args, Command};
 use client::{Client, Inbound};
 use exit::{Exit, UsageError};
-use running::Given;
+use running::{Given, Subject};
 use terminal::Terminal;
 
 /// Reads the command line, does what it says, and says how it went.
@@ -84,19 +84,27 @@ fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result
 }
 
 fn ask_daemon(command: Command, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let given = Given::of(&sources);
-    // A fault in it is told before another daemon answers for it.
-    let config = Config::load(sources)?;
+    let subject = if matches!(command, Command::Status(_)) { Subject::Daemon } else { Subject::Work };
+    // A fault in it is told before another daemon answers for it. Secrets are had only where the work is done here: a
+    // program that gives one may ask its user for a password.
+    let fault = Config::read(sources.clone()).err();
+    if let Some(fault) = fault.clone().filter(|_| subject == Subject::Work) {
+        return Err(fault.into());
+    }
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let approvals = matches!(command, Command::Ask(_) | Command::Approve(_)) && terminal.can_ask();
-        let running = match &given {
-            Some(given) => given.daemon(approvals, terminal).await,
+        let running = match Given::of(&sources) {
+            Some(given) => given.daemon(subject, approvals, terminal).await?,
             None => None,
         };
         if let Some((client, inbound)) = running {
+            if let Some(fault) = fault {
+                terminal.note(&format!("open-think: the running daemon goes on with what it has read before: {fault}"));
+            }
             return run_command(command, client, inbound, terminal).await;
         }
+        let config = Config::load(sources)?;
         // A log that cannot be written is reported by `doctor`, and is no reason not to answer.
         let _ = log::start(&config);
         let daemon = Arc::new(Daemon::open(&config).await?);

@@ -1,13 +1,32 @@
 //! The daemon that runs already, for a command that would ask it what it would else do itself.
 //!
 //! Its settings are those of whoever started it. A command that was given others works in its own process, as it does
-//! where no daemon runs.
+//! where no daemon runs; one that asks after the daemon itself is answered by the one that runs, whatever its settings.
 
-use crate::cli::client::{Client, Inbound};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::cli::client::{CallError, Client, Inbound};
 use crate::cli::terminal::Terminal;
 use crate::config::{Environment, Overrides, Secret, Sources};
-use crate::daemon::{Address, Program, Record, connect};
-use crate::protocol::{HelloParams, names};
+use crate::daemon::{Address, Program, Record, StartError, connect};
+use crate::protocol::{HelloParams, HelloResult, names};
+
+/// How long a daemon may take to say who it is, or to take a client in.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is said of one that is none.
+pub const STRANGE: &str = "what listens there does not answer as a daemon does: open-think stop ends it, if it is one";
+
+/// What a command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The daemon that runs.
+    Daemon,
+    /// What any daemon with the same settings does.
+    Work,
+}
 
 /// What of a command line decides which daemon it may ask.
 pub struct Given {
@@ -16,32 +35,49 @@ pub struct Given {
 }
 
 impl Given {
-    /// None where no daemon can be: the address is not to be trusted, which only matters to those who start one.
+    /// None where no daemon can be.
     pub fn of(sources: &Sources) -> Option<Self> {
         Some(Self { address: Address::of(sources).ok()?, settings: sources.given().collect() })
     }
 
-    /// A connection to it, if it runs and answers as this process would.
-    pub async fn daemon(&self, approvals: bool, terminal: &Terminal) -> Option<(Client, Inbound)> {
-        let stream = connect(&self.address).await.ok()??;
+    /// A connection to it, if it runs and is the one to ask.
+    pub async fn daemon(
+        &self,
+        subject: Subject,
+        approvals: bool,
+        terminal: &Terminal,
+    ) -> anyhow::Result<Option<(Client, Inbound)>> {
+        let Some(stream) = connect(&self.address).await? else { return Ok(None) };
         if let Some(note) = self.other_settings() {
-            if terminal.error.is_terminal {
+            if subject == Subject::Daemon || terminal.error.is_terminal {
                 terminal.note(&format!("open-think: {note}"));
             }
-            return None;
+            if subject == Subject::Work {
+                return Ok(None);
+            }
         }
-        let (client, inbound) = Client::dial(stream).await.ok()?;
-        let program = Program::this();
-        let hello = client.call::<names::DaemonHello>(&hello()).await.ok()?;
-        if !program.understands(&hello) {
-            return None;
+        let (client, inbound) = Client::dial(stream).await?;
+        let Some(hello) = hello_of(&client, &self.address).await? else { return Ok(None) };
+        if let Some(why) = Program::this().refusal(&hello) {
+            return Err(StartError::Incompatible(why).into());
         }
-        client.introduce(approvals).await.ok()?;
-        Some((client, inbound))
+        let introduced = timeout(PATIENCE, client.introduce(approvals)).await;
+        introduced.map_err(|_| StartError::silent(&self.address))??;
+        Ok(Some((client, inbound)))
     }
 
     fn other_settings(&self) -> Option<String> {
         other_settings(&self.address, self.settings.iter().map(|(name, value)| (*name, value.clone())))
+    }
+}
+
+/// Who serves the address that this is connected to; none if it is about to end.
+pub async fn hello_of(client: &Client, address: &Address) -> Result<Option<HelloResult>, StartError> {
+    match timeout(PATIENCE, client.call::<names::DaemonHello>(&hello())).await {
+        Ok(Ok(hello)) => Ok(Some(hello)),
+        Ok(Err(CallError::Gone)) => Ok(None),
+        Ok(Err(_)) => Err(StartError::Incompatible(STRANGE.to_owned())),
+        Err(_) => Err(StartError::silent(address)),
     }
 }
 

@@ -82,7 +82,10 @@ fn serve(
         };
         let listening = claim.listen()?;
         let told = http.as_ref().map(|http| HttpRecord { url: http.url.clone(), token_file: http.token_file.clone() });
-        daemon.record(&address, told.clone(), settings).write(&address)?;
+        daemon
+            .record(&address, told.clone(), settings)
+            .write(&address)
+            .with_context(|| format!("{} cannot be written", address.record().display()))?;
         let signals = Signals::listen().context("signals cannot be listened for")?;
         ready(&address, told.as_ref())?;
         if let Some(http) = http {

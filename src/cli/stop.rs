@@ -8,12 +8,13 @@ use tokio::time::timeout;
 
 use crate::cli::client::Client;
 use crate::cli::exit::Exit;
+use crate::cli::running::{self, hello_of};
 use crate::cli::shim::Opener;
 use crate::cli::stdio;
 use crate::cli::terminal::Terminal;
 use crate::config::{Config, Sources};
-use crate::daemon::{Address, connect};
-use crate::protocol::{StopParams, StopWhen, names};
+use crate::daemon::{Address, StartError, connect};
+use crate::protocol::{HelloResult, StopParams, StopWhen, names};
 
 #[derive(Args)]
 pub struct StopArgs {
@@ -22,7 +23,7 @@ pub struct StopArgs {
     now: bool,
 }
 
-/// How long a daemon may take to answer, or to end when it is to end at once.
+/// How long a daemon may take to end when it is to end at once.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub fn stop(args: &StopArgs, sources: &Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
@@ -60,16 +61,10 @@ pub fn restart(args: &StopArgs, sources: Sources, terminal: &Terminal) -> anyhow
 async fn ask(args: &StopArgs, address: &Address) -> anyhow::Result<Option<(Client, u32)>> {
     let Some(stream) = connect(address).await? else { return Ok(None) };
     let (client, _inbound) = Client::dial(stream).await?;
+    let Some(HelloResult { pid, .. }) = hello_of(&client, address).await? else { return Ok(None) };
     let when = if args.now { StopWhen::Now } else { StopWhen::Drain };
-    let asked = async {
-        let pid = client.call::<names::DaemonHello>(&super::running::hello()).await?.pid;
-        let stop = client.call::<names::DaemonStop>(&StopParams { when }).await?;
-        anyhow::Ok((pid, stop))
-    };
-    let Ok(asked) = timeout(PATIENCE, asked).await else {
-        bail!("the daemon does not answer: open-think doctor says what it knows of it");
-    };
-    let (pid, stop) = asked?;
+    let stop = timeout(running::PATIENCE, client.call::<names::DaemonStop>(&StopParams { when })).await;
+    let stop = stop.map_err(|_| StartError::silent(address))??;
     if !stop.stopping {
         bail!("the daemon does not end: {}", stop.reason.unwrap_or_default());
     }

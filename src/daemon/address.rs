@@ -2,10 +2,10 @@
 //! hardly any environment finds the same daemon as one with all of it.
 
 use std::fmt::Write;
-use std::fs::{self, DirBuilder, Metadata};
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User, getuid};
@@ -49,16 +49,18 @@ struct Facts {
 
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     #[error("{} {what}", path.display())]
     Unsafe { path: PathBuf, what: String },
+    #[error("{} is no {wanted} and is left as it is: {}", path.display(), move_away(path))]
+    Occupied { path: PathBuf, wanted: &'static str },
     #[error(
         "the socket's path is {bytes} bytes long and may have {LONGEST}: {}; choose a shorter one",
         path.display()
     )]
     TooLong { path: PathBuf, bytes: usize },
-    #[error("{} cannot be used: {source}", path.display())]
+    #[error("{} cannot be used", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
 
@@ -94,6 +96,11 @@ impl Address {
         &self.socket
     }
 
+    /// Whether its user chose the path, where no command looks for a daemon.
+    pub fn is_named(&self) -> bool {
+        self.directory == Directory::Named
+    }
+
     /// Held by the daemon for as long as it serves.
     pub fn lock(&self) -> PathBuf {
         self.beside("lock")
@@ -108,7 +115,7 @@ impl Address {
         self.beside("json")
     }
 
-    /// Makes the directory, or makes sure that it can be trusted.
+    /// Makes the directory, or makes sure that it can be trusted, and that nobody else's things are in the way there.
     pub fn prepare(&self) -> Result<(), AddressError> {
         let directory = self.socket.parent().unwrap_or(Path::new("/"));
         if self.directory == Directory::Runtime {
@@ -120,7 +127,22 @@ impl Address {
             });
             made.map_err(|source| AddressError::Io { path: directory.to_owned(), source })?;
         }
-        check(directory, self.directory, getuid())
+        check(directory, self.directory, getuid())?;
+        self.check_places()
+    }
+
+    /// A link counts as somebody else's: what it leads to is not ours to touch.
+    fn check_places(&self) -> Result<(), AddressError> {
+        let files = [self.lock(), self.spawn_lock(), self.record()].map(|path| (path, "file"));
+        for (path, wanted) in [(self.socket.clone(), "socket")].into_iter().chain(files) {
+            match fs::symlink_metadata(&path).map(|found| found.file_type()) {
+                Ok(found) if wanted == "socket" && found.is_socket() || wanted == "file" && found.is_file() => {}
+                Ok(_) => return Err(AddressError::Occupied { path, wanted }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(AddressError::Io { path, source }),
+            }
+        }
+        Ok(())
     }
 
     fn beside(&self, extension: &str) -> PathBuf {
@@ -184,16 +206,11 @@ fn check(path: &Path, directory: Directory, uid: Uid) -> Result<(), AddressError
         Directory::Named => fs::metadata(path),
     };
     let found = found.map_err(|source| AddressError::Io { path: path.to_owned(), source })?;
-    let fault = match directory {
-        Directory::Runtime => runtime_fault(&found, uid),
-        Directory::Named => named_fault(&found, uid),
-    };
+    let fault = fault(found.is_dir(), found.uid(), found.mode() & 0o7777, uid.as_raw(), directory);
     let shown = path.display();
     match fault {
         None => Ok(()),
-        Some(Fault::NotADirectory) => {
-            Err(format!("is no directory of its own: move it away, as in mv '{shown}' '{shown}.old'"))
-        }
+        Some(Fault::NotADirectory) => Err(format!("is no directory of its own: {}", move_away(path))),
         Some(Fault::Foreign(owner)) => {
             Err(format!("belongs to user {owner}: another user may have put it there; remove it"))
         }
@@ -202,19 +219,16 @@ fn check(path: &Path, directory: Directory, uid: Uid) -> Result<(), AddressError
     .map_err(|what| AddressError::Unsafe { path: path.to_owned(), what })
 }
 
+fn move_away(path: &Path) -> String {
+    let shown = path.display();
+    format!("move it away, as in mv '{shown}' '{shown}.old'")
+}
+
 #[derive(Debug, PartialEq)]
 enum Fault {
     NotADirectory,
     Foreign(u32),
     Open(u32),
-}
-
-fn runtime_fault(found: &Metadata, uid: Uid) -> Option<Fault> {
-    fault(found.is_dir(), found.uid(), found.mode() & 0o7777, uid.as_raw(), Directory::Runtime)
-}
-
-fn named_fault(found: &Metadata, uid: Uid) -> Option<Fault> {
-    fault(found.is_dir(), found.uid(), found.mode() & 0o7777, uid.as_raw(), Directory::Named)
 }
 
 fn fault(is_directory: bool, owner: u32, mode: u32, uid: u32, directory: Directory) -> Option<Fault> {

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,18 +30,25 @@ const EVERY: Duration = Duration::from_millis(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    #[error("{0}")]
+    #[error(transparent)]
     Address(#[from] AddressError),
-    #[error("a daemon serves {} already{}; open-think stop ends it", path.display(), who(record.as_deref()))]
-    Served { path: PathBuf, record: Option<Box<Record>> },
-    #[error("{} is no socket and is left as it is: remove it, or choose another path", .0.display())]
-    Occupied(PathBuf),
-    #[error("the socket {} cannot be made: {source}", path.display())]
+    #[error("a daemon serves {} already{}; {end}", path.display(), who(record.as_deref()))]
+    Served { path: PathBuf, record: Option<Box<Record>>, end: String },
+    #[error("{} cannot be made", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
 
 fn who(record: Option<&Record>) -> String {
     record.map(|record| format!(" (process {}, version {})", record.pid, record.version)).unwrap_or_default()
+}
+
+/// Commands find a daemon at the usual address alone.
+fn end(address: &Address, record: Option<&Record>) -> String {
+    match record {
+        _ if !address.is_named() => "open-think stop ends it".to_owned(),
+        Some(record) => format!("kill {} ends it", record.pid),
+        None => "end its process".to_owned(),
+    }
 }
 
 /// An address that nobody else can serve any more; nobody finds it yet.
@@ -62,7 +69,7 @@ impl Claim {
     /// Waits a little for a daemon that is about to end.
     pub async fn take(address: &Address) -> Result<Self, ListenError> {
         address.prepare()?;
-        let fault = |source| ListenError::Io { path: address.socket().to_owned(), source };
+        let fault = |source| ListenError::Io { path: address.lock(), source };
         let begun = Instant::now();
         let lock = loop {
             if let Some(lock) = Lock::try_take(&address.lock()).map_err(fault)? {
@@ -71,13 +78,11 @@ impl Claim {
             let serves = begun.elapsed() > SURE && StdUnixStream::connect(address.socket()).is_ok();
             if serves || begun.elapsed() > PATIENCE {
                 let record = Record::read(address).map(Box::new);
-                return Err(ListenError::Served { path: address.socket().to_owned(), record });
+                let end = end(address, record.as_deref());
+                return Err(ListenError::Served { path: address.socket().to_owned(), record, end });
             }
             sleep(EVERY).await;
         };
-        if fs::symlink_metadata(address.socket()).is_ok_and(|found| !found.file_type().is_socket()) {
-            return Err(ListenError::Occupied(address.socket().to_owned()));
-        }
         Ok(Self { address: address.clone(), lock })
     }
 
@@ -150,7 +155,7 @@ mod tests {
         let mode = fs::metadata(address.socket()).expect("a socket").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let said = Listening::open(&address).await.err().expect("it is served").to_string();
-        assert!(said.contains("serves") && said.contains("open-think stop"), "{said}");
+        assert!(said.contains("serves") && said.contains("end its process"), "{said}");
         let client = UnixStream::connect(address.socket()).await.expect("it listens");
         assert_eq!(
             first.accept().await.expect("us").peer_cred().expect("known").uid(),

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::address::{Address, AddressError};
 use super::detach::Report;
 use super::lock::Lock;
+use super::record::Record;
 
 /// How long it may take until the daemon is there.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,7 +41,7 @@ pub struct Launch {
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("{0}")]
+    #[error(transparent)]
     Address(#[from] AddressError),
     #[error("{} belongs to user {owner}: another user may listen there; remove it", path.display())]
     Foreign { path: PathBuf, owner: u32 },
@@ -49,12 +50,25 @@ pub enum StartError {
     Refused { code: u8, text: String },
     #[error("{0}")]
     Incompatible(String),
+    #[error("the daemon at {} does not answer: {}", path.display(), end(*pid))]
+    Silent { path: PathBuf, pid: Option<u32> },
     #[error("the daemon was not ready within {} s; open-think doctor may say why", PATIENCE.as_secs())]
     TimedOut,
     #[error("the daemon could not be started: {0}")]
     NotStarted(io::Error),
-    #[error("{} cannot be connected to: {source}", path.display())]
+    #[error("{} cannot be connected to", path.display())]
     NotConnected { path: PathBuf, source: io::Error },
+}
+
+impl StartError {
+    /// Of a daemon that takes connections and says nothing.
+    pub fn silent(address: &Address) -> Self {
+        Self::Silent { path: address.socket().to_owned(), pid: Record::read(address).map(|record| record.pid) }
+    }
+}
+
+fn end(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "end its process".to_owned(), |pid| format!("kill -9 {pid} ends it"))
 }
 
 /// None where nobody listens.
@@ -92,9 +106,9 @@ pub async fn connect_or_start(address: &Address, launch: &Launch) -> Result<Unix
         return Ok(stream);
     }
     address.prepare()?;
-    let deadline = Instant::now() + PATIENCE;
+    let (path, deadline) = (address.spawn_lock(), Instant::now() + PATIENCE);
     let _lock = loop {
-        if let Some(lock) = Lock::try_take(&address.spawn_lock()).map_err(StartError::NotStarted)? {
+        if let Some(lock) = Lock::try_take(&path).map_err(|source| AddressError::Io { path: path.clone(), source })? {
             break lock;
         }
         if Instant::now() > deadline {

@@ -40,30 +40,32 @@ impl Program<'_> {
         Program { version: OURS, build: build(), protocol: VERSION }
     }
 
-    pub fn understands(&self, daemon: &HelloResult) -> bool {
-        major(self.protocol) == major(&daemon.protocol_version)
-    }
-
     pub fn fit(&self, daemon: &HelloResult) -> Fit {
-        let newer = self.rank() > Program::of(daemon).rank();
-        match (newer, daemon.idle, self.understands(daemon)) {
-            (true, true, _) => Fit::Replace,
-            (_, _, true) => Fit::Use,
-            (newer, _, false) => Fit::Refuse(self.refusal(daemon, newer)),
+        if self.is_newer_than(daemon) && daemon.idle {
+            return Fit::Replace;
         }
+        self.refusal(daemon).map_or(Fit::Use, Fit::Refuse)
     }
 
-    fn refusal(&self, daemon: &HelloResult, newer: bool) -> String {
+    /// Why they do not understand each other, if they do not.
+    pub fn refusal(&self, daemon: &HelloResult) -> Option<String> {
+        if major(self.protocol) == major(&daemon.protocol_version) {
+            return None;
+        }
         let (theirs, pid) = (&daemon.protocol_version, daemon.pid);
-        let way = if newer {
+        let way = if self.is_newer_than(daemon) {
             "wait until it is done, or end it with open-think stop"
         } else {
             "update this program, or end the daemon with open-think stop"
         };
-        format!(
+        Some(format!(
             "the running daemon (process {pid}, version {}) speaks protocol {theirs}, this program {}: {way}",
             daemon.version, self.protocol
-        )
+        ))
+    }
+
+    fn is_newer_than(&self, daemon: &HelloResult) -> bool {
+        self.rank() > Program::of(daemon).rank()
     }
 
     fn rank(&self) -> ([u64; 3], u64) {

@@ -1,7 +1,10 @@
 //! Commands beside a daemon that runs: which of them ask it, how it is stopped and started anew.
 
+use std::os::unix::fs::symlink;
 use std::process::Stdio;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use open_think::daemon::Record;
 use serde_json::Value;
 
@@ -87,4 +90,115 @@ fn a_configuration_that_is_bad_does_not_end_the_daemon() {
     let mut command = home.command(PROGRAM);
     let run = home.ended(command.arg("--stdio").stdin(Stdio::null()).output().expect("the program starts"));
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+}
+
+/// Of a program that gives a secret, and writes down that it was asked for it.
+const ASKING: &str = "anthropic_api_key = \"cmd:/bin/sh -c 'echo asked >> HOME/asked; echo sk-quince'\"\n";
+
+#[test]
+fn a_program_that_gives_a_secret_is_run_by_the_daemon_alone() {
+    let home = Home::with_config(ASKING);
+    let asked = || std::fs::read_to_string(home.path().join("asked")).unwrap_or_default().lines().count();
+    start(&home);
+    assert_eq!(asked(), 1);
+    for args in [["status"].as_slice(), &["skills"], &["providers"], &["sessions"], &["logs"]] {
+        assert_eq!(home.run(args).code, 0);
+    }
+    assert_eq!(asked(), 1);
+    assert_eq!(home.run(&["stop"]).code, 0);
+    assert_eq!(home.run(&["skills"]).code, 0);
+    assert_eq!(asked(), 2, "the work is done here");
+}
+
+#[test]
+fn the_daemon_that_runs_tells_of_itself_whatever_the_settings_and_the_file_say() {
+    let home = Home::with_config("");
+    let pid = start(&home);
+    let other = |args: &[&str]| home.run(&[&["--set", "MODEL_DEFAULT=quince"], args].concat());
+    let told = other(&["status", "--json"]);
+    assert_eq!(answering(&told), pid);
+    assert!(
+        told.stderr.contains("other settings (MODEL_DEFAULT); open-think restart gives it these"),
+        "{}",
+        told.stderr
+    );
+    assert!(!other(&["status"]).stderr.contains("No daemon runs"));
+
+    std::fs::write(home.path().join(".config/open-think/config.toml"), "nonsense = 1").expect("a file");
+    let told = home.run(&["status", "--json"]);
+    assert_eq!(answering(&told), pid);
+    assert!(told.stderr.contains("goes on") && told.stderr.contains("unknown key nonsense"), "{}", told.stderr);
+    let examined = home.run(&["doctor"]);
+    assert_eq!(examined.code, 1);
+    for line in ["fail  configuration: ", "ok    state: ", "ok    log: ", "  service: ", "ok    daemon: "] {
+        assert!(examined.stdout.contains(line), "{line}: {}", examined.stdout);
+    }
+    assert!(examined.stdout.contains(&format!("(process {pid})")), "{}", examined.stdout);
+    assert_eq!(home.run(&["stop"]).code, 0);
+    let alone = home.run(&["status"]);
+    assert_eq!((alone.code, alone.stdout.as_str()), (2, ""), "{}", alone.stderr);
+}
+
+#[test]
+fn a_daemon_that_hangs_is_said_to_hang_with_the_way_to_end_it() {
+    let home = Home::new();
+    let pid = start(&home);
+    kill(Pid::from_raw(i32::try_from(pid).expect("a process id")), Signal::SIGSTOP).expect("it lives");
+    let way = format!("does not answer: kill -9 {pid} ends it");
+    // At once, for each waits a little.
+    let all =
+        [["status"].as_slice(), &["providers"], &["stop"], &["stop", "--now"], &["restart"], &["doctor"], &["--stdio"]];
+    std::thread::scope(|scope| {
+        for args in all {
+            let (home, way) = (&home, &way);
+            scope.spawn(move || {
+                let run = home.run(args);
+                assert_eq!(run.code, if args == ["doctor"] { 1 } else { 69 }, "{args:?}: {}", run.stderr);
+                let said = format!("{}{}", run.stdout, run.stderr);
+                assert_eq!(said.matches(way.as_str()).count(), 1, "{args:?}: {said}");
+            });
+        }
+    });
+}
+
+#[test]
+fn what_stands_in_the_place_of_the_daemons_files_is_named() {
+    let home = Home::new();
+    let address = home.address();
+    address.prepare().expect("a directory");
+    let places = [
+        (address.socket().to_owned(), "no socket"),
+        (address.lock(), "no file"),
+        (address.spawn_lock(), "no file"),
+        (address.record(), "no file"),
+    ];
+    for (path, what) in places {
+        let shown = path.display().to_string();
+        for link in [false, true] {
+            if link {
+                symlink("nowhere", &path).expect("a link");
+            } else {
+                std::fs::create_dir(&path).expect("a directory");
+            }
+            for (args, code) in [(["serve"], 1), (["--stdio"], 69), (["doctor"], 1)] {
+                let run = home.run(&args);
+                let said = format!("{}{}", run.stdout, run.stderr);
+                assert_eq!(run.code, code, "{args:?}: {said}");
+                let expected = format!("{shown} is {what} and is left as it is: move it away, as in mv '{shown}'");
+                assert_eq!(said.matches(&expected).count(), 1, "{args:?}: {said}");
+            }
+            let removed = if link { std::fs::remove_file(&path) } else { std::fs::remove_dir(&path) };
+            removed.expect("it is there");
+        }
+    }
+}
+
+#[test]
+fn why_something_fails_is_said_once() {
+    let home = Home::new();
+    let nowhere = home.run(&["serve", "--listen", "unix:///nonexist/a.sock"]);
+    assert_eq!((nowhere.code, nowhere.stderr.matches("No such file").count()), (1, 1), "{}", nowhere.stderr);
+    assert!(nowhere.stderr.contains("/nonexist cannot be used: No such file"), "{}", nowhere.stderr);
+    let named = home.run(&["--profile", "No", "--stdio"]);
+    assert_eq!((named.code, named.stderr.matches("OPEN_THINK_PROFILE").count()), (2, 1), "{}", named.stderr);
 }

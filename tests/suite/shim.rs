@@ -101,7 +101,7 @@ async fn what_keeps_the_daemon_from_starting_is_said() {
     let (status, said) = home.shim(Framing::Lines).exit().await;
     std::fs::remove_dir(home.address().spawn_lock()).expect("it is there");
     assert_eq!(status.code(), Some(69), "{said}");
-    assert!(said.contains("could not be started") && said.lines().count() <= 2, "{said}");
+    assert!(said.contains("is no file and is left as it is") && said.lines().count() <= 2, "{said}");
 }
 
 #[tokio::test]

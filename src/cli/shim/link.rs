@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::glance::Glance;
-use crate::cli::running;
+use crate::cli::running::{self, STRANGE};
 use crate::daemon::{Address, Fit, Launch, Program, StartError, connect_or_start};
 use crate::protocol::{HelloResult, Method, StopParams, StopWhen, names};
 use crate::transport::{FrameLimits, Inbound, Sink, Source, Written, unix_client};
@@ -47,7 +47,7 @@ impl Opener {
         for _ in 0..ATTEMPTS {
             let stream = connect_or_start(&self.address, &self.launch).await?;
             let found = timeout(PATIENCE, Link::of(stream)).await;
-            if let Found::Link(link) = found.context(StartError::TimedOut)?? {
+            if let Found::Link(link) = found.map_err(|_| StartError::silent(&self.address))?? {
                 return Ok(link);
             }
         }
@@ -109,5 +109,3 @@ async fn ask<M: Method>(
         return Ok(Some(result.map_err(|_| StartError::Incompatible(STRANGE.to_owned()))?));
     }
 }
-
-const STRANGE: &str = "what listens there does not answer as a daemon does: open-think stop ends it, if it is one";
