@@ -158,7 +158,7 @@ Examples:
   open-think ask --json \"check runtime health\" | jq .assistantMessage.content
   cat notes.md | open-think ask \"what is missing here?\"
 
-Ctrl-C stops the turn and keeps what came; twice, it ends at once. Where nobody can be asked, dangerous
+Ctrl-C stops the turn and keeps what came; twice, it ends at once. Where nobody can be asked, dangerous \
 skills stay held, the exit code is 3, and `open-think approve` goes on with the turn.";
 
 const INVOKE: &str = "\
@@ -172,9 +172,9 @@ Examples:
   CODEX_OAUTH_CLIENT_ID=app_… open-think login codex
   open-think login codex --json | jq -r .userCode
 
-Shows an address and a code, and waits until the code was typed in there. With CODEX_OAUTH_CLIENT_ID the
-daemon signs in itself: the tokens stay in its state directory, in a file that only you can read, and are
-refreshed in time. Without it, the Codex app-server signs in and keeps them, if one is configured.
+Shows an address and a code, and waits until the code was typed in there. With CODEX_OAUTH_CLIENT_ID the \
+daemon signs in itself: the tokens stay in its state directory, in a file that only you can read, and are \
+refreshed in time. Without it, the Codex app-server signs in and keeps them, if one is configured. \
 Ctrl-C gives up.";
 
 const SECRET: &str = "\
@@ -183,7 +183,7 @@ Examples:
   pass show anthropic | open-think secret put ANTHROPIC_API_KEY
   open-think secret list
 
-What is kept is used where neither a flag, the environment nor the file sets it. These may also say where a
+What is kept is used where neither a flag, the environment nor the file sets it. These may also say where a \
 secret is instead of holding it: env:NAME, file:/path (mode 600), cmd:program arguments, keyring:NAME.";
 
 const SERVE: &str = "\
@@ -192,11 +192,11 @@ Examples:
   open-think serve --profile work
   open-think serve --listen unix:///home/me/open-think.sock
 
-It is rarely needed: `open-think --stdio`, which editors start, starts the daemon itself. There is one for each
+It is rarely needed: `open-think --stdio`, which editors start, starts the daemon itself. There is one for each \
 user and profile. SIGTERM ends it when what runs has come to its end, Ctrl-C twice at once.";
 
 const STOP: &str = "\
-It ends when what runs has come to its end, for which it has `drain_timeout_ms` under [daemon], 30 seconds
+It ends when what runs has come to its end, for which it has `drain_timeout_ms` under [daemon], 30 seconds \
 unless said otherwise; with --now at once. A client that comes meanwhile starts a new one.";
 
 const RPC: &str = "\
@@ -265,6 +265,19 @@ impl Global {
 #[cfg(test)]
 mod tests {
     use super::{GROUPS, command};
+
+    /// The help is wrapped to the terminal's width: what is wrapped by hand as well is torn.
+    #[test]
+    fn a_paragraph_of_the_help_is_one_line() {
+        let command = command();
+        for command in command.get_subcommands().chain([&command]) {
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let begins = |line: &str| !line.is_empty() && !line.starts_with(' ');
+            let mut lines = text.lines().zip(text.lines().skip(1));
+            let torn = lines.find(|(line, next)| begins(line) && begins(next));
+            assert_eq!(torn, None, "{}", command.get_name());
+        }
+    }
 
     #[test]
     fn every_command_stands_in_the_help_once() {

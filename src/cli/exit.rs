@@ -8,7 +8,8 @@ use tokio::signal::unix::SignalKind;
 use crate::cli::client::CallError;
 use crate::cli::terminal::{Style, Terminal};
 use crate::config::ConfigError;
-use crate::daemon::{Signals, StartError};
+use crate::daemon::{AddressError, Signals, StartError};
+use crate::http::OpenError;
 use crate::plugins::LoadError;
 use crate::protocol::{Code, ErrorData};
 
@@ -116,6 +117,8 @@ fn of(error: &anyhow::Error) -> Exit {
         return if usage { Exit::Usage } else { Exit::Unavailable };
     }
     let usage = error.is::<UsageError>() || error.is::<ConfigError>() || error.is::<LoadError>();
+    let usage = usage || matches!(error.downcast_ref(), Some(AddressError::Config(_)));
+    let usage = usage || error.downcast_ref().is_some_and(OpenError::is_of_settings);
     let refused = error.downcast_ref::<CallError>().and_then(CallError::code);
     let bad_request = refused.is_some_and(|code| [Code::BadRequest, Code::NotFound].map(Code::number).contains(&code));
     if usage || bad_request { Exit::Usage } else { Exit::Failed }

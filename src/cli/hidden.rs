@@ -1,12 +1,15 @@
 //! A line that is typed on a terminal and not shown.
 //!
-//! Ctrl-C comes as a character here, so that the terminal is set right again before anything ends.
+//! Ctrl-C comes as a character here, and a signal as a value, so that the terminal is set right again before anything
+//! ends.
 
 use std::io::{self, Read};
 
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
+use crate::cli::exit::Exit;
 use crate::cli::terminal::Terminal;
+use crate::daemon::Signals;
 
 const INTERRUPT: u8 = 0x03;
 const END: u8 = 0x04;
@@ -17,15 +20,22 @@ const CLEAR: u8 = 0x15;
 /// No key is longer.
 const MAX: usize = 64 * 1024;
 
-/// None if it was given up.
-pub fn ask(question: &str, terminal: &Terminal) -> io::Result<Option<String>> {
+/// The inner error says how it was given up.
+pub fn ask(question: &str, terminal: &Terminal) -> io::Result<Result<String, Exit>> {
+    let runtime = super::runtime()?;
     terminal.say(question);
-    let line = {
+    let line = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
         let _hidden = Hidden::begin()?;
-        line(io::stdin().lock())
-    };
+        tokio::select! {
+            line = tokio::task::spawn_blocking(|| line(io::stdin().lock())) => Ok(line??.ok_or(Exit::Interrupted)),
+            signal = signals.next() => Ok(Err(Exit::of_signal(signal))),
+        }
+    });
+    // A read of a terminal cannot be stopped, and must not hold up the end.
+    runtime.shutdown_background();
     terminal.note("");
-    Ok(line?.map(|line| String::from_utf8_lossy(&line).into_owned()))
+    line.map(|line| line.map(|line| String::from_utf8_lossy(&line).into_owned()))
 }
 
 fn line(mut input: impl Read) -> io::Result<Option<Vec<u8>>> {

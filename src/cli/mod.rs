@@ -100,7 +100,8 @@ fn ask_daemon(command: Command, sources: Sources, terminal: &Terminal) -> anyhow
         };
         if let Some((client, inbound)) = running {
             if let Some(fault) = fault {
-                terminal.note(&format!("open-think: the running daemon goes on with what it has read before: {fault}"));
+                let note = format!("open-think: the running daemon goes on with what it has read before: {fault}");
+                terminal.note(&terminal.error.foreign(&note));
             }
             return run_command(command, client, inbound, terminal).await;
         }

@@ -46,7 +46,10 @@ pub fn run(args: &SecretArgs, sources: Sources, terminal: &Terminal) -> anyhow::
     match &args.command {
         SecretCommand::Put { name } => {
             let setting = find(name)?;
-            let Some(secret) = given(setting, terminal)? else { return Ok(Exit::Interrupted) };
+            let secret = match given(setting, terminal)? {
+                Ok(secret) => secret,
+                Err(exit) => return Ok(exit),
+            };
             let (keeper, fault) = store.put(setting.name, &secret, &keyring).map_err(usable)?;
             terminal.print_line(&kept(setting, keeper, fault.as_ref(), &store))?;
             let rows = rows(&config, &sources)?;
@@ -86,12 +89,12 @@ fn find(name: &str) -> Result<&'static Setting, UsageError> {
     secrets.find(|setting| setting.name.eq_ignore_ascii_case(name)).ok_or_else(unknown)
 }
 
-/// None if the user thought better of it.
-fn given(setting: &Setting, terminal: &Terminal) -> anyhow::Result<Option<Secret>> {
+/// The inner error says how it was given up.
+fn given(setting: &Setting, terminal: &Terminal) -> anyhow::Result<Result<Secret, Exit>> {
     let text = if terminal.input_is_terminal() {
         match hidden::ask(&format!("{} (it is not shown): ", setting.name), terminal)? {
-            Some(text) => text,
-            None => return Ok(None),
+            Ok(text) => text,
+            Err(exit) => return Ok(Err(exit)),
         }
     } else {
         input::standard_input()?
@@ -106,7 +109,7 @@ fn given(setting: &Setting, terminal: &Terminal) -> anyhow::Result<Option<Secret
         return Err(UsageError::new(format!("what was given is a reference ({kind}:)"), hint).into());
     }
     let unfit = |what| UsageError::new(format!("what was given {what}"), "Give the key alone.");
-    Ok(Some(Secret::checked(text.to_owned()).map_err(unfit)?))
+    Ok(Ok(Secret::checked(text.to_owned()).map_err(unfit)?))
 }
 
 fn kept(setting: &Setting, keeper: Keeper, fault: Option<&KeyringFault>, store: &SecretStore) -> String {

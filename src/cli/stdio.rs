@@ -151,7 +151,8 @@ pub fn launch(sources: &Sources) -> anyhow::Result<Launch> {
     let absolute = |path: Option<PathBuf>| path.map(|path| std::path::absolute(&path).unwrap_or(path).into_os_string());
     flag("--config", absolute(sources.named_config_file()));
     flag("--state-dir", absolute(sources.named_state_dir()));
-    flag("--profile", sources.profile()?.map(Into::into));
+    // By its name too where it is the one without: the environment may name another.
+    flag("--profile", sources.flags.profile.clone().or(sources.profile()?).map(Into::into));
     for (name, value) in &sources.flags.settings {
         flag("--set", Some(format!("{name}={value}").into()));
     }

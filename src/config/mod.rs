@@ -29,7 +29,7 @@ pub use origin::{Changes, Origin};
 pub use secret::Secret;
 pub use secrets::{Claims, Keeper, Kept, Keyring, KeyringFault, Reference, SecretStore, StoreError, Unresolved};
 pub use settings::{SETTINGS, Setting};
-pub use sources::{Overrides, Platform, Sources};
+pub use sources::{DEFAULT, Overrides, Platform, Sources};
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -11,6 +11,9 @@ use super::{ConfigError, ConfigErrorKind, SETTINGS, Secret, Setting};
 const DIRECTORY: &str = "open-think";
 const FILE: &str = "config.toml";
 
+/// The name of the profile that has none.
+pub const DEFAULT: &str = "default";
+
 /// It becomes part of paths.
 const PROFILE: &str = "must be a name of 1 to 32 lower-case letters, digits and hyphens";
 
@@ -64,8 +67,13 @@ impl Sources {
         self.env.get(name).map(OsString::as_os_str)
     }
 
-    /// Which of the user's daemons is meant; none is the one without a name.
+    /// Which of the user's daemons is meant; none is the one that is meant where none is named.
     pub fn profile(&self) -> Result<Option<String>, ConfigError> {
+        Ok(self.named_profile()?.filter(|name| name != DEFAULT))
+    }
+
+    /// As a flag or the environment has it.
+    fn named_profile(&self) -> Result<Option<String>, ConfigError> {
         if let Some(name) = &self.flags.profile {
             let fault = || ConfigError::in_flag(ConfigErrorKind::Value, "OPEN_THINK_PROFILE", PROFILE);
             return is_profile(name).then(|| Some(name.clone())).ok_or_else(fault);
@@ -234,6 +242,8 @@ mod tests {
         let env = [("HOME", "/h"), ("OPEN_THINK_PROFILE", "work-2")];
         let of = "/h/.config/open-think/work-2/config.toml";
         check(Platform::Unix, &env, of, "/h/.local/state/open-think/work-2");
+        let env = [("HOME", "/h"), ("OPEN_THINK_PROFILE", "default")];
+        check(Platform::Unix, &env, "/h/.config/open-think/config.toml", "/h/.local/state/open-think");
         for bad in ["../x", "Work", "a b", "x".repeat(33).as_str()] {
             let sources = sources(Platform::Unix, &[("HOME", "/h"), ("OPEN_THINK_PROFILE", bad)]);
             let error = sources.state_dir().expect_err(bad).to_string();

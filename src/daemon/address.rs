@@ -11,13 +11,10 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Uid, User, getuid};
 use ring::digest;
 
-use crate::config::{ConfigError, Platform, Sources};
+use crate::config::{self, ConfigError, Platform, Sources};
 
 /// Bytes of a socket's path. The least that systems allow is 103, and the socket is made under a longer name first.
 const LONGEST: usize = 92;
-
-/// The name of the daemon that has none.
-const DEFAULT: &str = "default";
 
 /// The socket's path; what belongs to it stands beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,7 +170,7 @@ fn runtime_directory(facts: &Facts, platform: Platform, run: Option<PathBuf>) ->
 fn name(facts: &Facts) -> String {
     let elsewhere = facts.home.as_ref().filter(|home| facts.users_home.as_ref().is_none_or(|users| &users != home));
     let places = [elsewhere, facts.state_dir.as_ref(), facts.config_file.as_ref()];
-    let profile = facts.profile.as_deref().unwrap_or(DEFAULT);
+    let profile = facts.profile.as_deref().unwrap_or(config::DEFAULT);
     if places.iter().all(Option::is_none) {
         return profile.to_owned();
     }

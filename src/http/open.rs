@@ -47,6 +47,13 @@ pub enum OpenError {
     Tls(#[from] TlsError),
 }
 
+impl OpenError {
+    /// Whether what was asked for is at fault, and not what was found.
+    pub fn is_of_settings(&self) -> bool {
+        matches!(self, Self::NotLoopback(_) | Self::NoCertificate(_))
+    }
+}
+
 /// Listens from now on; nothing is answered until it is served.
 pub async fn open(config: &Config, listen: Listen) -> Result<Opened, OpenError> {
     if !listen.tls && !listen.address.ip().is_loopback() {

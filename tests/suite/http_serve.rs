@@ -144,6 +144,6 @@ fn what_cannot_be_listened_at_is_refused_with_the_way_out() {
         ("tcp://127.0.0.1:1", "is no address to listen on"),
     ] {
         let run = home.run(&["serve", "--listen", &socket, "--listen", listen]);
-        assert!(run.code != 0 && run.stderr.contains(why), "{listen}: {}", run.stderr);
+        assert!(run.code == 2 && run.stderr.contains(why), "{listen}: {}", run.stderr);
     }
 }

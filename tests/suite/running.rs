@@ -202,3 +202,20 @@ fn why_something_fails_is_said_once() {
     let named = home.run(&["--profile", "No", "--stdio"]);
     assert_eq!((named.code, named.stderr.matches("OPEN_THINK_PROFILE").count()), (2, 1), "{}", named.stderr);
 }
+
+#[test]
+fn the_profile_by_the_name_of_default_is_the_one_without_a_name() {
+    let home = Home::with_config("model_default = \"quince\"\n");
+    let started = home.run_with_input(&["--profile", "default", "--stdio"], "");
+    assert_eq!((started.code, started.stderr.as_str()), (0, ""));
+    let pid = daemon(&home).expect("it lives on");
+    assert_eq!(answering(&home.run(&["--profile", "default", "status", "--json"])), pid);
+    assert_eq!(answering(&home.run(&["status", "--json"])), pid);
+    assert!(home.run(&["--profile", "default", "config", "show"]).stdout.contains("quince"));
+    // A flag wins over the environment in the daemon that is started, too.
+    assert_eq!(home.run(&["stop"]).code, 0);
+    let mut command = home.command(PROGRAM);
+    command.args(["--profile", "default", "restart"]).env("OPEN_THINK_PROFILE", "work");
+    let restarted = home.ended(command.output().expect("the program starts"));
+    assert_eq!((restarted.code, daemon(&home).is_some()), (0, true), "{}", restarted.stderr);
+}

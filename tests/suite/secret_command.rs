@@ -1,7 +1,12 @@
 //! `secret`, and what it keeps, as every other command meets it; and what `config check` says of a whole file.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
+use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::program::{Home, PROGRAM, Run};
@@ -11,7 +16,6 @@ const KEY: &str = "sk-quince-7b1f";
 /// No program of the system's keyring is on the PATH, so the file serves.
 fn run(home: &Home, env: &[(&str, &str)], args: &[&str], input: &str) -> Run {
     use std::io::Write;
-    use std::process::Stdio;
     let mut command = home.command(PROGRAM);
     command.env("PATH", home.path().join("bin")).env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere");
     command.envs(env.iter().copied()).args(args);
@@ -108,4 +112,26 @@ fn a_reference_that_leads_nowhere_is_told_and_stops_nobody_else() {
     assert_eq!(provider("openai-compatible").expect("a row")["configured"], true);
     let told = run(&home, &[], &["doctor"], "");
     assert!(told.stdout.contains("warn  secrets: ANTHROPIC_API_KEY is not used"), "{}", told.stdout);
+}
+
+#[test]
+fn a_signal_while_a_secret_is_typed_leaves_the_terminal_as_it_was() {
+    let home = Home::new();
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGINT, 130)] {
+        let terminal = openpty(None, None).expect("a terminal");
+        let echoes = || tcgetattr(&terminal.slave).expect("its state").local_flags.contains(LocalFlags::ECHO);
+        assert!(echoes());
+        let mut command = home.command(PROGRAM);
+        command.args(["secret", "put", "ANTHROPIC_API_KEY"]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdin(terminal.slave.try_clone().expect("another of it"));
+        let mut process = command.spawn().expect("it starts");
+        while echoes() {
+            assert_eq!(process.try_wait().expect("a status"), None, "it does not ask");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        kill(Pid::from_raw(i32::try_from(process.id()).expect("a process id")), signal).expect("it lives");
+        assert_eq!(process.wait().expect("it ends").code(), Some(code));
+        assert!(echoes(), "{signal}");
+    }
+    assert!(!home.state_dir().exists());
 }

@@ -43,6 +43,12 @@ fn the_units_are_written_and_systemd_is_told_only_when_asked() {
     assert!(status.contains("is as it should be") && status.contains("open-think.socket is active"), "{status}");
     std::fs::write(&socket, "changed").expect("a unit");
     assert!(run(&home, &["status"]).stdout.contains("not as this program writes it"));
+    let kept = socket.with_extension("socket.old");
+    let again = run(&home, &["install"]);
+    assert!(again.stderr.contains("it is kept as HOME/.config/systemd/user/open-think.socket.old"), "{}", again.stderr);
+    assert_eq!(again.stderr.matches("is kept as").count(), 1, "{}", again.stderr);
+    assert_eq!(std::fs::read_to_string(&kept).expect("what stood there"), "changed");
+    assert!(!run(&home, &["install"]).stderr.contains("is kept as") && kept.exists());
 
     let removed = run(&home, &["uninstall", "--now"]);
     assert_eq!(removed.code, 0, "{}", removed.stderr);
@@ -58,6 +64,12 @@ fn without_a_session_it_says_what_to_run_and_the_files_stay() {
     let installed = run(&home, &["install", "--now"]);
     assert_eq!(installed.code, 1);
     assert!(installed.stderr.contains("Failed to connect to bus"), "{}", installed.stderr);
+    assert!(home.path().join(".config/systemd/user/open-think.service").exists());
+    let status = run(&home, &["status"]);
+    assert!(status.stderr.contains("asked whether it is in use: Failed to connect to bus."), "{}", status.stderr);
+    let removed = run(&home, &["uninstall", "--now"]);
+    assert_eq!((removed.code, removed.stdout.as_str()), (1, ""));
+    assert!(removed.stderr.contains("The files stay.") && !removed.stderr.contains("in order"), "{}", removed.stderr);
     assert!(home.path().join(".config/systemd/user/open-think.service").exists());
     let other = run(&home, &["--state-dir", "/elsewhere", "install"]);
     assert_eq!(other.code, 2, "{}", other.stdout);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getuid};
-use open_think::daemon::Record;
+use open_think::daemon::{Address, Record};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -62,6 +62,27 @@ async fn a_second_daemon_is_refused_and_told_who_serves() {
     let (said, pid) = (said(&second), pid(&first));
     assert!(said.contains(&format!("process {pid}")) && said.contains("open-think stop"), "{said}");
     assert!(home.connect(Framing::Lines).await.ask("daemon.status", json!({})).await.is_ok());
+}
+
+#[tokio::test]
+async fn one_at_a_path_of_its_own_is_ended_by_its_process() {
+    let home = Home::new();
+    let address = Address::at(&home.path().join("own.sock")).expect("short");
+    let listen = format!("unix://{}", address.socket().display());
+    let serve = || {
+        let mut command = home.command();
+        command.args(["serve", "--listen", &listen]).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().expect("it starts")
+    };
+    let first = serve();
+    while Record::read(&address).is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (second, pid) = (serve().wait_with_output().await.expect("it ends"), pid(&first));
+    let said = said(&second);
+    assert!(said.contains(&format!("kill {pid} ends it")) && !said.contains("open-think stop"), "{said}");
+    kill(pid, Signal::SIGTERM).expect("it lives");
+    assert_eq!(ended(first).await, Some(0));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What systemd's and launchd's own programs are asked, as commands, and how they are run: with an end to their time.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -12,8 +12,6 @@ use crate::config::Platform;
 
 /// systemd waits for a service to stop for this long and a little more.
 const LIMIT: Duration = Duration::from_secs(60);
-
-pub const PROGRAM: &str = if cfg!(target_os = "macos") { "launchctl" } else { "systemctl" };
 
 type Commands = Vec<Vec<String>>;
 
@@ -47,35 +45,36 @@ pub fn name(platform: Platform) -> &'static str {
     if platform == Platform::MacOs { LABEL } else { SOCKET }
 }
 
-/// In the manager's own word; none where it cannot be asked.
-pub fn active(platform: Platform) -> std::io::Result<Option<String>> {
+/// In the manager's own word, or why it has none to say.
+pub fn active(platform: Platform) -> std::io::Result<Result<String, String>> {
     let command = match platform {
         Platform::MacOs => words(&["launchctl", "list", LABEL]),
         _ => words(&["systemctl", "--user", "is-active", SOCKET]),
     };
-    let Some(output) = output(&command)? else { return Ok(None) };
+    let Some(output) = output(&command)? else { return Ok(Err(missing(&command))) };
     if platform == Platform::MacOs {
-        return Ok(Some(if output.status.success() { "loaded" } else { "not loaded" }.to_owned()));
+        return Ok(Ok(if output.status.success() { "loaded" } else { "not loaded" }.to_owned()));
     }
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    // Without a manager to talk to it says nothing here.
-    Ok(Some(said).filter(|said| !said.is_empty()))
+    Ok(if said.is_empty() { Err(complaint(&output)) } else { Ok(said) })
 }
 
 /// The inner error says why it failed, as a sentence without an end.
 pub fn run(command: &[String]) -> std::io::Result<Result<(), String>> {
-    let Some(output) = output(command)? else {
-        return Ok(Err(format!(
-            "there is no {}, or it did not end in time",
-            command.first().map_or("", String::as_str)
-        )));
-    };
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it failed").to_owned();
-    Ok(if output.status.success() { Ok(()) } else { Err(said) })
+    let Some(output) = output(command)? else { return Ok(Err(missing(command))) };
+    Ok(if output.status.success() { Ok(()) } else { Err(complaint(&output)) })
 }
 
-fn output(command: &[String]) -> std::io::Result<Option<std::process::Output>> {
+fn missing(command: &[String]) -> String {
+    format!("there is no {}, or it did not end in time", command.first().map_or("", String::as_str))
+}
+
+fn complaint(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it failed").to_owned()
+}
+
+fn output(command: &[String]) -> std::io::Result<Option<Output>> {
     let Some((program, arguments)) = command.split_first() else { return Ok(None) };
     crate::cli::runtime()?.block_on(async {
         let mut command = Command::new(program);

@@ -71,18 +71,38 @@ pub fn run(args: &ServiceArgs, sources: &Sources, terminal: &Terminal) -> anyhow
 
 fn install(sources: &Sources, now: bool, terminal: &Terminal) -> anyhow::Result<Exit> {
     customary(sources)?;
-    for Unit { path, text } in wanted(sources)? {
-        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text));
-        written.with_context(|| format!("{} cannot be written", path.display()))?;
-        terminal.print_line(&format!("wrote {}", path.display()))?;
+    for unit in wanted(sources)? {
+        let kept = write(&unit).with_context(|| format!("{} cannot be written", unit.path.display()))?;
+        terminal.print_line(&format!("wrote {}", unit.path.display()))?;
+        if let Some(kept) = kept {
+            terminal.note(&format!("Another one stood there; it is kept as {}.", kept.display()));
+        }
     }
-    follow(manager::started(sources.platform, &uid_domain(), &paths(sources)?), now, "To have it take effect", terminal)
+    let commands = manager::started(sources.platform, &uid_domain(), &paths(sources)?);
+    let rest = "The files are in order. Run this where a session of yours is open, to have them take effect.";
+    follow(commands, now, "To have it take effect", rest, terminal)
+}
+
+/// Gives the path of what stood there before, if that was another.
+fn write(unit: &Unit) -> std::io::Result<Option<PathBuf>> {
+    unit.path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    // Neither systemd nor launchd reads a file with such an end.
+    let mut kept = unit.path.clone().into_os_string();
+    kept.push(".old");
+    let kept = PathBuf::from(kept);
+    let is_other = unit.state() == State::Other;
+    if is_other {
+        fs::rename(&unit.path, &kept)?;
+    }
+    fs::write(&unit.path, &unit.text)?;
+    Ok(is_other.then_some(kept))
 }
 
 fn uninstall(sources: &Sources, now: bool, terminal: &Terminal) -> anyhow::Result<Exit> {
     let paths = paths(sources)?;
     let (before, after) = manager::stopped(sources.platform, &uid_domain());
-    if now && follow(before.clone(), true, "", terminal)? == Exit::Failed {
+    let stay = "The files stay. Run this where a session of yours is open, or without --now, which only removes them.";
+    if now && follow(before.clone(), true, "", stay, terminal)? == Exit::Failed {
         return Ok(Exit::Failed);
     }
     for path in &paths {
@@ -93,7 +113,7 @@ fn uninstall(sources: &Sources, now: bool, terminal: &Terminal) -> anyhow::Resul
         }
     }
     let rest = if now { after } else { before.into_iter().chain(after).collect() };
-    follow(rest, now, "To stop what runs", terminal)
+    follow(rest, now, "To stop what runs", "The files are removed.", terminal)
 }
 
 fn status(sources: &Sources, json: bool, terminal: &Terminal) -> anyhow::Result<Exit> {
@@ -101,7 +121,7 @@ fn status(sources: &Sources, json: bool, terminal: &Terminal) -> anyhow::Result<
     let active = manager::active(sources.platform)?;
     let installed = files.iter().all(|file| file.state != State::Missing);
     if json {
-        terminal.print_json(&serde_json::json!({"installed": installed, "active": active, "files": files}))?;
+        terminal.print_json(&serde_json::json!({"installed": installed, "active": active.ok(), "files": files}))?;
         return Ok(Exit::Done);
     }
     for file in &files {
@@ -113,14 +133,20 @@ fn status(sources: &Sources, json: bool, terminal: &Terminal) -> anyhow::Result<
         terminal.print_line(&format!("{} {state}", file.path.display()))?;
     }
     match active {
-        Some(state) => terminal.print_line(&format!("{} is {state}", manager::name(sources.platform)))?,
-        None => terminal.note(&format!("Nobody can be asked whether it is in use: there is no {}.", manager::PROGRAM)),
+        Ok(state) => terminal.print_line(&format!("{} is {state}", manager::name(sources.platform)))?,
+        Err(why) => terminal.note(&format!("Nobody can be asked whether it is in use: {why}.")),
     }
     Ok(Exit::Done)
 }
 
-/// Runs the commands, or says which they are.
-fn follow(commands: Vec<Vec<String>>, now: bool, purpose: &str, terminal: &Terminal) -> anyhow::Result<Exit> {
+/// Runs the commands, or says which they are; `failed` is said where one does not do its work.
+fn follow(
+    commands: Vec<Vec<String>>,
+    now: bool,
+    purpose: &str,
+    failed: &str,
+    terminal: &Terminal,
+) -> anyhow::Result<Exit> {
     if !now {
         terminal.note(&format!("{purpose}, run:"));
         commands.iter().for_each(|command| terminal.note(&format!("  {}", command.join(" "))));
@@ -129,8 +155,7 @@ fn follow(commands: Vec<Vec<String>>, now: bool, purpose: &str, terminal: &Termi
     for command in &commands {
         if let Err(why) = manager::run(command)? {
             terminal.note(&format!("{}: {why}", command.join(" ")));
-            terminal
-                .note("The files are in order. Run this where a session of yours is open, to have them take effect.");
+            terminal.note(failed);
             return Ok(Exit::Failed);
         }
         terminal.print_line(&format!("ran {}", command.join(" ")))?;
@@ -144,12 +169,17 @@ pub fn states(sources: &Sources) -> Vec<State> {
 }
 
 fn standing(sources: &Sources) -> anyhow::Result<Vec<Standing>> {
-    let state = |unit: &Unit| match fs::read_to_string(&unit.path) {
-        Ok(text) if text == unit.text => State::Current,
-        Ok(_) => State::Other,
-        Err(_) => State::Missing,
-    };
-    Ok(wanted(sources)?.into_iter().map(|unit| Standing { state: state(&unit), path: unit.path }).collect())
+    Ok(wanted(sources)?.into_iter().map(|unit| Standing { state: unit.state(), path: unit.path }).collect())
+}
+
+impl Unit {
+    fn state(&self) -> State {
+        match fs::read(&self.path) {
+            Ok(text) if text == self.text.as_bytes() => State::Current,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => State::Missing,
+            Ok(_) | Err(_) => State::Other,
+        }
+    }
 }
 
 fn wanted(sources: &Sources) -> anyhow::Result<Vec<Unit>> {
@@ -163,13 +193,14 @@ fn paths(sources: &Sources) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// The service is that of the daemon which everybody finds; one with a configuration of its own is another.
-fn customary(sources: &Sources) -> Result<(), UsageError> {
+fn customary(sources: &Sources) -> anyhow::Result<()> {
     let flags = &sources.flags;
-    if flags.config_file.is_none() && flags.state_dir.is_none() && flags.profile.is_none() {
+    let profile = flags.profile.is_some() && sources.profile()?.is_some();
+    if flags.config_file.is_none() && flags.state_dir.is_none() && !profile {
         return Ok(());
     }
     let hint = "Leave --config, --state-dir and --profile out; clients start such a daemon themselves.";
-    Err(UsageError::new("a service is there for the customary configuration only", hint))
+    Err(UsageError::new("a service is there for the customary configuration only", hint).into())
 }
 
 fn uid_domain() -> String {
