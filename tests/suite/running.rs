@@ -1,6 +1,8 @@
 //! Commands beside a daemon that runs: which of them ask it, how it is stopped and started anew.
 
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
@@ -218,4 +220,38 @@ fn the_profile_by_the_name_of_default_is_the_one_without_a_name() {
     command.args(["--profile", "default", "restart"]).env("OPEN_THINK_PROFILE", "work");
     let restarted = home.ended(command.output().expect("the program starts"));
     assert_eq!((restarted.code, daemon(&home).is_some()), (0, true), "{}", restarted.stderr);
+}
+
+/// Listens where the daemon would, and gives everybody this answer.
+fn impostor(home: &Home, answer: &'static str) {
+    let address = home.address();
+    address.prepare().expect("a directory");
+    let listener = UnixListener::bind(address.socket()).expect("a socket");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut line = String::new();
+            let Ok(1..) = BufReader::new(&stream).read_line(&mut line) else { continue };
+            let asked: Value = serde_json::from_str(&line).expect("JSON");
+            // It may have gone by now.
+            let _ = writeln!(&stream, r#"{{"jsonrpc":"2.0","id":{},{answer}}}"#, asked["id"]);
+        }
+    });
+}
+
+#[test]
+fn one_that_is_not_understood_is_told_of() {
+    const NEWER: &str = r#""result":{"version":"9.0.0","build":"1.1","protocolVersion":"9.0","pid":7,"startedAt":1,"idle":false,"frameBytes":1,"headerBytes":1}"#;
+    const STRANGE: &str = r#""error":{"code":-32601,"message":"no such method"}"#;
+    for (answer, said) in
+        [(NEWER, "(process 7, version 9.0.0) speaks protocol 9.0"), (STRANGE, "not answer as a daemon does")]
+    {
+        let home = Home::new();
+        impostor(&home, answer);
+        for args in [["status"].as_slice(), &["status", "--json"], &["skills"]] {
+            let run = home.run(args);
+            assert_eq!((run.code, run.stdout.as_str()), (69, ""), "{args:?}");
+            assert_eq!(run.stderr.matches(said).count(), 1, "{args:?}: {}", run.stderr);
+        }
+        assert!(home.run(&["doctor"]).stdout.contains(said));
+    }
 }
