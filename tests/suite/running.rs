@@ -1,6 +1,6 @@
 //! Commands beside a daemon that runs: which of them ask it, how it is stopped and started anew.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
@@ -229,11 +229,15 @@ fn impostor(home: &Home, answer: &'static str) {
     let listener = UnixListener::bind(address.socket()).expect("a socket");
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let mut line = String::new();
-            let Ok(1..) = BufReader::new(&stream).read_line(&mut line) else { continue };
-            let asked: Value = serde_json::from_str(&line).expect("JSON");
+            let mut reader = BufReader::new(&stream);
+            let header = reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            let length: Option<u64> = header.filter_map(|line| line.split_once(':')?.1.trim().parse().ok()).last();
+            let Ok(asked) = serde_json::from_reader::<_, Value>(reader.take(length.unwrap_or_default())) else {
+                continue;
+            };
+            let said = format!(r#"{{"jsonrpc":"2.0","id":{},{answer}}}"#, asked["id"]);
             // It may have gone by now.
-            let _ = writeln!(&stream, r#"{{"jsonrpc":"2.0","id":{},{answer}}}"#, asked["id"]);
+            let _ = write!(&stream, "Content-Length: {}\r\n\r\n{said}", said.len());
         }
     });
 }
