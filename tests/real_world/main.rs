@@ -11,6 +11,7 @@ mod faults;
 mod finds;
 mod home;
 mod keyring;
+mod load;
 mod models;
 mod needs;
 mod node;
