@@ -10,6 +10,7 @@ mod editor;
 mod faults;
 mod finds;
 mod home;
+mod http;
 mod keyring;
 mod load;
 mod models;

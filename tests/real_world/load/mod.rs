@@ -2,7 +2,7 @@
 
 mod floods;
 mod line;
-mod served;
+pub mod served;
 mod starts;
 mod streams;
 mod upstream;

@@ -18,7 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 const GLANCE: Duration = Duration::from_millis(20);
 
 pub struct Served {
-    home: Home,
+    pub home: Home,
     process: Child,
     record: Record,
     pub token: String,
