@@ -180,7 +180,7 @@ impl Server {
         let _ = answer.send(Ok(()));
     }
 
-    /// Gives the address back. Clients that are connected stay until what runs has come to its end.
+    /// Gives the address back. Clients stay until what they wait for has come to its end; the others go on elsewhere.
     fn leave(&mut self) {
         self.daemon.app.drain();
         self.daemon.leaving.cancel();
