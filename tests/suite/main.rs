@@ -52,6 +52,7 @@ mod skipped;
 mod source;
 mod spend;
 mod status;
+mod systemd;
 mod telemetry;
 mod transcript;
 mod upstream;
