@@ -20,6 +20,7 @@ mod stream;
 mod tls;
 mod token;
 
+pub use guard::Guard;
 pub use open::{OpenError, Opened, open};
 
 use std::sync::Arc;

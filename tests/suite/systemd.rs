@@ -2,7 +2,7 @@
 //!
 //! A shell stands in for systemd: it passes on descriptor 3, and says whose it is.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
@@ -128,7 +128,7 @@ async fn what_cannot_be_served_is_refused_and_the_way_out_is_said() {
 #[tokio::test]
 async fn a_service_manager_hears_when_it_is_ready_and_when_it_stops() {
     let home = Home::with(
-        "[[skill]]\nid = \"tell\"\ndescription = \"Tells.\"\ndangerous = false\ncommand = [\"/bin/sh\", \"-c\", \"env; ls /proc/self/fd\"]\n",
+        "[[skill]]\nid = \"tell\"\ndescription = \"Tells.\"\ndangerous = false\ncommand = [\"/bin/sh\", \"-c\", \"env; ls -l /proc/self/fd\"]\n",
     );
     let manager = home.path().join("notify");
     let heard = UnixDatagram::bind(&manager).expect("a socket");
@@ -143,13 +143,15 @@ async fn a_service_manager_hears_when_it_is_ready_and_when_it_stops() {
     let process = command.env("NOTIFY_SOCKET", &manager).spawn().expect("it starts");
     assert_eq!(next(), "READY=1\n");
     let mut wire = home.connect(Framing::Lines).await;
-    let seen = wire.ask("skills.invoke", json!({"skill": "tell"})).await.expect("a result").to_string();
-    assert!(seen.contains("PATH=") || seen.contains("PWD="), "{seen}");
+    let seen = wire.ask("skills.invoke", json!({"skill": "tell"})).await.expect("a result");
+    let text = seen["data"]["text"].as_str().expect("text");
     for name in ["LISTEN_", "NOTIFY_SOCKET"] {
-        assert!(!seen.contains(name), "{seen}");
+        assert!(!text.contains(name), "{text}");
     }
-    let descriptors = seen.rsplit("PWD=").next().expect("what ls says");
-    assert!(!descriptors.contains("\\n4\\n"), "one of the daemon's was passed on: {seen}");
+    // As `socket:[NUMBER]`, where the system has /proc.
+    if let Ok(shown) = std::fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())) {
+        assert!(text.contains("pipe:") && !text.contains(&shown.display().to_string()), "{text}");
+    }
     kill(pid(&process), Signal::SIGTERM).expect("it lives");
     assert_eq!(next(), "STOPPING=1\n");
     assert_eq!(ended(process).await.0, Some(0));
