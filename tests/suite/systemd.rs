@@ -95,6 +95,25 @@ async fn a_socket_that_is_passed_on_is_served_and_left_to_whoever_made_it() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_was_there_before_the_service_makes_way_for_it() {
+    let home = Home::new();
+    home.serve().await;
+    let mut early = home.connect(Framing::Lines).await;
+    early.ask("daemon.status", json!({})).await.expect("a status");
+    // systemd puts its own socket in the place of what it finds.
+    let (listener, _path) = socket(&home);
+    let process = activated(&home, &listener, &[]).spawn().expect("it starts");
+    let mut late = home.connect(Framing::Lines).await;
+    let waiting = late.send("daemon.status", json!({})).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(6)).await;
+    tokio::time::resume();
+    assert_eq!(early.read().await, None, "it had nothing to do");
+    assert_eq!(late.answer(waiting).await.expect("a status")["pid"], json!(process.id()));
+    assert!(home.address().socket().exists() && home.address().lock().exists());
+}
+
+#[tokio::test]
 async fn a_socket_somewhere_else_is_served_there_and_its_log_says_so() {
     let home = Home::new();
     let path = home.path().join("other.sock");
