@@ -6,7 +6,7 @@
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -98,14 +98,14 @@ impl Claim {
         let fault = |source| ListenError::Io { path: path(), source };
         let begun = Instant::now();
         // One that is passed on takes connections whoever serves.
-        let is_served = || inherited.is_none() && StdUnixStream::connect(address.socket()).is_ok();
+        let is_served = async || inherited.is_none() && is_listened_on(address.socket()).await;
+        let served = || ListenError::Served { path: path(), record: Record::read(address).map(Box::new) };
         let lock = loop {
             if let Some(lock) = Lock::try_take(&address.lock()).map_err(fault)? {
                 break lock;
             }
-            if begun.elapsed() > PATIENCE || begun.elapsed() > SURE && is_served() {
-                let record = Record::read(address).map(Box::new);
-                return Err(ListenError::Served { path: path(), record });
+            if begun.elapsed() > PATIENCE || begun.elapsed() > SURE && is_served().await {
+                return Err(served());
             }
             sleep(EVERY).await;
         };
@@ -113,9 +113,11 @@ impl Claim {
             return Err(ListenError::Occupied(path()));
         }
         let locked = Instant::now();
-        while is_served() {
+        while is_served().await {
             if locked.elapsed() > SURE {
-                return Err(ListenError::Listened(path()));
+                // Somebody may have removed the lock of one that serves.
+                let is_known = Record::read(address).is_some();
+                return Err(if is_known { served() } else { ListenError::Listened(path()) });
             }
             sleep(EVERY).await;
         }
@@ -364,6 +366,9 @@ mod tests {
         let listener = StdUnixListener::bind(address.socket()).expect("a socket");
         let said = Listening::open(&address).await.err().expect("it is listened on").to_string();
         assert!(said.contains("systemctl --user stop open-think.socket"), "{said}");
+        record(&address).write(&address).expect("it can be written");
+        let said = Listening::open(&address).await.err().expect("one serves without a lock").to_string();
+        assert!(said.contains("serves") && said.contains("version 1.0.0"), "{said}");
         drop(listener);
         Listening::open(&address).await.expect("nobody listens there any more");
     }
