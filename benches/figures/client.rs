@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::relay;
 use crate::upstream::Upstream;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_open-think");
@@ -72,6 +73,11 @@ impl Daemon {
         let stream = UnixStream::connect(socket).expect("it listens");
         let writer = stream.try_clone().expect("a socket");
         Self::over(None, Box::new(writer), Box::new(stream))
+    }
+
+    /// Through a process that copies bytes.
+    pub fn relayed(socket: &Path) -> Self {
+        Self::piped(relay::command(socket))
     }
 
     fn piped(mut command: Command) -> Self {

@@ -31,10 +31,20 @@ pub fn measure(_: Effort, table: &mut Table) {
     cat.wait().expect("it ends");
 }
 
-/// In MiB.
+/// In MiB, with what it shares with others.
 pub fn resident(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is alive");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it says so");
+    mebibytes(&format!("/proc/{pid}/status"), "VmRSS:")
+}
+
+/// In MiB: what would be there once more with every further process.
+pub fn private(pid: u32) -> f64 {
+    let rollup = format!("/proc/{pid}/smaps_rollup");
+    mebibytes(&rollup, "Anonymous:")
+}
+
+fn mebibytes(file: &str, name: &str) -> f64 {
+    let status = std::fs::read_to_string(file).expect("the process is alive");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("it says so");
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
     kib / 1024.0
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::Effort;
 use crate::background;
 use crate::client::{Daemon, Frame, home, program};
-use crate::memory::resident;
+use crate::memory::{private, resident};
 use crate::sample::Sample;
 use crate::table::{Aim, Table, Unit};
 use crate::upstream::{Manner, Upstream};
@@ -108,17 +108,21 @@ fn initialized(home: &Path) -> Duration {
 fn round_trip(server: &Server, effort: Effort, table: &mut Table) {
     const METHOD: &str = "codex.status";
     let (mut direct, mut shim) = (Daemon::connect(&server.socket), Daemon::shim(server.home.path()));
-    let (mut bare, mut ours) = (Sample::default(), Sample::default());
+    let mut relay = Daemon::relayed(&server.socket);
+    let [mut bare, mut relayed, mut ours] = [(); 3].map(|()| Sample::default());
     for round in 0..effort.rounds(2000) + 20 {
-        let times = (direct.ask(METHOD, "{}"), shim.ask(METHOD, "{}"));
+        let times = (direct.ask(METHOD, "{}"), relay.ask(METHOD, "{}"), shim.ask(METHOD, "{}"));
         // The first ones connect.
         if round >= 20 {
             bare.add(times.0);
-            ours.add(times.1);
+            relayed.add(times.1);
+            ours.add(times.2);
         }
     }
     table.samples("a round trip through the shim", (&bare, &ours), Unit::Us, Aim::Added(60.0));
+    table.samples("  through a process that only copies bytes", (&bare, &relayed), Unit::Us, Aim::None);
     table.row("resident memory of the shim", (0.0, resident(shim.pid())), Unit::MiB, Aim::Whole(6.0));
+    table.row("  of that, its own and not the program's text", (0.0, private(shim.pid())), Unit::MiB, Aim::None);
 }
 
 fn idle_clients(server: &Server, table: &mut Table) {

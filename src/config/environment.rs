@@ -8,29 +8,28 @@ use std::fmt;
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, OsString>);
 
+/// Names of variables that some program may see.
+pub struct Names {
+    pub listed: &'static [&'static [&'static str]],
+    pub prefixes: &'static [&'static str],
+}
+
+/// Where a program's things are, and how its user speaks.
+pub const HOME: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM"];
+
+/// How a program gets out.
+pub const PROXIES: &[&str] =
+    &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"];
+
 /// What a client tells of its environment: where its tools are, how its user speaks, and how to get out.
-const OF_CLIENTS: [&str; 19] = [
-    "PATH",
-    "LANG",
-    "LANGUAGE",
-    "TERM",
-    "COLORTERM",
-    "TZ",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "SSH_AUTH_SOCK",
-    "VIRTUAL_ENV",
-    "NODE_ENV",
-    "DISPLAY",
-    "WAYLAND_DISPLAY",
-];
-const OF_CLIENTS_PREFIXES: [&str; 2] = ["LC_", "CONDA_"];
+const OF_CLIENTS: Names = Names {
+    listed: &[
+        PROXIES,
+        &["PATH", "LANG", "LANGUAGE", "TERM", "COLORTERM", "TZ"],
+        &["SSH_AUTH_SOCK", "VIRTUAL_ENV", "NODE_ENV", "DISPLAY", "WAYLAND_DISPLAY"],
+    ],
+    prefixes: &["LC_", "CONDA_"],
+};
 
 /// Parts of the names under which people keep secrets.
 const SECRET_NAMES: [&str; 6] = ["TOKEN", "SECRET", "KEY", "PASSWORD", "PASSWD", "CREDENTIAL"];
@@ -42,6 +41,13 @@ pub const OF_A_SERVICE: [&str; 6] =
 /// One client tells so many variables at most, and so many bytes of each.
 const MAX_VARIABLES: usize = 128;
 const MAX_VALUE: usize = 16 * 1024;
+
+impl Names {
+    pub fn hold(&self, name: &str) -> bool {
+        self.listed.iter().any(|names| names.contains(&name))
+            || self.prefixes.iter().any(|prefix| name.starts_with(prefix))
+    }
+}
 
 impl Environment {
     pub fn new(mut variables: BTreeMap<String, OsString>) -> Self {
@@ -55,6 +61,12 @@ impl Environment {
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_os_str()))
+    }
+
+    /// As much as goes to a program that is started.
+    pub fn only(&self, passes: impl Fn(&str) -> bool) -> Vec<(OsString, OsString)> {
+        let passed = self.iter().filter(|(name, _)| passes(name));
+        passed.map(|(name, value)| (name.into(), value.to_owned())).collect()
     }
 
     /// What a client tells the daemon of it.
@@ -78,8 +90,7 @@ pub fn client_environment(variables: impl IntoIterator<Item = (String, String)>)
 pub fn is_of_clients(name: &str) -> bool {
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let is_place = name.starts_with("XDG_") && ["_DIR", "_DIRS", "_HOME"].iter().any(|end| name.ends_with(end));
-    let listed = OF_CLIENTS.contains(&name) || OF_CLIENTS_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    plain && (listed || is_place) && !names_secret(name)
+    plain && (OF_CLIENTS.hold(name) || is_place) && !names_secret(name)
 }
 
 /// Whether people keep secrets under such a name.

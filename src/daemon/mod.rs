@@ -120,7 +120,8 @@ impl Daemon {
             let connection = Connection::open(Arc::clone(&self.app), self.methods.clone(), peer, via);
             Arc::new(Served(connection))
         };
-        rpc::serve(transport, limits, self.stop.clone(), open).await
+        let stops = rpc::Stops { leave: self.leaving.clone(), stop: self.stop.clone() };
+        rpc::serve(transport, limits, stops, open).await
     }
 
     /// Serves this process's standard input and output.

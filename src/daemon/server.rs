@@ -218,7 +218,7 @@ impl Server {
         }
     }
 
-    /// Gives the address back. Clients that are connected stay until what runs has come to its end.
+    /// Gives the address back. Clients stay until what they wait for has come to its end; the others go on elsewhere.
     fn leave(&mut self) {
         if self.listening.is_some() {
             Notice::Stopping.send();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::home::Home;
 use crate::server::{Answer, Server};
-use crate::upstream::whole;
+use crate::serving::whole;
 use crate::wire::{Framing, Wire};
 
 fn message(content: &Value, stop: &str) -> Answer {

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::home::Home;
 use crate::server::{Answer, Server};
-use crate::upstream::{Dialect, stream};
+use crate::serving::stream;
+use crate::upstream::Dialect;
 use crate::wire::{Framing, Wire};
 
 /// How a client gives up.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::clients::check_numbers;
 use crate::home::Home;
 use crate::server::{Answer, Server};
-use crate::upstream::{stream, whole};
+use crate::serving::{stream, whole};
 use crate::wire::{Framing, Wire};
 
 const CALL: &str = r#"{"name":"read-note","arguments":"{\"name\":\"quince\"}"}"#;

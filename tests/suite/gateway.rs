@@ -4,11 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::home::Home;
-use crate::upstream::{is_whole, whole};
+use crate::serving::{self, whole};
 use crate::wire::{Framing, Wire};
 
 const TOKENS: [&str; 2] = ["cf-api-token-secret", "aig-auth-token-secret"];
@@ -43,34 +41,7 @@ impl Way {
 
 /// Answers each request as it asks to be: by its door, and with a call of a skill before the text.
 pub async fn serve() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            // A client that hangs up first is no fault of the server.
-            tokio::spawn(async move {
-                let _ = converse(stream).await;
-            });
-        }
-    });
-    url
-}
-
-async fn converse(mut stream: TcpStream) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    let mut chunk = [0; 4096];
-    while !is_whole(&request) {
-        let count = stream.read(&mut chunk).await?;
-        if count == 0 {
-            return Ok(());
-        }
-        request.extend_from_slice(&chunk[..count]);
-    }
-    stream.write_all(answer(&String::from_utf8_lossy(&request)).as_bytes()).await?;
-    stream.shutdown().await?;
-    // Reading on to the end, or what was written may be lost.
-    while stream.read(&mut chunk).await? > 0 {}
-    Ok(())
+    serving::answer(answer).await
 }
 
 fn answer(request: &str) -> String {

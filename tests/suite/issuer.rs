@@ -7,12 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::upstream::{is_whole, whole};
+use crate::serving::{listen, read_request, respond, whole};
 
 pub const DEVICE: &str = "deviceauth_quince_7b1f";
 pub const CODE: &str = "ac_quince_7b1f";
@@ -57,8 +56,7 @@ pub struct Issuer {
 impl Issuer {
     /// `file` is the one that the tokens should be kept in.
     pub async fn start(file: PathBuf) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let (listener, url) = listen().await;
         let state = Arc::new(Mutex::new(State { file, ..State::default() }));
         let issuer = Self { url, state, exchanges: Arc::new(Semaphore::new(1000)) };
         let own = issuer.clone();
@@ -105,26 +103,14 @@ impl Issuer {
     }
 
     async fn converse(&self, mut stream: TcpStream) -> std::io::Result<()> {
-        let mut request = Vec::new();
-        let mut chunk = [0; 4096];
-        while !is_whole(&request) {
-            let count = stream.read(&mut chunk).await?;
-            if count == 0 {
-                return Ok(());
-            }
-            request.extend_from_slice(&chunk[..count]);
-        }
-        let request = String::from_utf8_lossy(&request).into_owned();
+        let Some(request) = read_request(&mut stream).await? else { return Ok(()) };
         self.state().asked.push(request.clone());
         if request.contains("/oauth/token") {
             self.exchanges.acquire().await.expect("it is open").forget();
             self.exchanges.add_permits(1);
         }
         let answer = self.answer(&request);
-        stream.write_all(answer.as_bytes()).await?;
-        stream.shutdown().await?;
-        while stream.read(&mut chunk).await? > 0 {}
-        Ok(())
+        respond(stream, &answer).await
     }
 
     fn answer(&self, request: &str) -> String {

@@ -45,6 +45,7 @@ mod secret_command;
 mod secrets;
 mod server;
 mod service;
+mod serving;
 mod shared;
 mod shim;
 mod site;

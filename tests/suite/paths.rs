@@ -1,11 +1,9 @@
 //! Every path to a model, in every mode, streamed and not: whatever the wire format, the turn is the same.
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::home::Home;
-use crate::upstream::{is_whole, whole};
+use crate::serving::{self, whole};
 use crate::wire::{Framing, Wire};
 
 /// One way to a model: which plugin, what is set for it, and the wire format that is spoken on it.
@@ -249,29 +247,14 @@ enum Server {
 
 /// A model that calls skills when it is given any, and says its last word when it hears what came of the first.
 async fn serve(answer: fn(Said, bool) -> String, server: Server) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move {
-        while let Ok((connection, _)) = listener.accept().await {
-            // A client that hangs up is no fault of the server.
-            tokio::spawn(converse(connection, answer, server));
-        }
-    });
-    url
+    serving::answer(move |request| answered(request, answer, server)).await
 }
 
-async fn converse(mut connection: TcpStream, answer: fn(Said, bool) -> String, server: Server) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    while !is_whole(&request) {
-        if connection.read_buf(&mut request).await? == 0 {
-            return Ok(());
-        }
-    }
-    let text = String::from_utf8_lossy(&request);
+fn answered(request: &str, answer: fn(Said, bool) -> String, server: Server) -> String {
     let body: Value =
-        text.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok()).unwrap_or_default();
+        request.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok()).unwrap_or_default();
     let has_tools = body["tools"].as_array().is_some_and(|tools| !tools.is_empty());
-    let said = match (has_tools, text.contains("quince")) {
+    let said = match (has_tools, request.contains("quince")) {
         (false, _) => Said::Text(PROPOSAL),
         (true, false) => Said::Calls,
         (true, true) => Said::Text(LAST),
@@ -279,8 +262,7 @@ async fn converse(mut connection: TcpStream, answer: fn(Said, bool) -> String, s
     let streams = server == Server::Streams && body["stream"] == true;
     let answer = answer(said, streams);
     let kind = if streams { "text/event-stream" } else { "application/json" };
-    connection.write_all(whole("200 OK", &format!("content-type: {kind}\r\n"), &answer).as_bytes()).await?;
-    connection.shutdown().await
+    whole("200 OK", &format!("content-type: {kind}\r\n"), &answer)
 }
 
 /// What is the same on all paths: no ids, no times, no names of models.

@@ -5,11 +5,9 @@ use std::sync::{Arc, Mutex};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
 use crate::home::Home;
-use crate::upstream::{is_whole, whole};
+use crate::serving::{self, whole};
 use crate::wire::{Framing, Wire};
 
 const NAP: &str = "call take-a-nap {}";
@@ -63,24 +61,16 @@ async fn what_another_daemon_has_decided_does_not_run_again() {
 
 /// Answers every request with a few words, and keeps what was asked.
 async fn record() -> (String, Arc<Mutex<Vec<Value>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
+    const ANSWER: &str =
+        r#"{"choices":[{"message":{"role":"assistant","content":"So it is."},"finish_reason":"stop"}]}"#;
     let bodies = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&bodies);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = Vec::new();
-            while !is_whole(&request) && stream.read_buf(&mut request).await.is_ok_and(|count| count > 0) {}
-            let text = String::from_utf8_lossy(&request).into_owned();
-            let body = text.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
-            kept.lock().expect("nobody panics with it").extend(body);
-            let answer =
-                r#"{"choices":[{"message":{"role":"assistant","content":"So it is."},"finish_reason":"stop"}]}"#;
-            // A client that hangs up first is no fault of the server.
-            let _ = stream.write_all(whole("200 OK", "content-type: application/json\r\n", answer).as_bytes()).await;
-        }
-    });
-    (url, bodies)
+    let answer = move |request: &str| {
+        let body = request.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
+        kept.lock().expect("nobody panics with it").extend(body);
+        whole("200 OK", "content-type: application/json\r\n", ANSWER)
+    };
+    (format!("{}/v1", serving::answer(answer).await), bodies)
 }
 
 #[tokio::test]

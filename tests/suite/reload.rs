@@ -2,22 +2,22 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::clients::check_numbers;
 use crate::home::{Home, PROGRAM};
+use crate::serving::{self, read_request, respond, whole};
 use crate::site::Site;
-use crate::upstream::{is_whole, whole};
 use crate::wire::{Framing, Wire};
 
 /// A test that waits longer hangs.
@@ -133,38 +133,18 @@ async fn who_may_come_over_http_is_read_again_and_where_it_is_listened_for_is_no
 
 /// Begins its first answer, and goes on with it when it is told to; to all others it says which key it was sent.
 async fn serve(go: Arc<Notify>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move {
-        let mut first = Some(go);
-        while let Ok((stream, _)) = listener.accept().await {
-            let go = first.take();
-            // A client that hangs up first is no fault of the server.
-            tokio::spawn(async move {
-                let _ = converse(stream, go).await;
-            });
-        }
-    });
-    url
+    let first = Mutex::new(Some(go));
+    serving::serve(move |stream| converse(stream, first.lock().expect("no panic").take())).await
 }
 
 async fn converse(mut stream: TcpStream, go: Option<Arc<Notify>>) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    let mut chunk = [0; 4096];
-    while !is_whole(&request) {
-        let count = stream.read(&mut chunk).await?;
-        if count == 0 {
-            return Ok(());
-        }
-        request.extend_from_slice(&chunk[..count]);
-    }
-    let request = String::from_utf8_lossy(&request).to_ascii_lowercase();
+    let Some(request) = read_request(&mut stream).await? else { return Ok(()) };
+    let request = request.to_ascii_lowercase();
     let key = request.lines().find_map(|line| line.strip_prefix("authorization: bearer ")).unwrap_or("none").to_owned();
     let Some(go) = go else {
         let body = json!({ "error": { "message": format!("no {}: {key}", if key == "sk-new-quince" { "new" } else { "old" }) } });
         let answer = whole("401 Unauthorized", "content-type: application/json\r\n", &body.to_string());
-        stream.write_all(answer.as_bytes()).await?;
-        return stream.shutdown().await;
+        return respond(stream, &answer).await;
     };
     let delta =
         |text: &str| format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
@@ -172,8 +152,7 @@ async fn converse(mut stream: TcpStream, go: Option<Arc<Notify>>) -> std::io::Re
     stream.write_all(format!("{head}{}", delta("one ")).as_bytes()).await?;
     go.notified().await;
     let end = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
-    stream.write_all(format!("{}{end}", delta("two")).as_bytes()).await?;
-    stream.shutdown().await
+    respond(stream, &format!("{}{end}", delta("two"))).await
 }
 
 #[tokio::test]

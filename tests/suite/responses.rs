@@ -3,12 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::clients::check_numbers;
 use crate::home::Home;
-use crate::upstream::{is_whole, whole};
+use crate::serving::{self, whole};
 use crate::wire::{Framing, Wire};
 
 const TOKEN: &str = "at-secret-token-of-the-file";
@@ -28,16 +26,9 @@ struct Model {
 
 impl Model {
     async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
         let asked = Arc::<Mutex<Vec<Value>>>::default();
         let log = Arc::clone(&asked);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                // A client that hangs up first is no fault of the server.
-                let _ = converse(stream, &log).await;
-            }
-        });
+        let url = serving::answer(move |request| answer(request, &log)).await;
         Self { url, asked }
     }
 
@@ -46,18 +37,8 @@ impl Model {
     }
 }
 
-async fn converse(mut stream: TcpStream, log: &Mutex<Vec<Value>>) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    let mut chunk = [0; 4096];
-    while !is_whole(&request) {
-        let count = stream.read(&mut chunk).await?;
-        if count == 0 {
-            return Ok(());
-        }
-        request.extend_from_slice(&chunk[..count]);
-    }
-    let text = String::from_utf8_lossy(&request);
-    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+fn answer(request: &str, log: &Mutex<Vec<Value>>) -> String {
+    let (head, body) = request.split_once("\r\n\r\n").expect("a head");
     let body: Value = serde_json::from_str(body).expect("JSON");
     let output = output(&body);
     let answer = match body["stream"] == true {
@@ -68,10 +49,7 @@ async fn converse(mut stream: TcpStream, log: &Mutex<Vec<Value>>) -> std::io::Re
         }
     };
     log.lock().expect("the log").push(json!({"head": head, "body": body}));
-    stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await?;
-    while stream.read(&mut chunk).await? > 0 {}
-    Ok(())
+    answer
 }
 
 /// The items of the answer.

@@ -6,12 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use open_think::config::SETTINGS;
 use serde_json::{Map, Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::home::Home;
 use crate::server::{Answer, Server};
-use crate::upstream::{is_whole, stream, whole};
+use crate::serving::{self, stream, whole};
 use crate::wire::{Framing, Wire};
 
 /// A value for each setting that is a secret.
@@ -56,43 +54,15 @@ fn echo(way: usize, head: &str, elsewhere: &str) -> String {
 
 /// Each request is answered in the next way.
 async fn serve_echoes(elsewhere: String) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
     let asked = Arc::<Mutex<Vec<String>>>::default();
     let log = Arc::clone(&asked);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (log, elsewhere) = (Arc::clone(&log), elsewhere.clone());
-            tokio::spawn(async move {
-                // A client that hangs up first is no fault of the server.
-                let _ = converse(stream, &log, &elsewhere).await;
-            });
-        }
-    });
-    (url, asked)
-}
-
-async fn converse(mut stream: TcpStream, log: &Mutex<Vec<String>>, elsewhere: &str) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    let mut chunk = [0; 4096];
-    while !is_whole(&request) {
-        let count = stream.read(&mut chunk).await?;
-        if count == 0 {
-            return Ok(());
-        }
-        request.extend_from_slice(&chunk[..count]);
-    }
-    let text = String::from_utf8_lossy(&request).into_owned();
-    let head = text.split("\r\n\r\n").next().unwrap_or_default().to_owned();
-    let way = {
+    let answer = move |request: &str| {
+        let head = request.split("\r\n\r\n").next().unwrap_or_default();
         let mut log = log.lock().expect("no panic");
-        log.push(text);
-        log.len() % WAYS
+        log.push(request.to_owned());
+        echo(log.len() % WAYS, head, &elsewhere)
     };
-    stream.write_all(echo(way, &head, elsewhere).as_bytes()).await?;
-    stream.shutdown().await?;
-    while stream.read(&mut chunk).await? > 0 {}
-    Ok(())
+    (serving::answer(answer).await, asked)
 }
 
 /// Everything is configured, and everything is at these servers; an app-server goes before a key of OpenAI's.

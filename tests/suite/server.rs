@@ -4,12 +4,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::upstream::is_whole;
+use crate::serving::{self, read_request, respond, until_left};
 
 /// A test that waits longer hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,22 +40,19 @@ pub struct Server {
 
 impl Server {
     pub async fn start(script: Vec<Answer>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let ((hold, held), (hang_up, hung_up)) = (watch::channel(0), watch::channel(0));
         let log = Arc::clone(&asked);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (script, log) = (script.clone(), Arc::clone(&log));
-                let (hold, hang_up) = (hold.clone(), hang_up.clone());
-                tokio::spawn(async move {
-                    // A client that hangs up first is no fault of the server.
-                    let _ = converse(stream, &script, &log, &hold).await;
-                    hang_up.send_modify(|count| *count += 1);
-                });
+        let url = serving::serve(move |stream| {
+            let (script, log) = (script.clone(), Arc::clone(&log));
+            let (hold, hang_up) = (hold.clone(), hang_up.clone());
+            async move {
+                let ended = converse(stream, &script, &log, &hold).await;
+                hang_up.send_modify(|count| *count += 1);
+                ended
             }
         });
+        let url = url.await;
         Self { url, asked, held, hung_up }
     }
 
@@ -83,28 +80,17 @@ async fn converse(
     log: &Mutex<Vec<String>>,
     hold: &watch::Sender<usize>,
 ) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    let mut chunk = [0; 4096];
-    while !is_whole(&request) {
-        let count = stream.read(&mut chunk).await?;
-        if count == 0 {
-            return Ok(());
-        }
-        request.extend_from_slice(&chunk[..count]);
-    }
+    let Some(request) = read_request(&mut stream).await? else { return Ok(()) };
     let turn = {
         let mut log = log.lock().expect("no panic");
-        log.push(String::from_utf8_lossy(&request).into_owned());
+        log.push(request);
         log.len() - 1
     };
     let answer = &script[turn.min(script.len() - 1)];
-    stream.write_all(answer.bytes.as_bytes()).await?;
-    if answer.holds {
-        hold.send_modify(|count| *count += 1);
-    } else {
-        stream.shutdown().await?;
+    if !answer.holds {
+        return respond(stream, &answer.bytes).await;
     }
-    // Reading on to the end, or what was written may be lost.
-    while stream.read(&mut chunk).await? > 0 {}
-    Ok(())
+    stream.write_all(answer.bytes.as_bytes()).await?;
+    hold.send_modify(|count| *count += 1);
+    until_left(stream).await
 }

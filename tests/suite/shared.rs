@@ -121,6 +121,27 @@ async fn one_that_drains_gives_its_address_back_and_takes_nothing_new() {
 }
 
 #[tokio::test]
+async fn one_that_drains_lets_those_go_who_wait_for_nothing() {
+    let home = Home::with("[daemon]\ndrain_timeout_ms = 700\n");
+    let process = serve(&home).await;
+    let [mut asker, mut idle, mut watcher] =
+        [home.connect(Framing::Lines).await, home.connect(Framing::Lines).await, home.connect(Framing::Lines).await];
+    idle.ask("daemon.status", json!({})).await.expect("a status");
+    watcher.ask("conductor.subscribe", json!({"sessionName": "s"})).await.expect("a subscription");
+    let message = json!({"sessionName": "s", "mode": "auto", "content": "call take-a-nap {}"});
+    let nap = asker.send("conductor.message", message).await;
+    while home.naps().is_empty() {
+        asker.ask("daemon.status", json!({})).await.expect("a status");
+    }
+    kill(pid(&process), Signal::SIGTERM).expect("it lives");
+    assert_eq!(idle.read().await, None);
+    // Whose turn it is, and who watches it, are there to its end.
+    watcher.ask("daemon.status", json!({})).await.expect("a status");
+    assert_eq!(asker.answer(nap).await.expect_err("its time is over")["code"], -32802);
+    assert_eq!(ended(process).await, Some(0));
+}
+
+#[tokio::test]
 async fn only_a_shared_daemon_can_be_stopped() {
     let home = Home::new();
     let mut wire = home.spawn(Framing::Lines);

@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use crate::home::Home;
-use crate::upstream::{is_whole, whole};
+use crate::serving::{self, whole};
 use crate::wire::{Framing, Wire};
 
 /// $2 for a million tokens read, $10 for a million written: with [`USAGE`], $0.004 a call.
@@ -25,17 +24,10 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                // A client that hangs up first is no fault of the server.
-                let _ = converse(stream, &count).await;
-            }
-        });
-        Self { url, asked }
+        let origin = serving::answer(move |request| answer(request, &count)).await;
+        Self { url: format!("{origin}/v1"), asked }
     }
 
     fn asked(&self) -> usize {
@@ -50,18 +42,9 @@ impl Server {
 }
 
 /// Answers in the way that is asked for.
-async fn converse(mut stream: TcpStream, asked: &AtomicUsize) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    let mut chunk = [0; 4096];
-    while !is_whole(&request) {
-        let count = stream.read(&mut chunk).await?;
-        if count == 0 {
-            return Ok(());
-        }
-        request.extend_from_slice(&chunk[..count]);
-    }
+fn answer(request: &str, asked: &AtomicUsize) -> String {
     asked.fetch_add(1, Ordering::SeqCst);
-    let answer = if String::from_utf8_lossy(&request).contains("\"stream\":true") {
+    if request.contains("\"stream\":true") {
         let text = r#"{"choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":"stop"}]}"#;
         let end = format!("{{\"choices\":[],\"usage\":{USAGE}}}");
         let body = format!("data: {text}\n\ndata: {end}\n\ndata: [DONE]\n\n");
@@ -70,11 +53,7 @@ async fn converse(mut stream: TcpStream, asked: &AtomicUsize) -> std::io::Result
         let choice = r#"{"index":0,"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}"#;
         let body = format!("{{\"model\":\"m\",\"choices\":[{choice}],\"usage\":{USAGE}}}");
         whole("200 OK", "content-type: application/json\r\n", &body)
-    };
-    stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await?;
-    while stream.read(&mut chunk).await? > 0 {}
-    Ok(())
+    }
 }
 
 async fn say(wire: &mut Wire, more: Value) -> Result<Value, Value> {

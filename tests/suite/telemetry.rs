@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::program::{Home, PROGRAM, Run};
 use crate::server::{Answer, Server};
-use crate::upstream::{stream, whole};
+use crate::serving::{stream, whole};
 
 const TOKEN: &str = "quince-7b1f";
 

@@ -1,10 +1,9 @@
 //! Servers that misbehave, seen through every wire format: each fault has its code, and the connection lives on.
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::home::Home;
+use crate::serving::{self, stream, whole};
 use crate::wire::{Framing, Wire};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,48 +72,7 @@ impl Dialect {
 
 /// Answers every request with these bytes and hangs up.
 async fn serve(answer: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            // A client that hangs up first is no fault of the server.
-            let _ = converse(stream, &answer).await;
-        }
-    });
-    url
-}
-
-async fn converse(mut stream: TcpStream, answer: &str) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    let mut chunk = [0; 4096];
-    while !is_whole(&request) {
-        let count = stream.read(&mut chunk).await?;
-        if count == 0 {
-            return Ok(());
-        }
-        request.extend_from_slice(&chunk[..count]);
-    }
-    stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await?;
-    // Reading on to the end, or what was written may be lost.
-    while stream.read(&mut chunk).await? > 0 {}
-    Ok(())
-}
-
-pub fn is_whole(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request).to_ascii_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
-    body.len() >= length.unwrap_or_default()
-}
-
-pub fn whole(status: &str, headers: &str, body: &str) -> String {
-    let length = body.len();
-    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
-}
-
-pub fn stream(body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/event-stream\r\n\r\n{body}")
+    serving::answer(move |_| answer.clone()).await
 }
 
 struct Expected {
@@ -174,8 +132,7 @@ const FAILED: Expected =
 
 #[tokio::test]
 async fn it_is_down() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (listener, url) = serving::listen().await;
     drop(listener);
     for dialect in Dialect::ALL {
         check(dialect, &url, &Expected { says: "127.0.0.1", ..FAILED }).await;

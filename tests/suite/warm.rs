@@ -3,34 +3,28 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::home::Home;
 use crate::program::{self, PROGRAM};
-use crate::upstream::{is_whole, whole};
+use crate::serving::{self, read_request, whole};
 use crate::wire::{Framing, Wire};
 
 const PROVIDER: &str = "openai-compatible";
 const KEY: &str = "sk-secret-warm-key";
 
 async fn listen() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
-    (listener, url)
+    let (listener, origin) = serving::listen().await;
+    (listener, format!("{origin}/v1"))
 }
 
 /// The next request, answered.
 async fn answer(stream: &mut TcpStream, answer: &str) -> String {
-    let (mut request, mut chunk) = (Vec::new(), [0; 4096]);
-    while !is_whole(&request) {
-        let count = stream.read(&mut chunk).await.expect("it can be read");
-        assert!(count > 0, "it hung up: {}", String::from_utf8_lossy(&request));
-        request.extend_from_slice(&chunk[..count]);
-    }
+    let request = read_request(stream).await.expect("it can be read").expect("all of it");
     stream.write_all(answer.as_bytes()).await.expect("it can be written");
-    String::from_utf8(request).expect("UTF-8")
+    request
 }
 
 fn configured(url: &str, tables: &str) -> Home {

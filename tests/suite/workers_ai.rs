@@ -3,11 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
 use crate::home::Home;
-use crate::upstream::{is_whole, whole};
+use crate::serving::{self, whole};
 use crate::wire::{Framing, Wire};
 
 const TOKEN: &str = "sk-secret-upstream-key";
@@ -19,27 +17,16 @@ type Asked = Arc<Mutex<Vec<(String, Value)>>>;
 
 /// Calls a skill at the first request and is content afterwards; keeps the addresses and the bodies.
 async fn serve() -> (String, Asked) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}/client/v4", listener.local_addr().expect("an address"));
     let asked = Asked::default();
     let kept = Arc::clone(&asked);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = Vec::new();
-            while !is_whole(&request) && stream.read_buf(&mut request).await.is_ok_and(|count| count > 0) {}
-            let text = String::from_utf8_lossy(&request).into_owned();
-            let (head, body) = text.split_once("\r\n\r\n").expect("a request");
-            let body: Value = serde_json::from_str(body).unwrap_or_default();
-            let calls = body["messages"].as_array().is_some_and(|messages| messages.len() == 2);
-            kept.lock()
-                .expect("nobody panics with it")
-                .push((head.lines().next().unwrap_or_default().to_owned(), body));
-            let answer = whole("200 OK", "content-type: application/json\r\n", if calls { CALL } else { DONE });
-            // A client that hangs up first is no fault of the server.
-            let _ = stream.write_all(answer.as_bytes()).await;
-        }
-    });
-    (url, asked)
+    let answer = move |request: &str| {
+        let (head, body) = request.split_once("\r\n\r\n").expect("a request");
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        let calls = body["messages"].as_array().is_some_and(|messages| messages.len() == 2);
+        kept.lock().expect("nobody panics with it").push((head.lines().next().unwrap_or_default().to_owned(), body));
+        whole("200 OK", "content-type: application/json\r\n", if calls { CALL } else { DONE })
+    };
+    (format!("{}/client/v4", serving::answer(answer).await), asked)
 }
 
 fn home(url: &str, tables: &str) -> Home {

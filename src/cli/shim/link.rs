@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::bail;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::net::UnixStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::glance::Glance;
 use crate::cli::running;
-use crate::daemon::{Address, Fit, Launch, Program, Record, StartError, connect_or_start};
+use crate::daemon::{Address, Fit, Launch, Program, Record, StartError, connect, connect_or_start};
 use crate::protocol::{HelloResult, Method, StopParams, StopWhen, names};
 use crate::transport::{FrameLimits, Inbound, Sink, Source, Written, unix_client};
 
@@ -35,6 +35,9 @@ pub struct Opener {
     pub launch: Launch,
 }
 
+/// How often it is looked whether a daemon has come up that somebody else needed.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What a daemon that was connected to turned out to be.
 enum Found {
     Link(Link),
@@ -57,6 +60,20 @@ impl Opener {
             }
         }
         Err(StartError::TimedOut.into())
+    }
+
+    /// Waits until there is one. What is wrong with those that there are is told when one is needed.
+    pub async fn there(&self) -> Link {
+        loop {
+            // Where systemd listens, to connect is to start one; the record tells of one that is there.
+            if Record::read(&self.address).is_some()
+                && let Ok(Some(stream)) = connect(&self.address).await
+                && let Ok(Ok(Found::Link(link))) = timeout(PATIENCE, Link::of(stream)).await
+            {
+                return link;
+            }
+            sleep(LOOK).await;
+        }
     }
 }
 

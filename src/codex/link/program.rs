@@ -16,35 +16,17 @@ use tokio::time::timeout;
 
 use super::handshake::too_old;
 use super::{Fault, FaultKind};
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, HOME, Names, PROXIES};
 
 /// Where things are and how to get out; keys and tokens stay behind.
-const PASSED: [&str; 23] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "TZ",
-    "TMPDIR",
-    "TERM",
-    "CODEX_HOME",
-    "CODEX_CA_CERTIFICATE",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "RUST_LOG",
-    "RUST_BACKTRACE",
-];
-const PASSED_PREFIXES: [&str; 2] = ["LC_", "XDG_"];
+const PASSED: Names = Names {
+    listed: &[
+        HOME,
+        PROXIES,
+        &["CODEX_HOME", "CODEX_CA_CERTIFICATE", "SSL_CERT_FILE", "SSL_CERT_DIR", "RUST_LOG", "RUST_BACKTRACE"],
+    ],
+    prefixes: &["LC_", "XDG_"],
+};
 
 /// The address of a socket has 108 bytes on Linux and 104 on macOS, one of them for the end.
 const LONGEST_SOCKET: usize = 103;
@@ -135,13 +117,7 @@ pub(super) fn variable<'a>(environment: &'a Environment, wanted: &str) -> Option
 }
 
 fn scrubbed(all: &Environment, asked: &[String]) -> Vec<(OsString, OsString)> {
-    let passes = |name: &str| {
-        PASSED.contains(&name)
-            || PASSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-            || asked.iter().any(|asked| asked == name)
-    };
-    let passed = all.iter().filter(|(name, _)| passes(name));
-    passed.map(|(name, value)| (name.into(), value.to_owned())).collect()
+    all.only(|name| PASSED.hold(name) || asked.iter().any(|asked| asked == name))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::super::Environment;
+use super::super::{Environment, HOME, Names, PROXIES};
 
 /// No key is longer.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
@@ -22,36 +22,18 @@ const SAID: usize = 4096;
 /// How often it is looked whether a program that has closed its output has ended.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// What programs that keep secrets need to find their place, their agent and their user's screen. Keys and tokens stay
+/// What programs that keep secrets need to find their place, their agent, their user's screen and the way out. Keys and tokens stay
 /// behind.
-const PASSED: [&str; 26] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "TZ",
-    "TERM",
-    "TMPDIR",
-    "DISPLAY",
-    "WAYLAND_DISPLAY",
-    "XAUTHORITY",
-    "XDG_RUNTIME_DIR",
-    "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME",
-    "XDG_CACHE_HOME",
-    "XDG_STATE_HOME",
-    "XDG_SESSION_ID",
-    "XDG_CURRENT_DESKTOP",
-    "DBUS_SESSION_BUS_ADDRESS",
-    "SSH_AUTH_SOCK",
-    "GNUPGHOME",
-    "GPG_TTY",
-    "PASSWORD_STORE_DIR",
-    "VAULT_ADDR",
-    "KRB5CCNAME",
-];
+const PASSED: Names = Names {
+    listed: &[
+        HOME,
+        PROXIES,
+        &["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"],
+        &["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_SESSION_ID", "XDG_CURRENT_DESKTOP", "DBUS_SESSION_BUS_ADDRESS"],
+        &["SSH_AUTH_SOCK", "GNUPGHOME", "GPG_TTY", "PASSWORD_STORE_DIR", "VAULT_ADDR", "KRB5CCNAME"],
+    ],
+    prefixes: &["LC_"],
+};
 
 pub(super) struct Program<'a> {
     pub command: &'a [String],
@@ -163,9 +145,7 @@ fn read(source: Option<impl Read + Send + 'static>, limit: usize) -> Receiver<Ve
 }
 
 fn passed(environment: &Environment) -> Vec<(OsString, OsString)> {
-    let may_pass = |name: &str| PASSED.contains(&name) || name.starts_with("LC_");
-    let passed = environment.iter().filter(|(name, _)| may_pass(name));
-    let mut passed: Vec<_> = passed.map(|(name, value)| (OsString::from(name), value.to_owned())).collect();
+    let mut passed = environment.only(|name| PASSED.hold(name));
     // Where a client's environment is bare, the session's bus and agents are found all the same.
     let runtime = format!("/run/user/{}", nix::unistd::getuid());
     if environment.get("XDG_RUNTIME_DIR").is_none() && std::path::Path::new(&runtime).is_dir() {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::harness::connection::Connection;
 use super::setting::{Setting, begin, decide, end, said, turn};
 
 /// The thread in which a session's turns run.
@@ -10,14 +11,20 @@ fn thread_of(setting: &Setting) -> String {
     request["prompt_cache_key"].as_str().expect("an id").to_owned()
 }
 
+/// That thread, and a client of the app-server's own in it.
+fn beside(setting: &Setting) -> (String, Connection) {
+    let thread = thread_of(setting);
+    let mut direct = setting.server.connect();
+    direct.ask("thread/resume", json!({"threadId": thread, "excludeTurns": true})).expect("the thread");
+    (thread, direct)
+}
+
 #[test]
 fn what_was_said_to_the_app_server_itself_is_history_of_the_session() {
     let Some(setting) = Setting::new() else { return };
     let mut client = setting.client();
     turn(&mut client, "shared", "auto", "from us");
-    let thread = thread_of(&setting);
-    let mut direct = setting.server.connect();
-    direct.ask("thread/resume", json!({"threadId": thread, "excludeTurns": true})).expect("the thread");
+    let (thread, mut direct) = beside(&setting);
     direct.start_turn(&thread, "from elsewhere");
     direct.wait_for("turn/completed");
     assert_eq!(said(&turn(&mut client, "shared", "auto", "from us again")), "You said: from us again");
@@ -32,9 +39,7 @@ fn a_turn_is_watched_from_elsewhere_and_a_question_answered_there() {
     let Some(setting) = Setting::new() else { return };
     let mut client = setting.client();
     turn(&mut client, "shared", "selective", "hello");
-    let thread = thread_of(&setting);
-    let mut direct = setting.server.connect();
-    direct.ask("thread/resume", json!({"threadId": thread, "excludeTurns": true})).expect("the thread");
+    let (_, mut direct) = beside(&setting);
     client.events.clear();
     let id = begin(&mut client, "shared", "selective", "slowly watched");
     setting.upstream.wait_reached("watched");
@@ -49,9 +54,7 @@ fn a_session_asks_for_leave_although_another_client_has_changed_that_in_its_thre
     let Some(setting) = Setting::new() else { return };
     let mut client = setting.client();
     turn(&mut client, "shared", "selective", "hello");
-    let thread = thread_of(&setting);
-    let mut direct = setting.server.connect();
-    direct.ask("thread/resume", json!({"threadId": thread, "excludeTurns": true})).expect("the thread");
+    let (thread, mut direct) = beside(&setting);
     for (number, change) in [
         json!({"approvalPolicy": "never"}),
         json!({"approvalPolicy": "on-request", "sandboxPolicy": {"type": "dangerFullAccess"}}),
