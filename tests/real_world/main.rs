@@ -2,6 +2,7 @@
 //!
 //! Node and Python are needed; where one is missing its tests fail and say so, unless `OPEN_THINK_SKIP_REAL_WORLD=1`.
 
+mod activation;
 #[path = "../background.rs"]
 mod background;
 mod client;
