@@ -16,6 +16,9 @@ use crate::protocol::{HelloParams, HelloResult, names};
 /// How long a daemon may take to say who it is, or to take a client in.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
+/// So many times as long for one that systemd has still to start.
+const STARTING: u32 = 10;
+
 /// What is said of one that is none.
 pub const STRANGE: &str = "what listens there does not answer as a daemon does: open-think stop ends it, if it is one";
 
@@ -73,12 +76,20 @@ impl Given {
 
 /// Who serves the address that this is connected to; none if it is about to end.
 pub async fn hello_of(client: &Client, address: &Address) -> Result<Option<HelloResult>, StartError> {
-    match timeout(PATIENCE, client.call::<names::DaemonHello>(&hello())).await {
-        Ok(Ok(hello)) => Ok(Some(hello)),
-        Ok(Err(CallError::Gone)) => Ok(None),
-        Ok(Err(_)) => Err(StartError::Incompatible(STRANGE.to_owned())),
-        Err(_) => Err(StartError::silent(address)),
+    let hello = hello();
+    let answer = client.call::<names::DaemonHello>(&hello);
+    tokio::pin!(answer);
+    for _ in 0..STARTING {
+        let has_started = Record::read(address).is_some();
+        match timeout(PATIENCE, &mut answer).await {
+            Ok(Ok(hello)) => return Ok(Some(hello)),
+            Ok(Err(CallError::Gone)) => return Ok(None),
+            Ok(Err(_)) => return Err(StartError::Incompatible(STRANGE.to_owned())),
+            Err(_) if has_started => break,
+            Err(_) => {}
+        }
     }
+    Err(StartError::silent(address))
 }
 
 /// What to say where the daemon was given other settings than these.

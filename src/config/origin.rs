@@ -21,8 +21,11 @@ pub struct Origin {
 pub struct Changes(Vec<String>);
 
 /// What holds from the start of a process to its end.
-const OF_THE_START: [&str; 6] =
-    ["daemon.", "limits.", "log", "open_think_log", "helm.queued_turns", "codex.warm_threads"];
+const OF_THE_START: [&str; 7] =
+    ["daemon.", "limits.", "log", "open_think_log", "otel_", "helm.queued_turns", "codex.warm_threads"];
+
+/// What among that may change all the same.
+const AT_ANY_TIME: [&str; 2] = ["daemon.allowed_hosts", "daemon.allowed_origins"];
 
 impl Origin {
     pub(super) fn of(sources: Sources) -> Self {
@@ -85,7 +88,10 @@ impl Changes {
 
     /// Those that are without effect until the process is started anew.
     pub fn for_restart(&self) -> Vec<String> {
-        let of_the_start = |name: &&String| OF_THE_START.iter().any(|beginning| name.starts_with(beginning));
+        let of_the_start = |name: &&String| {
+            let begins = OF_THE_START.iter().any(|beginning| name.starts_with(beginning));
+            begins && !AT_ANY_TIME.contains(&name.as_str())
+        };
         self.0.iter().filter(of_the_start).cloned().collect()
     }
 }

@@ -50,8 +50,11 @@ pub enum StartError {
     Refused { code: u8, text: String },
     #[error("{0}")]
     Incompatible(String),
-    #[error("the daemon at {} does not answer: {}", path.display(), end(*pid))]
-    Silent { path: PathBuf, pid: Option<u32> },
+    #[error("the daemon at {} does not answer: kill -9 {pid} ends it", path.display())]
+    Silent { path: PathBuf, pid: u32 },
+    /// As systemd does while the one before has still to end.
+    #[error("somebody listens at {} and no daemon answers yet: try again in a moment", path.display())]
+    Unserved { path: PathBuf },
     #[error("the daemon was not ready within {} s; open-think doctor may say why", PATIENCE.as_secs())]
     TimedOut,
     #[error("the daemon could not be started: {0}")]
@@ -63,12 +66,12 @@ pub enum StartError {
 impl StartError {
     /// Of a daemon that takes connections and says nothing.
     pub fn silent(address: &Address) -> Self {
-        Self::Silent { path: address.socket().to_owned(), pid: Record::read(address).map(|record| record.pid) }
+        let path = address.socket().to_owned();
+        match Record::read(address) {
+            Some(Record { pid, .. }) => Self::Silent { path, pid },
+            None => Self::Unserved { path },
+        }
     }
-}
-
-fn end(pid: Option<u32>) -> String {
-    pid.map_or_else(|| "end its process".to_owned(), |pid| format!("kill -9 {pid} ends it"))
 }
 
 /// None where nobody listens.
@@ -91,7 +94,10 @@ pub async fn connect(address: &Address) -> Result<Option<UnixStream>, StartError
                 return fine.then_some(Some(stream)).ok_or_else(|| StartError::Foreign { path: path(), owner });
             }
             Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => return Ok(None),
+                // The last is said where one has ended before it took the connection.
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => {
+                    return Ok(None);
+                }
                 // So many wait to be heard that it takes no more for now.
                 io::ErrorKind::WouldBlock if Instant::now() < deadline => sleep(EVERY).await,
                 _ => return Err(fault(error)),
@@ -147,4 +153,16 @@ async fn start(launch: &Launch) -> Result<(), StartError> {
         Report::Ready => Ok(()),
         Report::Failed { code, text } => Err(StartError::Refused { code, text }),
     }
+}
+
+#[tokio::test]
+async fn one_that_ends_before_it_takes_the_connection_is_not_there() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = Address::at(&directory.path().join("a.sock")).expect("short");
+    let listener = std::os::unix::net::UnixListener::bind(address.socket()).expect("a socket");
+    let connecting = connect(&address);
+    tokio::pin!(connecting);
+    assert!(futures_util::poll!(connecting.as_mut()).is_pending());
+    drop(listener);
+    assert!(connecting.await.expect("it is no fault").is_none());
 }

@@ -135,9 +135,33 @@ pub fn snake(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::{StreamExt, stream};
     use serde_json::json;
+    use tokio::time::{Instant, sleep};
 
     use super::*;
+
+    /// A body of which one byte comes after each pause.
+    fn dripping(pauses: &'static [Duration]) -> Body {
+        let pieces = stream::iter(pauses).then(async |pause| {
+            sleep(*pause).await;
+            Ok::<_, Infallible>("x")
+        });
+        Body::from_stream(pieces)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_piece_of_a_body_has_its_time() {
+        const SOON: Duration = Duration::from_secs(PIECE.as_secs() - 1);
+        assert_eq!(read(dripping(&[SOON; 5]), 5).await.expect("it came in time"), "xxxxx");
+        let begun = Instant::now();
+        let late = read(dripping(&[SOON, Duration::MAX]), 5).await.expect_err("the rest did not come");
+        assert_eq!((late.status, begun.elapsed().as_secs()), (StatusCode::REQUEST_TIMEOUT, 2 * PIECE.as_secs() - 1));
+        let long = read(dripping(&[SOON; 6]), 5).await.expect_err("it is too long");
+        assert_eq!(long.status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
 
     #[track_caller]
     fn check(method: &str, body: Value, expected: Value) {
