@@ -117,6 +117,10 @@ fn running(record: Option<Record>, socket: &str) -> Finding {
             let message = format!("{version} runs at {socket} (process {pid}), and this program is {OWN}");
             Finding::new("daemon", Level::Warn, &message).mended_by("Run open-think restart.")
         }
+        Some(Record { http_fault: Some(why), version, pid, .. }) => {
+            let message = format!("{version} runs at {socket} (process {pid}) without HTTP: {why}");
+            Finding::new("daemon", Level::Warn, &message).mended_by("Once that is mended, run open-think restart.")
+        }
         Some(Record { version, pid, http, .. }) => {
             let http = http.map(|http| format!(" and {}", http.url)).unwrap_or_default();
             Finding::new("daemon", Level::Ok, &format!("{version} runs at {socket}{http} (process {pid})"))

@@ -11,7 +11,7 @@ use crate::cli::exit::{self, Exit, UsageError};
 use crate::cli::terminal::Terminal;
 use crate::config::{Config, Listen, Sources};
 use crate::daemon::{Address, Claim, Daemon, HttpRecord, Report, Sealed, Signals, detach, launch, log};
-use crate::http;
+use crate::http::{self, Opened};
 
 #[derive(Args)]
 pub struct ServeArgs {
@@ -73,16 +73,14 @@ fn serve(
     // One thread, as for a single client: what is told to a client keeps its order without anybody's doing, no frame hops
     // between threads, and each thread would cost memory. Nothing in the daemon computes for long, and what would block,
     // as the disk does, has threads of its own.
-    super::runtime()?.block_on(async {
+    let runtime = super::runtime()?;
+    let served = runtime.block_on(async {
         let claim = Claim::take(&address).await?;
         let daemon = Arc::new(Daemon::open(&config).await?);
-        let http = match given.http.or(config.serving.listen) {
-            Some(listen) => Some(http::open(&config, listen).await?),
-            None => None,
-        };
+        let (http, fault) = given.open(&config).await?;
         let listening = claim.listen()?;
         let told = http.as_ref().map(|http| HttpRecord { url: http.url.clone(), token_file: http.token_file.clone() });
-        daemon.record(&address, told.clone(), settings).write(&address)?;
+        daemon.record(&address, fault.map_or(Ok(told.clone()), Err), settings).write(&address)?;
         let signals = Signals::listen().context("signals cannot be listened for")?;
         ready(&address, told.as_ref())?;
         if let Some(http) = http {
@@ -90,7 +88,10 @@ fn serve(
         }
         tokio::spawn(daemon.serve_socket(listening, Some(signals))).await?;
         Ok(())
-    })
+    });
+    // A program that is asked for a secret, as the configuration is read again, must not hold up the end.
+    runtime.shutdown_background();
+    served
 }
 
 /// What `--listen` names.
@@ -121,5 +122,21 @@ impl Given {
             }
         }
         Ok(given)
+    }
+
+    /// Who names an address is told when it cannot be had. One that the configuration names takes the daemon away from
+    /// nobody: it says why it does not listen there.
+    async fn open(&self, config: &Config) -> anyhow::Result<(Option<Opened>, Option<String>)> {
+        if let Some(listen) = self.http {
+            return Ok((Some(http::open(config, listen).await?), None));
+        }
+        let Some(listen) = config.serving.listen else { return Ok((None, None)) };
+        match http::open(config, listen).await {
+            Ok(opened) => Ok((Some(opened), None)),
+            Err(error) => {
+                tracing::error!(%error, "HTTP is off");
+                Ok((None, Some(error.to_string())))
+            }
+        }
     }
 }

@@ -27,6 +27,9 @@ pub struct Record {
     pub config_file: PathBuf,
     pub log_file: PathBuf,
     pub http: Option<HttpRecord>,
+    /// Why nobody listens for HTTP although it was to be, with the way out.
+    #[serde(default)]
+    pub http_fault: Option<String>,
     /// What the flags and the environment of whoever started it gave.
     #[serde(default)]
     pub settings: Sealed,
@@ -116,6 +119,7 @@ mod tests {
             config_file: "/c".into(),
             log_file: "/l".into(),
             http: None,
+            http_fault: None,
             settings: Sealed::new([("A_KEY", Secret::new("quince"))]),
         };
         record.write(&address).expect("it can be written");

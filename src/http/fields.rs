@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::RequestPartsExt;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Path, Request};
 use axum::http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -34,7 +34,7 @@ pub async fn of(method: &str, request: Request, limit: usize) -> Result<Map<Stri
     let (mut head, body) = request.into_parts();
     let in_path = head.extract::<Path<HashMap<String, String>>>().await.map(|Path(names)| names).unwrap_or_default();
     let mut fields = match head.method {
-        Method::GET => in_query(head.uri.query().unwrap_or_default()),
+        Method::GET | Method::HEAD => in_query(head.uri.query().unwrap_or_default()),
         _ => in_body(&read(body, limit).await?)?,
     };
     fields = known(method, fields);
@@ -44,6 +44,15 @@ pub async fn of(method: &str, request: Request, limit: usize) -> Result<Map<Stri
 
 /// The whole body, as text.
 pub async fn read(mut body: Body, limit: usize) -> Result<String, Failure> {
+    let too_long = || {
+        let error = format!("the body of the request is longer than {limit} bytes");
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "E_TOO_LARGE", &error)
+            .with_hint("What is longer goes over the socket, or over the WebSocket at GET /rpc.")
+    };
+    // What says so itself need not be read.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_long());
+    }
     let mut bytes = Vec::new();
     loop {
         let piece = timeout(PIECE, body.frame()).await.map_err(|_| {
@@ -53,8 +62,7 @@ pub async fn read(mut body: Body, limit: usize) -> Result<String, Failure> {
         let piece = piece.map_err(|_| bad("the body of the request broke off"))?;
         if let Some(data) = piece.data_ref() {
             if bytes.len() + data.len() > limit {
-                let error = format!("the body of the request is longer than {limit} bytes");
-                return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "E_TOO_LARGE", &error));
+                return Err(too_long());
             }
             bytes.extend_from_slice(data);
         }

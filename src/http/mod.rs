@@ -20,7 +20,7 @@ mod stream;
 mod tls;
 mod token;
 
-pub use open::{OpenError, Opened, open};
+pub use open::{OpenError, Opened, check, open};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{Figures, PluginFace, Via};
+use crate::api::{Figures, PluginFace, Via, Vitals};
 use crate::config;
 use crate::transport::Transport;
 use connection::Shared;
@@ -47,6 +47,8 @@ pub trait Host: Send + Sync + 'static {
     fn limits(&self) -> &config::Limits;
 
     fn figures(&self) -> BoxFuture<'_, Figures>;
+
+    fn vitals(&self) -> BoxFuture<'_, Vitals>;
 
     fn plugins(&self) -> Vec<PluginFace>;
 

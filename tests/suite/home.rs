@@ -131,7 +131,7 @@ impl Home {
     pub async fn serve(&self) -> Arc<Daemon> {
         let daemon = self.daemon().await;
         let listening = Listening::open(&self.address()).await.expect("nobody serves");
-        daemon.record(&self.address(), None, Sealed::default()).write(&self.address()).expect("a record");
+        daemon.record(&self.address(), Ok(None), Sealed::default()).write(&self.address()).expect("a record");
         tokio::spawn(Arc::clone(&daemon).serve_socket(listening, None));
         daemon
     }
