@@ -40,6 +40,8 @@ pub struct Connection {
     /// Where it is.
     pub told: Told,
     shut_down: AtomicBool,
+    /// It has asked the daemon to end, and waits for that.
+    awaits_end: AtomicBool,
 }
 
 /// The way on which a client came.
@@ -81,6 +83,7 @@ impl Connection {
             client: Mutex::default(),
             told: Told::default(),
             shut_down: AtomicBool::new(false),
+            awaits_end: AtomicBool::new(false),
         });
         connection.app.connected(&connection);
         connection
@@ -102,6 +105,11 @@ impl Connection {
     /// From now on only `exit` may come.
     pub fn shut_down(&self) {
         self.shut_down.store(true, Ordering::Relaxed);
+    }
+
+    /// It hears of the end of the daemon by that of its connection.
+    pub fn await_end(&self) {
+        self.awaits_end.store(true, Ordering::Relaxed);
     }
 
     /// Whether requests may be sent to this client, and it answers approvals.
@@ -155,6 +163,12 @@ impl Service for Served {
             _ => tracing::debug!(method, "a notification that nobody handles"),
         }
         Verdict::Continue
+    }
+
+    fn is_spare(&self) -> bool {
+        let running = self.0.app.conductor.all_running();
+        let watches = |session: &str| self.0.subscriptions.watches(session);
+        !self.0.awaits_end.load(Ordering::Relaxed) && !running.iter().any(|turn| watches(&turn.session))
     }
 
     fn fault(&self, reason: Reason) -> RpcError {

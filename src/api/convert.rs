@@ -32,8 +32,18 @@ pub fn reload_result(reloaded: Reloaded) -> wire::ReloadResult {
 
 pub fn reloaded(outcome: &Result<Reloaded, String>) -> wire::ReloadedParams {
     match outcome {
-        Ok(reloaded) => wire::ReloadedParams { ok: true, changed: reloaded.changed.clone(), message: None },
-        Err(why) => wire::ReloadedParams { ok: false, changed: Vec::new(), message: Some(why.clone()) },
+        Ok(Reloaded { changed, restart_needed, .. }) => wire::ReloadedParams {
+            ok: true,
+            changed: changed.clone(),
+            restart_needed: restart_needed.clone(),
+            message: None,
+        },
+        Err(why) => wire::ReloadedParams {
+            ok: false,
+            changed: Vec::new(),
+            restart_needed: Vec::new(),
+            message: Some(why.clone()),
+        },
     }
 }
 

@@ -24,6 +24,9 @@ pub async fn hello(context: Context, params: HelloParams) -> Result<HelloResult,
 
 pub async fn stop(context: Context, params: StopParams) -> Result<StopResult, ApiError> {
     let outcome = context.app.ask_to_stop(params.when, context.connection.peer.number()).await;
+    if outcome.is_ok() {
+        context.connection.await_end();
+    }
     Ok(StopResult { stopping: outcome.is_ok(), reason: outcome.err().map(str::to_owned) })
 }
 

@@ -132,6 +132,10 @@ impl Subscriptions {
         }
     }
 
+    pub fn watches(&self, session: &str) -> bool {
+        self.state().by_session.contains_key(session)
+    }
+
     /// Those that are watched, in order.
     pub fn sessions(&self) -> Vec<String> {
         let mut sessions: Vec<String> = self.state().by_session.keys().cloned().collect();

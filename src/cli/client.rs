@@ -9,7 +9,6 @@ use jsonrpsee::{Methods, RpcModule};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
 
 use crate::daemon::Daemon;
 use crate::protocol::{
@@ -86,7 +85,7 @@ impl Client {
     async fn over(transport: Transport) -> anyhow::Result<(Self, Inbound)> {
         let (events, inbox) = mpsc::channel(EVENTS);
         let (connected, peer) = oneshot::channel();
-        let serve = rpc::serve(transport, LIMITS, CancellationToken::new(), move |peer: Peer| {
+        let serve = rpc::serve(transport, LIMITS, rpc::Stops::default(), move |peer: Peer| {
             // The receiver is waiting below.
             let _ = connected.send(peer);
             Arc::new(Inbox::new(events))
@@ -176,6 +175,10 @@ impl Service for Inbox {
             let _ = self.events.try_send(Message::Event(Box::new(event)));
         }
         Verdict::Continue
+    }
+
+    fn is_spare(&self) -> bool {
+        false
     }
 
     fn fault(&self, reason: Reason) -> RpcError {

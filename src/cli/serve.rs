@@ -10,7 +10,9 @@ use clap::Args;
 use crate::cli::exit::{self, Exit, UsageError};
 use crate::cli::terminal::Terminal;
 use crate::config::{Config, Listen, Sources};
-use crate::daemon::{Address, Claim, Daemon, HttpRecord, Report, Sealed, Signals, detach, launch, log};
+use crate::daemon::{
+    Address, Claim, Daemon, HttpRecord, Inherited, Notice, Report, Sealed, Signals, detach, launch, log, raise,
+};
 use crate::http::{self, Opened};
 
 #[derive(Args)]
@@ -35,7 +37,7 @@ pub fn run(args: &ServeArgs, sources: Sources, terminal: &Terminal) -> anyhow::R
         return Ok(Exit::Done);
     }
     if !args.detached {
-        serve(args, sources, |address, http| {
+        serve(args, sources, Inherited::take()?, |address, http| {
             terminal.note(&format!("open-think: listening on unix://{} (Ctrl-C ends)", address.socket().display()));
             if let Some(http) = http {
                 terminal.note(&format!("open-think: and on {}, token in {}", http.url, http.token_file.display()));
@@ -45,7 +47,7 @@ pub fn run(args: &ServeArgs, sources: Sources, terminal: &Terminal) -> anyhow::R
         return Ok(Exit::Done);
     }
     detach();
-    let served = serve(args, sources, |_, _| Ok(Report::Ready.send()?));
+    let served = serve(args, sources, None, |_, _| Ok(Report::Ready.send()?));
     let Err(error) = served else { return Ok(Exit::Done) };
     let (exit, text) = exit::told(&error);
     tracing::error!("{text}");
@@ -58,31 +60,38 @@ pub fn run(args: &ServeArgs, sources: Sources, terminal: &Terminal) -> anyhow::R
 fn serve(
     args: &ServeArgs,
     sources: Sources,
+    inherited: Option<Inherited>,
     ready: impl FnOnce(&Address, Option<&HttpRecord>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let given = Given::read(args)?;
-    let address = match &given.socket {
+    let customary = match &given.socket {
         Some(path) => Address::at(path)?,
         None => Address::of(&sources)?,
+    };
+    let address = match &inherited {
+        Some(inherited) => inherited.address(&customary, given.socket.as_deref())?,
+        None => customary.clone(),
     };
     let settings = Sealed::new(sources.given());
     let config = Config::load(sources)?;
     if log::start(&config).is_ok() {
         log::take_panics();
     }
+    prepare(&address, &customary);
     // One thread, as for a single client: what is told to a client keeps its order without anybody's doing, no frame hops
     // between threads, and each thread would cost memory. Nothing in the daemon computes for long, and what would block,
     // as the disk does, has threads of its own.
     let runtime = super::runtime()?;
     let served = runtime.block_on(async {
-        let claim = Claim::take(&address).await?;
+        let claim = Claim::take(&address, inherited).await?;
         let daemon = Arc::new(Daemon::open(&config).await?);
         let (http, fault) = given.open(&config).await?;
-        let listening = claim.listen()?;
+        let mut listening = claim.listen()?;
         let told = http.as_ref().map(|http| HttpRecord { url: http.url.clone(), token_file: http.token_file.clone() });
-        daemon.record(&address, fault.map_or(Ok(told.clone()), Err), settings).write(&address)?;
+        listening.tell(daemon.record(&address, fault.map_or(Ok(told.clone()), Err), settings))?;
         let signals = Signals::listen().context("signals cannot be listened for")?;
         ready(&address, told.as_ref())?;
+        Notice::Ready.send();
         if let Some(http) = http {
             tokio::spawn(Arc::clone(&daemon).serve_http(http));
         }
@@ -92,6 +101,22 @@ fn serve(
     // A program that is asked for a secret, as the configuration is read again, must not hold up the end.
     runtime.shutdown_background();
     served
+}
+
+/// What there is to say before anything is opened, and room for it.
+fn prepare(address: &Address, customary: &Address) {
+    if address != customary {
+        let (socket, customary) = (address.socket().display(), customary.socket().display());
+        tracing::warn!(
+            %socket,
+            %customary,
+            "the socket that was passed to this process is not where clients look: set ListenStream= to the customary one"
+        );
+    }
+    match raise() {
+        Ok(limit) => tracing::debug!(limit, "files and connections that may be open"),
+        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    }
 }
 
 /// What `--listen` names.

@@ -13,7 +13,7 @@ use crate::cli::running::other_settings;
 use crate::cli::shim::{self, End, Opener};
 use crate::cli::terminal::Terminal;
 use crate::config::{Config, Sources};
-use crate::daemon::{Address, Daemon, Launch, log};
+use crate::daemon::{Address, Daemon, Launch, log, parent};
 use crate::rpc;
 use crate::transport::{self, FrameLimits, Restore, Transport, byte_stream, never};
 
@@ -49,7 +49,11 @@ fn shared(way: &Way, parent: Option<i64>, sources: Sources, terminal: &Terminal)
     let end = runtime.block_on(async {
         // As a task: to wake the future that the runtime itself waits for takes a system call each time.
         tokio::spawn(async move {
-            let link = opener.open().await?;
+            let link = tokio::select! {
+                link = opener.open() => link?,
+                // Nobody waits for it any more.
+                () = parent::orphaned() => return Ok(End::Gone),
+            };
             // Who only has another environment is served as it is; who gave flags must know that they count for nothing.
             if let Some(note) = other_settings(&opener.address, flags.into_iter()) {
                 error.note(&format!("open-think: {note}"));

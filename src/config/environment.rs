@@ -34,6 +34,10 @@ const OF_CLIENTS: Names = Names {
 /// Parts of the names under which people keep secrets.
 const SECRET_NAMES: [&str; 6] = ["TOKEN", "SECRET", "KEY", "PASSWORD", "PASSWD", "CREDENTIAL"];
 
+/// What a service manager tells a process and means for no other.
+pub const OF_A_SERVICE: [&str; 6] =
+    ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+
 /// One client tells so many variables at most, and so many bytes of each.
 const MAX_VARIABLES: usize = 128;
 const MAX_VALUE: usize = 16 * 1024;
@@ -46,7 +50,8 @@ impl Names {
 }
 
 impl Environment {
-    pub fn new(variables: BTreeMap<String, OsString>) -> Self {
+    pub fn new(mut variables: BTreeMap<String, OsString>) -> Self {
+        variables.retain(|name, _| !OF_A_SERVICE.contains(&name.as_str()));
         Self(variables)
     }
 
@@ -114,6 +119,13 @@ mod tests {
     fn values_are_never_printed() {
         let environment = Environment::new([("A_TOKEN".to_owned(), "sk-1".into())].into());
         assert_eq!(format!("{environment:?}"), r#"{"A_TOKEN"}"#);
+    }
+
+    #[test]
+    fn what_a_service_manager_tells_is_passed_on_to_nobody() {
+        let variables = ["LISTEN_FDS", "NOTIFY_SOCKET", "PATH"].map(|name| (name.to_owned(), "x".into()));
+        let environment = Environment::new(variables.into());
+        assert_eq!(environment.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["PATH"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod load;
 mod nearest;
 mod origin;
 mod price;
+pub mod private_file;
 mod secret;
 mod secrets;
 mod settings;
@@ -21,7 +22,9 @@ mod tables;
 mod tests;
 
 pub use app_server::{AppServer, AppServerUrl, Sandbox};
-pub use environment::{Environment, HOME, Names, PROXIES, client_environment, is_of_clients, names_secret};
+pub use environment::{
+    Environment, HOME, Names, OF_A_SERVICE, PROXIES, client_environment, is_of_clients, names_secret,
+};
 pub use error::{ConfigError, ConfigErrorKind};
 pub use listen::{Listen, TlsFiles};
 pub use nearest::nearest;

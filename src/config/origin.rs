@@ -24,6 +24,9 @@ pub struct Changes(Vec<String>);
 const OF_THE_START: [&str; 7] =
     ["daemon.", "limits.", "log", "open_think_log", "otel_", "helm.queued_turns", "codex.warm_threads"];
 
+/// What among that may change all the same.
+const AT_ANY_TIME: [&str; 2] = ["daemon.allowed_hosts", "daemon.allowed_origins"];
+
 impl Origin {
     pub(super) fn of(sources: Sources) -> Self {
         Self { sources: Some(Arc::new(sources)), outline: BTreeMap::new() }
@@ -88,7 +91,10 @@ impl Changes {
 
     /// Those that are without effect until the process is started anew.
     pub fn for_restart(&self) -> Vec<String> {
-        let of_the_start = |name: &&String| OF_THE_START.iter().any(|beginning| name.starts_with(beginning));
+        let of_the_start = |name: &&String| {
+            let begins = OF_THE_START.iter().any(|beginning| name.starts_with(beginning));
+            begins && !AT_ANY_TIME.contains(&name.as_str())
+        };
         self.0.iter().filter(of_the_start).cloned().collect()
     }
 }

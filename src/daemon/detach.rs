@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{close, dup2_stdout, setsid};
 
+use crate::config::OF_A_SERVICE;
+
 const READY: &str = "ready";
 const FAILED: &str = "failed";
 
@@ -56,6 +58,10 @@ pub fn launch(args: impl IntoIterator<Item = OsString>) -> io::Result<()> {
     let _ = setsid();
     let mut command = Command::new(std::env::current_exe()?);
     command.args(args).current_dir("/").stdin(Stdio::null()).stdout(Stdio::inherit()).stderr(Stdio::null());
+    // The service that a client may be part of is not this one.
+    for name in OF_A_SERVICE {
+        command.env_remove(name);
+    }
     command.spawn().map(drop)
 }
 

@@ -16,6 +16,7 @@ impl Daemon {
     /// Serves what comes there until no new client is wanted any more.
     pub async fn serve_http(self: Arc<Self>, opened: Opened) {
         self.reloader.learn(&opened.token);
+        self.reloader.guards(Arc::clone(&opened.guard));
         let stop = CancellationToken::new();
         let served = http::serve(Arc::clone(&self) as Arc<dyn Host>, opened, stop.clone());
         tokio::pin!(served);

@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 #[derive(Debug)]
 pub struct Lock {
     /// Children do not get it: like every file that std opens it is closed when a program is started.
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -29,16 +29,23 @@ impl Lock {
             }
             // Whoever held it before has removed the file that we opened meanwhile: others lock another one.
             if is_at(&file, path)? {
-                return Ok(Some(Self { _file: file, path: path.to_owned() }));
+                return Ok(Some(Self { file, path: path.to_owned() }));
             }
         }
+    }
+
+    /// Whether others who lock the path meet this lock. Somebody may have removed the file.
+    pub fn is_there(&self) -> bool {
+        is_at(&self.file, &self.path).unwrap_or_default()
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A file that stays is no lock.
-        let _ = fs::remove_file(&self.path);
+        // A file that stays is no lock. One that somebody else has put there is theirs.
+        if self.is_there() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -69,6 +76,19 @@ mod tests {
         let held = Lock::try_take(&path).expect("it can be locked").expect("it is free");
         assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
         drop(held);
+    }
+
+    #[test]
+    fn one_whose_file_is_gone_leaves_the_next_one_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.lock");
+        let lost = Lock::try_take(&path).expect("it can be locked").expect("it is free");
+        assert!(lost.is_there());
+        fs::remove_file(&path).expect("it is there");
+        assert!(!lost.is_there());
+        let next = Lock::try_take(&path).expect("it can be locked").expect("nobody holds this one");
+        drop(lost);
+        assert!(next.is_there());
     }
 
     #[test]

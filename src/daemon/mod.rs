@@ -1,8 +1,10 @@
 //! The composition root: a configuration in, a daemon that serves connections out.
 
 mod address;
+mod descriptors;
 mod detach;
 mod http;
+mod inherited;
 mod life;
 mod listen;
 mod lock;
@@ -18,7 +20,9 @@ mod telemetry;
 mod version;
 
 pub use address::{Address, AddressError};
+pub use descriptors::raise;
 pub use detach::{Report, detach, launch};
+pub use inherited::{Inherited, InheritedError, Notice};
 pub use listen::{Claim, ListenError, Listening};
 pub use record::{HttpRecord, Record, Sealed};
 pub use server::Ended;
@@ -122,7 +126,8 @@ impl Daemon {
             let connection = Connection::open(Arc::clone(&self.app), self.methods.clone(), peer, via);
             Arc::new(Served(connection))
         };
-        rpc::serve(transport, limits, self.stop.clone(), open).await
+        let stops = rpc::Stops { leave: self.leaving.clone(), stop: self.stop.clone() };
+        rpc::serve(transport, limits, stops, open).await
     }
 
     /// Serves this process's standard input and output.

@@ -4,7 +4,7 @@
 //! go on. A bad one changes nothing. Environment and flags are those of the start.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -16,6 +16,7 @@ use super::telemetry;
 use crate::api::{App, Reload, Reloaded};
 use crate::codex::AppServer;
 use crate::config::{Config, Secret, SecretStore};
+use crate::http::Guard;
 use crate::plugins::{Kept, load_again};
 use crate::providers::codex::sign_in::Fresh;
 use crate::providers::http::{Http, Warmth};
@@ -30,6 +31,8 @@ pub(super) struct Reloader {
     warm: Mutex<Warm>,
     /// For one that reads and one that waits to.
     asked: Arc<Semaphore>,
+    /// Of the listener, if there is one.
+    guard: OnceLock<Arc<Guard>>,
 }
 
 struct Now {
@@ -55,7 +58,7 @@ impl Reloader {
     pub fn new(app: &Arc<App>, config: Config, http: Http, kept: Kept) -> Arc<Self> {
         let warm = Mutex::new(Warm { http, is_wanted: false, _held: (None, None) });
         let (now, asked) = (AsyncMutex::new(Now { config, kept }), Arc::new(Semaphore::new(2)));
-        Arc::new(Self { app: Arc::downgrade(app), now, warm, asked })
+        Arc::new(Self { app: Arc::downgrade(app), now, warm, asked, guard: OnceLock::new() })
     }
 
     /// Reads it again while the daemon goes on; whoever wants to know what comes of it is told. One that waits to be read
@@ -87,6 +90,12 @@ impl Reloader {
     /// A secret beside those of the configuration.
     pub fn learn(&self, secret: &Secret) {
         self.warm.lock().unwrap_or_else(PoisonError::into_inner).http.redactor().learn(secret.expose());
+    }
+
+    /// Who may come over HTTP follows the configuration from now on.
+    pub fn guards(&self, guard: Arc<Guard>) {
+        // There is one listener.
+        let _ = self.guard.set(guard);
     }
 
     /// Whether what is used again and again is kept open.
@@ -133,6 +142,9 @@ impl Reloader {
         let loaded = load_again(&config, &now.kept, &changes).map_err(|error| error.to_string())?;
         let reloaded = Reloaded { changed: changes.names().to_vec(), restart_needed: changes.for_restart(), warnings };
         let Made { helm, api, http, kept, .. } = make(&config, loaded);
+        if let Some(guard) = self.guard.get() {
+            guard.allow(&config.serving.allowed_hosts, &config.serving.allowed_origins);
+        }
         *now = Now { config, kept };
         app.conductor.set_up(helm);
         let before = app.set_up(api);

@@ -11,11 +11,12 @@ use tokio::net::UnixStream;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::inherited::Notice;
 use super::life::{Activity, Life, Limits, Next};
-use super::listen::Listening;
+use super::listen::{Listening, Standing};
 use super::{CLOSE, Daemon, Signals};
 use crate::api::{AskedToStop, Via};
 use crate::protocol::StopWhen;
@@ -26,6 +27,9 @@ const CONNECTIONS: usize = 4096;
 
 /// Where no further connection can be taken, for want of descriptors for one: how long it waits.
 const BREATHER: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether clients still find it: whoever cleans up may have removed the socket.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Why a shared daemon has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,7 @@ enum Heard {
     Request,
     Signal(SignalKind),
     Asked(AskedToStop),
+    Look,
     Time,
 }
 
@@ -58,8 +63,12 @@ impl Daemon {
             daemon: Arc::clone(&self),
             listening: Some(listening),
             life: Life::new(limits),
+            looks: interval_at(Instant::now() + LOOK, LOOK),
+            is_short: false,
+            is_lost: false,
             clients: JoinSet::new(),
         };
+        server.looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         server.run(&mut signals, &mut stops).await;
         let ended = if server.life.is_ending() { Ended::Asked } else { Ended::Idle };
         tracing::info!(?ended, "the daemon ends");
@@ -88,6 +97,11 @@ struct Server {
     /// Until no new client is wanted any more.
     listening: Option<Listening>,
     life: Life,
+    looks: Interval,
+    /// No client could be taken, and that was said.
+    is_short: bool,
+    /// Clients cannot find it, and that was said.
+    is_lost: bool,
     clients: JoinSet<()>,
 }
 
@@ -100,15 +114,21 @@ impl Server {
                 Next::Wait(until) => until,
             };
             match self.hear(signals, stops, until).await {
-                Heard::Client(Ok(stream)) => drop(self.clients.spawn(Arc::clone(&self.daemon).welcome(stream))),
+                Heard::Client(Ok(stream)) => {
+                    self.is_short = false;
+                    self.clients.spawn(Arc::clone(&self.daemon).welcome(stream));
+                }
                 Heard::Client(Err(error)) => {
-                    tracing::warn!(%error, "a client could not be taken");
+                    if !std::mem::replace(&mut self.is_short, true) {
+                        tracing::warn!(%error, "a client could not be taken, and waits until one can");
+                    }
                     sleep(BREATHER).await;
                 }
                 Heard::Left | Heard::Time => {}
                 Heard::Request => self.life.touch(),
                 Heard::Signal(signal) => self.signal(signal),
                 Heard::Asked(asked) => self.asked(asked),
+                Heard::Look => self.look().await,
             }
         }
     }
@@ -144,6 +164,7 @@ impl Server {
             Some(_) = self.clients.join_next() => Heard::Left,
             client = accept => Heard::Client(client),
             () = self.daemon.requested.notified() => Heard::Request,
+            _ = self.looks.tick() => Heard::Look,
             () = time => Heard::Time,
         }
     }
@@ -180,8 +201,28 @@ impl Server {
         let _ = answer.send(Ok(()));
     }
 
-    /// Gives the address back. Clients that are connected stay until what runs has come to its end.
+    async fn look(&mut self) {
+        let Some(listening) = &mut self.listening else { return };
+        let looked = listening.look().await;
+        let was_lost = std::mem::replace(&mut self.is_lost, looked.is_err());
+        match looked {
+            Ok(Standing::Whole) => {}
+            Ok(Standing::Mended) => tracing::warn!("the socket, or what stands beside it, was gone; it is there again"),
+            Ok(Standing::Taken) => {
+                tracing::warn!("another process listens at the address by now, and this one makes way");
+                self.life.drain(Instant::now());
+                self.leave();
+            }
+            Err(_) if was_lost => {}
+            Err(error) => tracing::error!(%error, "clients cannot find this daemon any more"),
+        }
+    }
+
+    /// Gives the address back. Clients stay until what they wait for has come to its end; the others go on elsewhere.
     fn leave(&mut self) {
+        if self.listening.is_some() {
+            Notice::Stopping.send();
+        }
         self.daemon.app.drain();
         self.daemon.leaving.cancel();
         self.listening = None;

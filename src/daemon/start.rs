@@ -77,7 +77,10 @@ pub async fn connect(address: &Address) -> Result<Option<UnixStream>, StartError
                 return fine.then_some(Some(stream)).ok_or_else(|| StartError::Foreign { path: path(), owner });
             }
             Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => return Ok(None),
+                // The last is said where one has ended before it took the connection.
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => {
+                    return Ok(None);
+                }
                 // So many wait to be heard that it takes no more for now.
                 io::ErrorKind::WouldBlock if Instant::now() < deadline => sleep(EVERY).await,
                 _ => return Err(fault(error)),
@@ -133,4 +136,16 @@ async fn start(launch: &Launch) -> Result<(), StartError> {
         Report::Ready => Ok(()),
         Report::Failed { code, text } => Err(StartError::Refused { code, text }),
     }
+}
+
+#[tokio::test]
+async fn one_that_ends_before_it_takes_the_connection_is_not_there() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = Address::at(&directory.path().join("a.sock")).expect("short");
+    let listener = std::os::unix::net::UnixListener::bind(address.socket()).expect("a socket");
+    let connecting = connect(&address);
+    tokio::pin!(connecting);
+    assert!(futures_util::poll!(connecting.as_mut()).is_pending());
+    drop(listener);
+    assert!(connecting.await.expect("it is no fault").is_none());
 }

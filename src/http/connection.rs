@@ -155,3 +155,96 @@ async fn serve_stream<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
         tracing::debug!(%error, "a connection over HTTP broke");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::{BoxFuture, join, pending};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::{Instant, sleep};
+
+    use super::super::places::Places;
+    use super::*;
+    use crate::api::{Figures, PluginFace, Via, Vitals};
+    use crate::config::{Limits, Secret};
+    use crate::transport::Transport;
+
+    /// Whoever has no token does not get this far.
+    #[derive(Default)]
+    struct Nobody(Limits);
+
+    impl Host for Nobody {
+        fn serve(self: Arc<Self>, _: Transport, _: Via) -> BoxFuture<'static, ()> {
+            pending().boxed()
+        }
+
+        fn limits(&self) -> &Limits {
+            &self.0
+        }
+
+        fn figures(&self) -> BoxFuture<'_, Figures> {
+            pending().boxed()
+        }
+
+        fn vitals(&self) -> BoxFuture<'_, Vitals> {
+            pending().boxed()
+        }
+
+        fn plugins(&self) -> Vec<PluginFace> {
+            Vec::new()
+        }
+
+        fn session_of(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn last_seq(&self, _: &str) -> u64 {
+            0
+        }
+    }
+
+    fn serve_one(stream: DuplexStream) -> impl Future<Output = ()> {
+        let guard = Guard::new(Secret::new("token"), "127.0.0.1:7878".parse().unwrap(), false, &[], &[]);
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let shared = Shared::new(Arc::new(Nobody::default()), Arc::new(guard), tracker, stop);
+        serve_stream(stream, shared, Places::new(1).take().unwrap())
+    }
+
+    /// What is answered to one who says this and no more, and when it is hung up on, in seconds.
+    async fn silent_after(said: &str) -> (String, u64) {
+        let (ours, mut theirs) = duplex(MIN_HEAD);
+        let begun = Instant::now();
+        theirs.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        join(serve_one(ours), theirs.read_to_string(&mut answer)).await.1.unwrap();
+        (answer, begun.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_half_of_a_head_and_no_more_is_hung_up_on() {
+        for said in ["", "G", "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
+            assert_eq!(silent_after(said).await, (String::new(), HEAD.as_secs()), "{said:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_more_after_an_answer_is_hung_up_on() {
+        let (answer, seconds) = silent_after("GET /health HTTP/1.1\r\nHost: 127.0.0.1:7878\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+        assert_eq!(seconds, HEAD.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_has_its_time_as_a_whole() {
+        let (ours, mut theirs) = duplex(MIN_HEAD);
+        let begun = Instant::now();
+        let drip = async {
+            // Until nobody listens any more.
+            while theirs.write_all(b"G").await.is_ok() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        join(serve_one(ours), drip).await;
+        assert!(begun.elapsed() < HEAD + Duration::from_secs(2), "{:?}", begun.elapsed());
+    }
+}

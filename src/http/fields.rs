@@ -17,6 +17,9 @@ use super::envelope::Failure;
 /// For each piece of a body.
 const PIECE: Duration = Duration::from_secs(15);
 
+/// Of a body that is too long, so many bytes are thrown away.
+const HEARD_OUT: usize = 64 * 1024 * 1024;
+
 /// Other names of parameters, once they are spelled as ours are.
 const ALIASES: [(&str, &str, &str); 5] = [
     ("conductor.message", "message", "content"),
@@ -49,8 +52,9 @@ pub async fn read(mut body: Body, limit: usize) -> Result<String, Failure> {
         Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "E_TOO_LARGE", &error)
             .with_hint("What is longer goes over the socket, or over the WebSocket at GET /rpc.")
     };
-    // What says so itself need not be read.
+    // What says so itself is not kept.
     if body.size_hint().lower() > limit as u64 {
+        hear_out(&mut body).await;
         return Err(too_long());
     }
     let mut bytes = Vec::new();
@@ -62,12 +66,29 @@ pub async fn read(mut body: Body, limit: usize) -> Result<String, Failure> {
         let piece = piece.map_err(|_| bad("the body of the request broke off"))?;
         if let Some(data) = piece.data_ref() {
             if bytes.len() + data.len() > limit {
+                drop(bytes);
+                hear_out(&mut body).await;
                 return Err(too_long());
             }
             bytes.extend_from_slice(data);
         }
     }
     String::from_utf8(bytes).map_err(|_| bad("the body of the request is not UTF-8 text"))
+}
+
+/// Most clients listen once they have said all: who is cut off before does not hear why.
+async fn hear_out(body: &mut Body) {
+    let heard = async {
+        let mut left = HEARD_OUT;
+        while let Some(Ok(piece)) = body.frame().await {
+            left = left.saturating_sub(piece.data_ref().map_or(0, |data| data.len()));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Whether it was all or not, it is answered.
+    let _ = timeout(PIECE, heard).await;
 }
 
 /// Whoever asks to be told at once that a turn was accepted does not stay to wait for it.
@@ -143,9 +164,33 @@ pub fn snake(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::{StreamExt, stream};
     use serde_json::json;
+    use tokio::time::{Instant, sleep};
 
     use super::*;
+
+    /// A body of which one byte comes after each pause.
+    fn dripping(pauses: &'static [Duration]) -> Body {
+        let pieces = stream::iter(pauses).then(async |pause| {
+            sleep(*pause).await;
+            Ok::<_, Infallible>("x")
+        });
+        Body::from_stream(pieces)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_piece_of_a_body_has_its_time() {
+        const SOON: Duration = Duration::from_secs(PIECE.as_secs() - 1);
+        assert_eq!(read(dripping(&[SOON; 5]), 5).await.expect("it came in time"), "xxxxx");
+        let begun = Instant::now();
+        let late = read(dripping(&[SOON, Duration::MAX]), 5).await.expect_err("the rest did not come");
+        assert_eq!((late.status, begun.elapsed().as_secs()), (StatusCode::REQUEST_TIMEOUT, 2 * PIECE.as_secs() - 1));
+        let long = read(dripping(&[SOON; 6]), 5).await.expect_err("it is too long");
+        assert_eq!(long.status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
 
     #[track_caller]
     fn check(method: &str, body: Value, expected: Value) {

@@ -4,6 +4,7 @@
 //! can neither leave out its `Origin` nor name a `Host` that it is not at, and it knows no token.
 
 use std::net::SocketAddr;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -16,8 +17,13 @@ pub struct Guard {
     token: Secret,
     /// With their ports.
     own: Vec<String>,
+    allowed: RwLock<Allowed>,
+}
+
+/// What is listed beside this machine's own names.
+struct Allowed {
     /// With a port, or with any.
-    named: Vec<String>,
+    hosts: Vec<String>,
     origins: Vec<String>,
 }
 
@@ -43,8 +49,16 @@ impl Guard {
         let customary = port == if tls { 443 } else { 80 };
         let mut own: Vec<String> = names.iter().map(|name| format!("{name}:{port}")).collect();
         own.extend(names.iter().filter(|_| customary).map(ToString::to_string));
-        let lower = |list: &[String]| list.iter().map(|text| text.trim_end_matches('/').to_ascii_lowercase()).collect();
-        Self { token, own, named: lower(hosts), origins: lower(origins) }
+        Self { token, own, allowed: RwLock::new(Allowed::new(hosts, origins)) }
+    }
+
+    /// From now on these are listed, and what was listed before is not.
+    pub fn allow(&self, hosts: &[String], origins: &[String]) {
+        *self.allowed.write().unwrap_or_else(PoisonError::into_inner) = Allowed::new(hosts, origins);
+    }
+
+    fn allowed(&self) -> RwLockReadGuard<'_, Allowed> {
+        self.allowed.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn check(&self, head: &Parts) -> Result<(), Refusal> {
@@ -71,13 +85,13 @@ impl Guard {
     /// The origin that the request comes from, if it is listed.
     pub fn origin<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
         let origin = only(headers, &header::ORIGIN)?;
-        self.origins.iter().any(|listed| origin.eq_ignore_ascii_case(listed)).then_some(origin)
+        self.allowed().origins.iter().any(|listed| origin.eq_ignore_ascii_case(listed)).then_some(origin)
     }
 
     fn knows(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         let name = host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(&*host, |(name, _)| name);
-        self.own.contains(&host) || self.named.iter().any(|named| *named == host || named == name)
+        self.own.contains(&host) || self.allowed().hosts.iter().any(|named| *named == host || named == name)
     }
 
     fn token_in(&self, uri: &Uri) -> bool {
@@ -85,6 +99,13 @@ impl Guard {
         let names = uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
         let telling = |name: &str| TELLTALES.iter().any(|telltale| name.eq_ignore_ascii_case(telltale));
         names.into_iter().any(telling) || whole.contains(self.token.expose())
+    }
+}
+
+impl Allowed {
+    fn new(hosts: &[String], origins: &[String]) -> Self {
+        let lower = |list: &[String]| list.iter().map(|text| text.trim_end_matches('/').to_ascii_lowercase()).collect();
+        Self { hosts: lower(hosts), origins: lower(origins) }
     }
 }
 

@@ -20,6 +20,7 @@ mod stream;
 mod tls;
 mod token;
 
+pub use guard::Guard;
 pub use open::{OpenError, Opened, check, open};
 
 use std::sync::Arc;
@@ -81,6 +82,7 @@ pub async fn serve(host: Arc<dyn Host>, opened: Opened, stop: CancellationToken)
     let (places, refusals, tracker) =
         (Places::new(CONNECTIONS), Arc::new(Semaphore::new(REFUSALS)), TaskTracker::new());
     let shared = Shared::new(host, guard, tracker.clone(), stop.clone());
+    let mut is_short = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -90,11 +92,14 @@ pub async fn serve(host: Arc<dyn Host>, opened: Opened, stop: CancellationToken)
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if !std::mem::replace(&mut is_short, true) {
+                    tracing::warn!(%error, "a connection could not be accepted, and waits until one can");
+                }
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
+        is_short = false;
         // Small answers are not to wait for each other.
         let _ = stream.set_nodelay(true);
         match places.take() {

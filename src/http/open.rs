@@ -24,7 +24,7 @@ pub struct Opened {
     pub url: String,
     pub token: Secret,
     pub token_file: PathBuf,
-    pub(super) guard: Arc<Guard>,
+    pub guard: Arc<Guard>,
     pub(super) tls: Option<TlsAcceptor>,
 }
 

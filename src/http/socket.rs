@@ -112,6 +112,8 @@ enum Heard {
     Sign,
     TooLong,
     Wrong(CloseCode),
+    /// It leaves, and waits to hear the same.
+    Goodbye,
     Gone,
 }
 
@@ -158,9 +160,9 @@ async fn pump<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>,
     // Whoever serves it hears that it is over before the client may take its time.
     drop((inbound, outbound));
     let goodbye = async {
-        socket.close(Some(CloseFrame { code, reason: "".into() })).await?;
-        while socket.next().await.transpose()?.is_some() {}
-        Ok::<_, Error>(())
+        // It fails where the client has said goodbye first: reading on answers that.
+        let _ = socket.close(Some(CloseFrame { code, reason: "".into() })).await;
+        while let Some(Ok(_)) = socket.next().await {}
     };
     let _ = timeout(GOODBYE, goodbye).await;
 }
@@ -177,6 +179,7 @@ fn take(place: mpsc::Permit<'_, Inbound>, heard: Heard, limit: usize) -> Next {
             Next::Deaf(CloseCode::Size)
         }
         Heard::Wrong(code) => Next::Over(code),
+        Heard::Goodbye => Next::Over(CloseCode::Normal),
         Heard::Gone => Next::Gone,
     }
 }
@@ -208,7 +211,55 @@ async fn read<'a, S: AsyncRead + AsyncWrite + Unpin>(
         Some(Err(Error::Capacity(_))) => Heard::TooLong,
         Some(Err(Error::Utf8(_))) => Heard::Wrong(CloseCode::Invalid),
         Some(Err(Error::Protocol(_))) => Heard::Wrong(CloseCode::Protocol),
-        Some(Ok(Message::Close(_)) | Err(_)) | None => Heard::Gone,
+        Some(Ok(Message::Close(_))) => Heard::Goodbye,
+        Some(Err(_)) | None => Heard::Gone,
     };
     (place, heard)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    const LIMIT: usize = 1024;
+
+    async fn end(stream: DuplexStream, role: Role) -> WebSocketStream<DuplexStream> {
+        WebSocketStream::from_raw_socket(stream, role, None).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_say_that_it_is_there_is_taken_to_be_gone() {
+        let (ours, theirs) = duplex(LIMIT);
+        let (_transport, line) = transport::channel(1);
+        let begun = Instant::now();
+        pump(end(ours, Role::Server).await, line, LIMIT).await;
+        assert_eq!(begun.elapsed().as_secs(), 2 * PING.as_secs());
+        drop(theirs);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_that_it_is_there_may_stay() {
+        let (ours, theirs) = duplex(LIMIT);
+        let (_transport, line) = transport::channel(1);
+        let mut theirs = end(theirs, Role::Client).await;
+        // Whoever reads answers when it is asked.
+        tokio::spawn(async move { while theirs.next().await.is_some() {} });
+        let ended = timeout(20 * PING, pump(end(ours, Role::Server).await, line, LIMIT)).await;
+        assert!(ended.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_goodbye_is_returned() {
+        let (ours, theirs) = duplex(LIMIT);
+        let (_transport, line) = transport::channel(1);
+        let mut theirs = end(theirs, Role::Client).await;
+        let server = tokio::spawn(pump(end(ours, Role::Server).await, line, LIMIT));
+        theirs.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })).await.expect("sent");
+        let answer = theirs.next().await;
+        let Some(Ok(Message::Close(Some(close)))) = answer else { panic!("no goodbye: {answer:?}") };
+        assert_eq!(close.code, CloseCode::Normal);
+        server.await.expect("no panic");
+    }
 }

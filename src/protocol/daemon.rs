@@ -84,6 +84,9 @@ pub struct ReloadedParams {
     /// Whether the configuration is in use now; if not, the one before it still is.
     pub ok: bool,
     pub changed: Vec<String>,
+    /// Those among them that are without effect until the daemon is started anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restart_needed: Vec<String>,
     /// What is wrong with it: file, line and key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

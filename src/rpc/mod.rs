@@ -15,5 +15,5 @@ pub use call::Call;
 pub use error::{CANCELLED, INTERNAL_ERROR, INVALID_PARAMS, OVERLOADED, Reason, RpcError, SHUTTING_DOWN};
 pub use frame::{Id, Message, parse};
 pub use peer::{Peer, PeerError};
-pub use serve::{End, Limits, Service, Verdict, serve};
+pub use serve::{End, Limits, Service, Stops, Verdict, serve};
 pub use write::write;

@@ -38,6 +38,8 @@ pub trait Service: Send + Sync {
     fn extend(&self, extensions: &mut Extensions);
     /// Called in the order in which notifications and requests came.
     fn notification(&self, method: &str, params: Option<&RawValue>) -> Verdict;
+    /// Whether nothing that goes on here matters to this client, beside the requests it waits for.
+    fn is_spare(&self) -> bool;
     /// How a fault reads to the client.
     fn fault(&self, reason: Reason) -> RpcError;
 }
@@ -81,15 +83,25 @@ const FLUSH: Duration = Duration::from_millis(2000);
 /// How long a cancelled handler may take to abort what it does upstream.
 const CANCEL: Duration = Duration::from_secs(2);
 
-/// Serves until the connection ends or `stop` fires.
+/// What connections are told from outside.
+#[derive(Clone, Default)]
+pub struct Stops {
+    /// Whoever waits for nothing had better go on elsewhere.
+    pub leave: CancellationToken,
+    /// All is over.
+    pub stop: CancellationToken,
+}
+
+/// Serves until the connection ends or is stopped.
 pub async fn serve<S: Service>(
     (mut source, sink): (Box<dyn Source>, Box<dyn Sink>),
     limits: Limits,
-    stop: CancellationToken,
+    Stops { leave, stop }: Stops,
     service: impl FnOnce(Peer) -> Arc<S>,
 ) -> End {
     let mut connection = Connection::start(sink, limits, service);
-    let closed = connection.peer.closed().clone();
+    let (service, peer) = (Arc::clone(&connection.service), connection.peer.clone());
+    let closed = peer.closed().clone();
     let end = loop {
         tokio::select! {
             biased;
@@ -103,10 +115,20 @@ pub async fn serve<S: Service>(
             },
             // Last, so that what has been read before the stop is dealt with.
             () = stop.cancelled() => break End::Stopped,
+            () = spare(&leave, &*service, &peer) => break End::Stopped,
         }
     };
     connection.end(&end).await;
     end
+}
+
+/// Returns when the client had better go elsewhere. What it waits for may change with everything that it says, so this is
+/// asked anew each time.
+async fn spare(leave: &CancellationToken, service: &impl Service, peer: &Peer) {
+    leave.cancelled().await;
+    if peer.in_flight() > 0 || !service.is_spare() {
+        std::future::pending::<()>().await;
+    }
 }
 
 struct Connection<S> {

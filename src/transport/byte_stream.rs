@@ -12,8 +12,8 @@ use super::{Decoder, FrameLimits, Framing, Inbound, ReadError, Sink, Source, Wri
 /// Room made for each read.
 const READ_AHEAD: usize = 16 * 1024;
 
-/// A buffer that one large burst has grown beyond this is given back.
-const KEEP_BUFFER: usize = 256 * 1024;
+/// A buffer that a burst has grown beyond this is given back: there is one for each client.
+const KEEP_BUFFER: usize = 16 * 1024;
 
 /// Ends when nobody reads any more; never where that cannot be told.
 pub type Gone = BoxFuture<'static, ()>;
@@ -123,7 +123,9 @@ impl<W: AsyncWrite + Send + Unpin> Sink for ByteSink<W> {
         }
         self.written = 0;
         self.buffer.clear();
-        self.buffer.shrink_to(KEEP_BUFFER);
+        if self.buffer.capacity() > KEEP_BUFFER {
+            self.buffer = Vec::new();
+        }
         self.writer.flush().await?;
         Ok(Written::All)
     }

@@ -94,7 +94,7 @@ timeout_ms = 90000
     }
 
     /// Where the daemon of this home is found.
-    fn address(&self) -> Address {
+    pub fn address(&self) -> Address {
         let home = self.path().display().to_string();
         crate::background::address(BASES.map(|name| (name.to_owned(), home.clone())))
     }

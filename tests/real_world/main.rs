@@ -2,6 +2,7 @@
 //!
 //! Node and Python are needed; where one is missing its tests fail and say so, unless `OPEN_THINK_SKIP_REAL_WORLD=1`.
 
+mod activation;
 #[path = "../background.rs"]
 mod background;
 mod client;
@@ -10,7 +11,9 @@ mod editor;
 mod faults;
 mod finds;
 mod home;
+mod http;
 mod keyring;
+mod load;
 mod models;
 mod needs;
 mod node;

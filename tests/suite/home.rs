@@ -130,8 +130,8 @@ impl Home {
     /// A daemon in this process, found where any other would be.
     pub async fn serve(&self) -> Arc<Daemon> {
         let daemon = self.daemon().await;
-        let listening = Listening::open(&self.address()).await.expect("nobody serves");
-        daemon.record(&self.address(), Ok(None), Sealed::default()).write(&self.address()).expect("a record");
+        let mut listening = Listening::open(&self.address()).await.expect("nobody serves");
+        listening.tell(daemon.record(&self.address(), Ok(None), Sealed::default())).expect("a record");
         tokio::spawn(Arc::clone(&daemon).serve_socket(listening, None));
         daemon
     }

@@ -11,7 +11,6 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, split};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 const IN_FLIGHT: usize = 1024;
 
@@ -76,6 +75,10 @@ impl Service for Patient {
         }
     }
 
+    fn is_spare(&self) -> bool {
+        false
+    }
+
     fn fault(&self, reason: Reason) -> RpcError {
         ErrorObjectOwned::owned(reason.code(), format!("{reason:?}"), None::<()>)
     }
@@ -93,7 +96,7 @@ fn connect() -> Client {
     let (transport, client) = memory(1 << 20, frames);
     let notes: Arc<Mutex<Vec<String>>> = Arc::default();
     let service = Arc::new(Patient::new(Arc::clone(&notes)));
-    let end = tokio::spawn(rpc::serve(transport, LIMITS, CancellationToken::new(), |_| service));
+    let end = tokio::spawn(rpc::serve(transport, LIMITS, rpc::Stops::default(), |_| service));
     let (reader, writer) = split(client);
     Client { reader: BufReader::new(reader), writer, end, notes }
 }

@@ -18,6 +18,7 @@ use crate::app_server::{AppServer, Reply};
 use crate::clients::check_numbers;
 use crate::home::{Home, PROGRAM};
 use crate::serving::{self, read_request, respond, whole};
+use crate::site::Site;
 use crate::wire::{Framing, Wire};
 
 /// A test that waits longer hangs.
@@ -102,6 +103,33 @@ async fn what_needs_a_new_start_is_told() {
     let result = wire.ask("daemon.reload", json!({})).await.expect("it is good");
     assert_eq!(result["changed"], json!(["daemon.idle_timeout_ms", "helm.approval_timeout_ms", "otel_service_name"]));
     assert_eq!(result["restartNeeded"], json!(["daemon.idle_timeout_ms", "otel_service_name"]));
+    let told = told(&mut wire).await;
+    assert_eq!((&told["changed"], &told["restartNeeded"]), (&result["changed"], &result["restartNeeded"]));
+}
+
+#[tokio::test]
+async fn who_may_come_over_http_is_read_again_and_where_it_is_listened_for_is_not() {
+    let site = Site::start("").await;
+    let ask = async |headers: &[&str]| {
+        let bearer = site.bearer();
+        let headers = [headers, &[bearer.as_str()]].concat();
+        site.raw("GET /health", &headers, "").await.status
+    };
+    let own = format!("Host: {}", site.address);
+    let (named, page) = (["Host: box.example"], [own.as_str(), "Origin: https://page.example"]);
+    assert_eq!((ask(&named).await, ask(&page).await), (403, 403));
+    let before = site.home.configuration();
+    let lists = "allowed_hosts = [\"box.example\"]\nallowed_origins = [\"https://page.example\"]";
+    site.home.configure(&format!("{before}\n[daemon]\n{lists}\nlisten = \"http://127.0.0.1:1\"\n"));
+    let mut wire = client(&site.daemon).await;
+    let result = wire.ask("daemon.reload", json!({})).await.expect("it is good");
+    assert_eq!(result["changed"], json!(["daemon.allowed_hosts", "daemon.allowed_origins", "daemon.listen"]));
+    assert_eq!(result["restartNeeded"], json!(["daemon.listen"]));
+    assert_eq!((ask(&named).await, ask(&page).await, ask(&[&own]).await), (200, 200, 200));
+    site.home.configure(&before);
+    wire.ask("daemon.reload", json!({})).await.expect("it is good");
+    assert_eq!((ask(&named).await, ask(&page).await, ask(&[&own]).await), (403, 403, 200));
+    site.stop().await;
 }
 
 /// Begins its first answer, and goes on with it when it is told to; to all others it says which key it was sent.

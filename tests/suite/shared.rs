@@ -71,11 +71,11 @@ async fn what_a_killed_daemon_leaves_behind_is_in_nobodys_way() {
     first.kill().await.expect("it can be killed");
     assert!(home.address().socket().exists() && StdUnixStream::connect(home.address().socket()).is_err());
     let mut second = home.command().arg("serve").spawn().expect("it starts");
-    while StdUnixStream::connect(home.address().socket()).is_err() {
+    while Record::read(&home.address()).map(|record| record.pid) != second.id() {
         assert!(second.try_wait().expect("a status").is_none(), "it did not start");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(Record::read(&home.address()).map(|record| record.pid), second.id());
+    assert!(StdUnixStream::connect(home.address().socket()).is_ok());
 }
 
 #[tokio::test]
@@ -118,6 +118,27 @@ async fn one_that_drains_gives_its_address_back_and_takes_nothing_new() {
     let mut next = home.connect(Framing::Lines).await;
     assert_eq!(next.ask("daemon.stop", json!({"when": "now"})).await.expect("an answer"), json!({"stopping": true}));
     assert_eq!(ended(other).await, Some(0));
+}
+
+#[tokio::test]
+async fn one_that_drains_lets_those_go_who_wait_for_nothing() {
+    let home = Home::with("[daemon]\ndrain_timeout_ms = 700\n");
+    let process = serve(&home).await;
+    let [mut asker, mut idle, mut watcher] =
+        [home.connect(Framing::Lines).await, home.connect(Framing::Lines).await, home.connect(Framing::Lines).await];
+    idle.ask("daemon.status", json!({})).await.expect("a status");
+    watcher.ask("conductor.subscribe", json!({"sessionName": "s"})).await.expect("a subscription");
+    let message = json!({"sessionName": "s", "mode": "auto", "content": "call take-a-nap {}"});
+    let nap = asker.send("conductor.message", message).await;
+    while home.naps().is_empty() {
+        asker.ask("daemon.status", json!({})).await.expect("a status");
+    }
+    kill(pid(&process), Signal::SIGTERM).expect("it lives");
+    assert_eq!(idle.read().await, None);
+    // Whose turn it is, and who watches it, are there to its end.
+    watcher.ask("daemon.status", json!({})).await.expect("a status");
+    assert_eq!(asker.answer(nap).await.expect_err("its time is over")["code"], -32802);
+    assert_eq!(ended(process).await, Some(0));
 }
 
 #[tokio::test]

@@ -89,6 +89,31 @@ async fn a_client_outlives_its_daemon() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_was_stopped_stays_away_until_its_client_needs_one() {
+    let home = Home::new();
+    let mut wire = home.shim(Framing::Headers);
+    wire.initialize(json!({})).await;
+    let stop = || async {
+        let output = home.command().arg("stop").output().await.expect("it ends");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for _ in 0..6 {
+        let before = status(&mut wire).await["pid"].clone();
+        let said = stop().await;
+        assert!(said.contains(&format!("process {before}")), "{said}");
+        assert!(stop().await.contains("No daemon runs"));
+        assert_ne!(status(&mut wire).await["pid"], before);
+    }
+    // One that others need is gone to, for what is watched.
+    wire.ask("conductor.subscribe", json!({"sessionName": "s"})).await.expect("a subscription");
+    stop().await;
+    let mut other = home.shim(Framing::Lines);
+    let message = json!({"sessionName": "s", "content": "hello"});
+    other.ask("conductor.message", message).await.expect("a result");
+    wire.until_event("loop-done").await;
+}
+
+#[tokio::test]
 async fn what_keeps_the_daemon_from_starting_is_said() {
     let home = Home::with("modle_default = \"x\"\n");
     let (status, said) = home.shim(Framing::Lines).exit().await;

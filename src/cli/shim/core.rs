@@ -205,6 +205,11 @@ impl Core {
         frame.into()
     }
 
+    /// Whether the client waits for an answer.
+    pub fn is_waiting(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
     /// What the client hears when the daemon goes: every request is answered, but for an introduction that the next one
     /// will answer.
     pub fn lost(&mut self) -> Vec<String> {

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::net::UnixStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::glance::Glance;
 use crate::cli::running;
-use crate::daemon::{Address, Fit, Launch, Program, StartError, connect_or_start};
+use crate::daemon::{Address, Fit, Launch, Program, Record, StartError, connect, connect_or_start};
 use crate::protocol::{HelloResult, Method, StopParams, StopWhen, names};
 use crate::transport::{FrameLimits, Inbound, Sink, Source, Written, unix_client};
 
@@ -35,6 +35,9 @@ pub struct Opener {
     pub launch: Launch,
 }
 
+/// How often it is looked whether a daemon has come up that somebody else needed.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What a daemon that was connected to turned out to be.
 enum Found {
     Link(Link),
@@ -46,12 +49,31 @@ impl Opener {
     pub async fn open(&self) -> anyhow::Result<Link> {
         for _ in 0..ATTEMPTS {
             let stream = connect_or_start(&self.address, &self.launch).await?;
-            let found = timeout(PATIENCE, Link::of(stream)).await;
-            if let Found::Link(link) = found.context(StartError::TimedOut)?? {
-                return Ok(link);
+            match timeout(PATIENCE, Link::of(stream)).await {
+                Ok(found) => match found? {
+                    Found::Link(link) => return Ok(link),
+                    Found::Gone => {}
+                },
+                // Nobody serves: systemd, which listens there, waits until the one before has ended.
+                Err(_) if Record::read(&self.address).is_none() => {}
+                Err(_) => break,
             }
         }
         Err(StartError::TimedOut.into())
+    }
+
+    /// Waits until there is one. What is wrong with those that there are is told when one is needed.
+    pub async fn there(&self) -> Link {
+        loop {
+            // Where systemd listens, to connect is to start one; the record tells of one that is there.
+            if Record::read(&self.address).is_some()
+                && let Ok(Some(stream)) = connect(&self.address).await
+                && let Ok(Ok(Found::Link(link))) = timeout(PATIENCE, Link::of(stream)).await
+            {
+                return link;
+            }
+            sleep(LOOK).await;
+        }
     }
 }
 
@@ -111,3 +133,69 @@ async fn ask<M: Method>(
 }
 
 const STRANGE: &str = "what listens there does not answer as a daemon does: open-think stop ends it, if it is one";
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::net::UnixListener;
+    use tokio::task::JoinHandle;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::transport::unix;
+
+    const WAIT: Duration = Duration::from_secs(25);
+
+    fn opener(directory: &Path) -> Opener {
+        let launch = Launch { program: "/nowhere".into(), args: Vec::new() };
+        Opener { address: Address::at(&directory.join("a.sock")).expect("short"), launch }
+    }
+
+    /// Somebody listens at once, and answers after a while: as systemd does for a daemon that has still to start.
+    fn serve_late(address: &Address) -> JoinHandle<()> {
+        let listener = UnixListener::bind(address.socket()).expect("a socket");
+        let Program { version, build, protocol } = Program::this();
+        let hello = serde_json::json!({
+            "version": version, "build": build, "protocolVersion": protocol, "pid": 7, "startedAt": 1, "idle": false,
+            "frameBytes": 1024, "headerBytes": 1024,
+        });
+        tokio::spawn(async move {
+            sleep(WAIT).await;
+            while let Ok((stream, _)) = listener.accept().await {
+                let (mut source, mut sink) = unix(stream, FRAMES);
+                if let Ok(Some(_)) = source.next().await {
+                    sink.queue(&[format!(r#"{{"jsonrpc":"2.0","id":0,"result":{hello}}}"#)]);
+                    // Those who have given up are gone.
+                    while matches!(sink.write().await, Ok(Written::Some)) {}
+                }
+            }
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_at_which_nobody_serves_yet_is_waited_for() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let opener = opener(directory.path());
+        let daemon = serve_late(&opener.address);
+        let begun = Instant::now();
+        assert_eq!(opener.open().await.expect("it comes").hello.pid, 7);
+        assert!(begun.elapsed() >= WAIT);
+        daemon.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_serves_and_does_not_answer_is_not() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let opener = opener(directory.path());
+        let daemon = serve_late(&opener.address);
+        let record = serde_json::json!({
+            "pid": 7, "version": "1", "protocolVersion": "1", "build": "1.1", "startedAt": 1, "socket": "/s",
+            "stateDir": "/s", "configFile": "/c", "logFile": "/l", "http": null,
+        });
+        std::fs::write(opener.address.record(), record.to_string()).expect("a record");
+        let said = opener.open().await.err().expect("it is given up").to_string();
+        assert!(said.contains("was not ready"), "{said}");
+        daemon.abort();
+    }
+}

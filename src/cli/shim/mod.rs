@@ -36,7 +36,7 @@ const DRAIN: Duration = Duration::from_millis(1950);
 /// The same for a client that is to be left now.
 const FLUSH: Duration = Duration::from_millis(300);
 
-/// A daemon that goes so often within so long is not started again.
+/// A daemon that goes so often within so long, and leaves something unanswered, is not started again.
 const LOSSES: usize = 5;
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -217,12 +217,15 @@ impl Shim {
 
     /// Answers what the daemon has left open, and goes on with another one.
     async fn find_another(&mut self) -> Option<End> {
+        let was_waiting = self.core.is_waiting();
         for frame in self.core.lost() {
             self.client.send(frame).await;
         }
-        let now = Instant::now();
-        self.losses.retain(|lost| now.duration_since(*lost) < WITHIN);
-        self.losses.push_back(now);
+        if was_waiting {
+            let now = Instant::now();
+            self.losses.retain(|lost| now.duration_since(*lost) < WITHIN);
+            self.losses.push_back(now);
+        }
         if self.losses.len() >= LOSSES {
             return Some(End::Lost(anyhow::anyhow!(
                 "the daemon has gone {LOSSES} times within a minute; its log says why"
@@ -241,9 +244,16 @@ impl Shim {
         None
     }
 
-    /// None if the client has ended its input instead.
+    /// The daemon that there is. None is started before the client has something to say to it: somebody may have ended
+    /// the last one on purpose. None if the client has ended its input instead.
     async fn open(&mut self) -> anyhow::Result<Option<Link>> {
-        let open = self.opener.open();
+        let waits = self.core.is_waiting();
+        let open = async {
+            match waits {
+                true => self.opener.open().await,
+                false => Ok(self.opener.there().await),
+            }
+        };
         tokio::pin!(open);
         let said = tokio::select! {
             link = &mut open => return link.map(Some),
@@ -251,7 +261,11 @@ impl Shim {
         };
         let ended = !matches!(said, Ok(Some(_)));
         self.held = Some(said);
-        if ended { Ok(None) } else { open.await.map(Some) }
+        match (ended, waits) {
+            (true, _) => Ok(None),
+            (false, true) => open.await.map(Some),
+            (false, false) => self.opener.open().await.map(Some),
+        }
     }
 
     async fn end(mut self, end: &End) {

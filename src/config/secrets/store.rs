@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use serde_json::{Value, json};
 
-use super::super::Secret;
+use super::super::{Secret, private_file};
 use super::{Fault, Keyring, KeyringEntry, KeyringFault};
 
 const FILE: &str = "secrets.json";
@@ -136,7 +136,7 @@ impl SecretStore {
                 fix: "Run open-think secret delete for those that are too long.".to_owned(),
             });
         }
-        write(&self.file(), &text).map_err(failed)?;
+        private_file::keep(&self.file(), text.as_bytes()).map_err(failed)?;
         Ok(result)
     }
 }
@@ -162,16 +162,6 @@ fn text(all: &BTreeMap<String, Kept>) -> String {
     };
     let rows: serde_json::Map<String, Value> = all.iter().map(|(name, kept)| (name.clone(), row(kept))).collect();
     format!("{:#}\n", json!({"version": 1, "secrets": rows}))
-}
-
-/// Whole or not at all, and never open to others.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let beside = path.with_extension(format!("json.{}", std::process::id()));
-    // One that an earlier process of this number has left may have other rights.
-    let _ = fs::remove_file(&beside);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    written.and_then(|()| fs::rename(&beside, path)).inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
 fn lock(path: &Path) -> io::Result<File> {

@@ -39,7 +39,7 @@ fn a_turn_is_watched_from_elsewhere_and_a_question_answered_there() {
     let Some(setting) = Setting::new() else { return };
     let mut client = setting.client();
     turn(&mut client, "shared", "selective", "hello");
-    let (thread, mut direct) = beside(&setting);
+    let (_, mut direct) = beside(&setting);
     client.events.clear();
     let id = begin(&mut client, "shared", "selective", "slowly watched");
     setting.upstream.wait_reached("watched");
