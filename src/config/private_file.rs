@@ -26,7 +26,7 @@ fn put(path: &Path, bytes: &[u8], settle: impl FnOnce(&File) -> io::Result<()>) 
 /// In the place of one that was left there, which may have other rights.
 pub fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => OpenOptions::new().write(true).create_new(true).mode(0o600).open(path),
     }
 }

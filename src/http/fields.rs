@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::RequestPartsExt;
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Path, Request};
 use axum::http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -81,7 +81,7 @@ async fn hear_out(body: &mut Body) {
     let heard = async {
         let mut left = HEARD_OUT;
         while let Some(Ok(piece)) = body.frame().await {
-            left = left.saturating_sub(piece.data_ref().map_or(0, |data| data.len()));
+            left = left.saturating_sub(piece.data_ref().map_or(0, Bytes::len));
             if left == 0 {
                 return;
             }
