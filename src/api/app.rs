@@ -49,6 +49,8 @@ pub struct Reach {
     pub socket: Option<PathBuf>,
     pub http: Option<String>,
     pub http_token_file: Option<PathBuf>,
+    /// Why nobody listens for HTTP although it was to be.
+    pub http_fault: Option<String>,
 }
 
 /// Reads the configuration again.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{App, Via, daemon};
 use crate::helm;
-use crate::model::{Day, Tally};
+use crate::model::Tally;
 use crate::plugins::Plugin;
 
 /// Sums are since the start of the process, but for `spent`.
@@ -30,6 +30,18 @@ pub struct Figures {
 pub struct Calls {
     pub made: u64,
     pub failed: u64,
+}
+
+/// What is told of a daemon that answers, and costs next to nothing to find out.
+pub struct Vitals {
+    pub version: &'static str,
+    /// Unix milliseconds.
+    pub started_at: u64,
+    /// Those that are enabled.
+    pub plugins: Vec<&'static str>,
+    pub skills: u64,
+    /// Whether sessions are kept: where they cannot be read, neither can what was spent.
+    pub keeps: bool,
 }
 
 /// A plugin that is enabled.
@@ -67,17 +79,18 @@ impl App {
                 .filter(|plugin| plugin.enabled && plugin.completes())
                 .map(called)
                 .collect(),
-            spent: self.spent().await,
+            spent: self.meter.sums().await.ok(),
         }
     }
 
-    async fn spent(&self) -> Option<BTreeMap<String, Tally>> {
-        let rows = self.meter.rows(Day::default(), self.meter.day()).await.ok()?;
-        let mut spent: BTreeMap<String, Tally> = BTreeMap::new();
-        for row in rows {
-            spent.entry(row.provider).or_default().add(&row.tally);
+    pub async fn vitals(&self) -> Vitals {
+        Vitals {
+            version: self.facts.version,
+            started_at: self.facts.started_at,
+            plugins: self.setup().plugins.iter().filter(|plugin| plugin.enabled).map(|plugin| plugin.id).collect(),
+            skills: self.conductor.setup().skills.specs().count() as u64,
+            keeps: self.meter.today().await.is_ok(),
         }
-        Some(spent)
     }
 
     pub fn faces(&self) -> Vec<PluginFace> {

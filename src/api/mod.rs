@@ -24,5 +24,5 @@ mod table;
 pub use app::{App, AskedToStop, Facts, Reach, Reload, Reloaded, Setup};
 pub use connection::{Connection, Served, Via};
 pub use error::of_reason;
-pub use figures::{Calls, Figures, PluginFace};
+pub use figures::{Calls, Figures, PluginFace, Vitals};
 pub use table::methods;

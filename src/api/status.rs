@@ -36,6 +36,7 @@ pub async fn status(context: Context, _: StatusParams) -> Result<StatusResult, A
         memory_bytes: resident_memory(),
         socket: reach.socket.map(|socket| socket.display().to_string()),
         http: reach.http,
+        http_fault: reach.http_fault,
         http_token_file: reach.http_token_file.map(|file| file.display().to_string()),
         clients: connections.len() as u64,
         connections: connections.iter().map(|connection| connection_row(connection)).collect(),

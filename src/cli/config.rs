@@ -4,11 +4,11 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::cli::exit::{Exit, UsageError};
-use crate::cli::origin::{Row, rows};
+use crate::cli::origin::{Row, rows, unused};
 use crate::cli::table::Table;
 use crate::cli::terminal::{Style, Terminal};
 use crate::config::{Config, ConfigError, Sources};
-use crate::plugins;
+use crate::daemon;
 
 #[derive(Args)]
 pub struct ConfigArgs {
@@ -63,7 +63,11 @@ pub fn run(args: &ConfigArgs, sources: Sources, terminal: &Terminal) -> anyhow::
             terminal.print_line(&sources.file()?.ok_or_else(nowhere)?.display().to_string())?;
         }
         ConfigCommand::Check { json } => return report(&examine(sources), json, terminal),
-        ConfigCommand::Show { json } => show(&rows(&Config::read(sources.clone())?, &sources)?, json, terminal)?,
+        ConfigCommand::Show { json } => {
+            let (rows, unread) = rows(&Config::read(sources.clone())?, &sources)?;
+            unread.iter().for_each(|error| terminal.note(&format!("warning: {}", unused(error))));
+            show(&rows, json, terminal)?;
+        }
     }
     Ok(Exit::Done)
 }
@@ -85,8 +89,7 @@ fn examine(sources: Sources) -> Report {
         fix: Some(secret.fix.clone()).filter(|fix| !fix.is_empty()),
         ..Fault::of(secret.to_string())
     });
-    let unusable = plugins::load(&config, None).err().map(|error| Fault::of(error.to_string()));
-    let faults: Vec<Fault> = unresolved.chain(unusable).collect();
+    let faults: Vec<Fault> = unresolved.chain(daemon::faults(&config).into_iter().map(Fault::of)).collect();
     Report { ok: faults.is_empty(), file, faults, warnings: config.warnings }
 }
 

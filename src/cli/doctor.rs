@@ -19,6 +19,7 @@ use crate::cli::login::date;
 use crate::cli::terminal::{Style, Terminal};
 use crate::config::{Config, ConfigError, Sources};
 use crate::daemon::Daemon;
+use crate::http;
 use crate::model::ProviderError;
 use crate::plugins::codex::Now;
 use crate::plugins::{self, Loaded, LocalServer, Plugin, Readiness};
@@ -114,6 +115,10 @@ fn configuration(config: &Config) -> Vec<Finding> {
         false => format!("there is no {file}; the defaults hold"),
     };
     let mut findings = vec![Finding::new("configuration", Level::Ok, &found)];
+    findings.extend(http::check(config).err().map(|error| {
+        let finding = Finding::new("configuration", Level::Warn, &format!("HTTP would be off: {error}"));
+        finding.mended_by("Mend it; open-think config check says whether it is good.")
+    }));
     findings.extend(config.warnings.iter().map(|warning| Finding::new("configuration", Level::Warn, warning)));
     findings
 }

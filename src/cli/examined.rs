@@ -129,6 +129,10 @@ fn running(hello: &HelloResult, record: Option<Record>, socket: &str) -> Finding
         let message = format!("{version} runs at {socket} (process {pid}), and this program is {OWN}");
         return Finding::new("daemon", Level::Warn, &message).mended_by("Run open-think restart.");
     }
+    if let Some(why) = record.as_ref().and_then(|record| record.http_fault.as_ref()) {
+        let message = format!("{version} runs at {socket} (process {pid}) without HTTP: {why}");
+        return Finding::new("daemon", Level::Warn, &message).mended_by("Once that is mended, run open-think restart.");
+    }
     let http = record.and_then(|record| record.http).map(|http| format!(" and {}", http.url)).unwrap_or_default();
     Finding::new("daemon", Level::Ok, &format!("{version} runs at {socket}{http} (process {pid})"))
 }

@@ -45,7 +45,7 @@ use std::sync::Arc;
 
 use clap::FromArgMatches;
 
-use crate::config::{Config, Sources};
+use crate::config::{Config, Reference, SETTINGS, Sources};
 use crate::daemon::{Daemon, log};
 use args::{Args, Command};
 use client::{Client, Inbound};
@@ -64,6 +64,7 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
+    refuse_secrets(&sources)?;
     if let Some(way) = args.way() {
         return stdio::run(&way, args.no_daemon, args.client_process_id, sources, terminal);
     }
@@ -81,6 +82,19 @@ fn dispatch(args: Args, sources: Sources, terminal: &Terminal) -> anyhow::Result
         Some(Command::Restart(args)) => stop::restart(&args, sources, terminal),
         Some(command) => ask_daemon(command, sources, terminal),
     }
+}
+
+/// Other users see the arguments of a process, and a daemon that is started with them has them for long.
+fn refuse_secrets(sources: &Sources) -> Result<(), UsageError> {
+    let is_secret =
+        |name: &str| SETTINGS.iter().any(|setting| setting.is_secret() && setting.name.eq_ignore_ascii_case(name));
+    let bare = |(name, value): &&(String, String)| is_secret(name) && Reference::kind(value).is_none();
+    let Some((name, _)) = sources.flags.settings.iter().find(bare) else { return Ok(()) };
+    let name = name.to_ascii_uppercase();
+    let hint = format!(
+        "Run open-think secret put {name}, set it in the environment, or refer to it as in --set {name}=file:/PATH."
+    );
+    Err(UsageError::new(format!("{name} is a secret, and other users can read the command line"), hint))
 }
 
 fn ask_daemon(command: Command, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {

@@ -1,8 +1,10 @@
 //! Where each setting comes from, told without asking for any secret.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::config::{Config, Kept, Reference, SETTINGS, SecretStore, Setting, Sources};
+use crate::config::{Config, Kept, Reference, SETTINGS, SecretStore, Setting, Sources, StoreError};
 
 #[derive(Serialize)]
 pub struct Row {
@@ -30,16 +32,19 @@ pub enum Layer {
 struct Layers<'a> {
     sources: &'a Sources,
     file: toml::Table,
-    kept: std::collections::BTreeMap<String, Kept>,
+    kept: BTreeMap<String, Kept>,
 }
 
-/// As [`Config::load`] lays the layers over each other; what it did not refuse needs no check here.
-pub fn rows(config: &Config, sources: &Sources) -> anyhow::Result<Vec<Row>> {
+/// As [`Config::load`] lays the layers over each other; what it did not refuse needs no check here. Where what is kept
+/// cannot be read, nothing of it is used, and why is told beside.
+pub fn rows(config: &Config, sources: &Sources) -> anyhow::Result<(Vec<Row>, Option<StoreError>)> {
     let text = std::fs::read_to_string(&config.file).unwrap_or_default();
-    // Where it cannot be read, nothing in it is used.
-    let kept = SecretStore::new(&config.state_dir).kept().unwrap_or_default();
+    let (kept, unread) = match SecretStore::new(&config.state_dir).kept() {
+        Ok(kept) => (kept, None),
+        Err(error) => (BTreeMap::new(), Some(error)),
+    };
     let layers = Layers { sources, file: toml::from_str(&text)?, kept };
-    Ok(SETTINGS.iter().map(|setting| layers.row(setting, config)).collect())
+    Ok((SETTINGS.iter().map(|setting| layers.row(setting, config)).collect(), unread))
 }
 
 impl Layers<'_> {
@@ -104,6 +109,11 @@ fn shown(value: &toml::Value) -> String {
         toml::Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
+}
+
+/// What those are told who would miss what is kept.
+pub fn unused(error: &StoreError) -> String {
+    format!("the secrets that were kept are not used: {error}.\nhint: {}", error.fix)
 }
 
 impl Row {

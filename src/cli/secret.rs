@@ -4,7 +4,7 @@
 use clap::{Args, Subcommand};
 
 use crate::cli::exit::{Exit, UsageError};
-use crate::cli::origin::{Layer, Row, rows};
+use crate::cli::origin::{Layer, Row, rows, unused};
 use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
 use crate::cli::{hidden, input};
@@ -52,13 +52,19 @@ pub fn run(args: &SecretArgs, sources: Sources, terminal: &Terminal) -> anyhow::
             };
             let (keeper, fault) = store.put(setting.name, &secret, &keyring).map_err(usable)?;
             terminal.print_line(&kept(setting, keeper, fault.as_ref(), &store))?;
-            let rows = rows(&config, &sources)?;
+            let (rows, _) = rows(&config, &sources)?;
             if let Some(row) = rows.iter().find(|row| row.name == setting.name && !is_kept(row)) {
                 let from = row.from.name();
                 terminal.note(&format!("It is not used yet: {} is set in the {from}, which goes before.", row.name));
             }
         }
-        SecretCommand::List { json } => list(&rows(&config, &sources)?, *json, terminal)?,
+        SecretCommand::List { json } => {
+            let (rows, unread) = rows(&config, &sources)?;
+            list(&rows, unread.as_ref(), *json, terminal)?;
+            if unread.is_some() {
+                return Ok(Exit::Failed);
+            }
+        }
         SecretCommand::Delete { name } => {
             let setting = find(name)?;
             let Some((keeper, fault)) = store.delete(setting.name, &keyring).map_err(usable)? else {
@@ -123,7 +129,10 @@ fn kept(setting: &Setting, keeper: Keeper, fault: Option<&KeyringFault>, store: 
     }
 }
 
-fn list(rows: &[Row], json: bool, terminal: &Terminal) -> anyhow::Result<()> {
+fn list(rows: &[Row], unread: Option<&StoreError>, json: bool, terminal: &Terminal) -> anyhow::Result<()> {
+    if let Some(error) = unread {
+        terminal.note(&format!("open-think: {}", unused(error)));
+    }
     let secrets: Vec<&Row> = rows.iter().filter(|row| row.value.as_deref() == Some("***")).collect();
     let all: Vec<&Row> = rows
         .iter()
@@ -132,7 +141,7 @@ fn list(rows: &[Row], json: bool, terminal: &Terminal) -> anyhow::Result<()> {
     if json {
         return terminal.print_json(&all);
     }
-    if secrets.is_empty() {
+    if secrets.is_empty() && unread.is_none() {
         terminal.note("No secret is set. `open-think secret put NAME` keeps one, where NAME is one of these:");
     }
     let mut table = Table::new(&["secret", "from", "about"]);

@@ -13,7 +13,7 @@ use crate::config::{Config, Listen, Sources};
 use crate::daemon::{
     Address, Claim, Daemon, HttpRecord, Inherited, Notice, Report, Sealed, Signals, detach, launch, log, raise,
 };
-use crate::http;
+use crate::http::{self, Opened};
 
 #[derive(Args)]
 pub struct ServeArgs {
@@ -81,16 +81,14 @@ fn serve(
     // One thread, as for a single client: what is told to a client keeps its order without anybody's doing, no frame hops
     // between threads, and each thread would cost memory. Nothing in the daemon computes for long, and what would block,
     // as the disk does, has threads of its own.
-    super::runtime()?.block_on(async {
+    let runtime = super::runtime()?;
+    let served = runtime.block_on(async {
         let claim = Claim::take(&address, inherited).await?;
         let daemon = Arc::new(Daemon::open(&config).await?);
-        let http = match given.http.or(config.serving.listen) {
-            Some(listen) => Some(http::open(&config, listen).await?),
-            None => None,
-        };
+        let (http, fault) = given.open(&config).await?;
         let mut listening = claim.listen()?;
         let told = http.as_ref().map(|http| HttpRecord { url: http.url.clone(), token_file: http.token_file.clone() });
-        listening.tell(daemon.record(&address, told.clone(), settings))?;
+        listening.tell(daemon.record(&address, fault.map_or(Ok(told.clone()), Err), settings))?;
         let signals = Signals::listen().context("signals cannot be listened for")?;
         ready(&address, told.as_ref())?;
         Notice::Ready.send();
@@ -99,7 +97,10 @@ fn serve(
         }
         tokio::spawn(daemon.serve_socket(listening, Some(signals))).await?;
         Ok(())
-    })
+    });
+    // A program that is asked for a secret, as the configuration is read again, must not hold up the end.
+    runtime.shutdown_background();
+    served
 }
 
 /// What there is to say before anything is opened, and room for it.
@@ -146,5 +147,21 @@ impl Given {
             }
         }
         Ok(given)
+    }
+
+    /// Who names an address is told when it cannot be had. One that the configuration names takes the daemon away from
+    /// nobody: it says why it does not listen there.
+    async fn open(&self, config: &Config) -> anyhow::Result<(Option<Opened>, Option<String>)> {
+        if let Some(listen) = self.http {
+            return Ok((Some(http::open(config, listen).await?), None));
+        }
+        let Some(listen) = config.serving.listen else { return Ok((None, None)) };
+        match http::open(config, listen).await {
+            Ok(opened) => Ok((Some(opened), None)),
+            Err(error) => {
+                tracing::error!(%error, "HTTP is off");
+                Ok((None, Some(error.to_string())))
+            }
+        }
     }
 }

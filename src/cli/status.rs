@@ -58,7 +58,7 @@ fn facts(status: &StatusResult, is_running: bool) -> String {
         ("process", is_running.then(|| format!("{}, for {}", status.pid, span(status.uptime_ms)))),
         ("memory", Some(memory.unwrap_or_else(|| "not known".to_owned()))),
         ("socket", status.socket.clone()),
-        ("http", status.http.clone()),
+        ("http", status.http.clone().or_else(|| Some(format!("off: {}", status.http_fault.as_ref()?)))),
         ("token", status.http_token_file.clone()),
         ("ends", is_running.then_some(idle)),
         ("provider", Some(status.default_provider.clone().unwrap_or_else(none))),

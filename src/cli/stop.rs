@@ -7,13 +7,13 @@ use clap::Args;
 use tokio::time::timeout;
 
 use crate::cli::client::Client;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, UsageError};
 use crate::cli::running::{self, hello_of};
 use crate::cli::shim::Opener;
 use crate::cli::stdio;
 use crate::cli::terminal::Terminal;
 use crate::config::{Config, Sources};
-use crate::daemon::{Address, StartError, connect};
+use crate::daemon::{Address, StartError, connect, faults};
 use crate::protocol::{HelloResult, StopParams, StopWhen, names};
 
 #[derive(Args)]
@@ -47,7 +47,11 @@ pub fn stop(args: &StopArgs, sources: &Sources, terminal: &Terminal) -> anyhow::
 pub fn restart(args: &StopArgs, sources: Sources, terminal: &Terminal) -> anyhow::Result<Exit> {
     let opener = Opener { address: Address::of(&sources)?, launch: stdio::launch(&sources)? };
     // What would keep the next one from starting is known before this one ends.
-    Config::load(sources)?;
+    let faults = faults(&Config::read(sources)?);
+    if !faults.is_empty() {
+        let hint = "Mend it; open-think config check says whether it is good. The daemon that runs goes on.";
+        return Err(UsageError::new(faults.join("; "), hint).into());
+    }
     super::runtime()?.block_on(Exit::or_signal(async {
         // The address is free as soon as this is answered; what runs comes to its end beside the next one.
         ask(args, &opener.address).await?;

@@ -48,6 +48,53 @@ impl FromStr for Listen {
     }
 }
 
+impl Listen {
+    /// Why nobody can listen there, with the way out.
+    ///
+    /// # Errors
+    /// In a clear voice to every machine around, or in TLS without what it takes.
+    pub fn check(self, tls: &TlsFiles) -> Result<(), String> {
+        if !self.tls {
+            let open = || {
+                format!(
+                    "{self} is reached from other machines, and what is said there could be read on the way: listen at \
+                     http://127.0.0.1:PORT, or at https:// with tls_cert and tls_key under [daemon]"
+                )
+            };
+            return self.address.ip().is_loopback().then_some(()).ok_or_else(open);
+        }
+        let (Some(cert), Some(key)) = (&tls.cert, &tls.key) else {
+            return Err(format!(
+                "{self} needs a certificate: set tls_cert and tls_key under [daemon] to PEM files, or listen at \
+                 http://127.0.0.1:PORT"
+            ));
+        };
+        [("tls_cert", cert), ("tls_key", key)].into_iter().try_for_each(|(name, file)| {
+            let unread = |why: &str| format!("{name} cannot be read from {}: {why}", file.display());
+            let found = std::fs::metadata(file).and_then(|found| std::fs::File::open(file).map(|_| found));
+            match found {
+                Ok(found) if found.is_file() => Ok(()),
+                Ok(_) => Err(unread("it is no file")),
+                Err(error) => Err(unread(&error.to_string())),
+            }
+        })
+    }
+}
+
+/// A web page's origin as browsers send it, or what it would have to be.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let shape = "must be origins as browsers send them, such as https://example.com or http://localhost:3000: no path, \
+                 no * and no port that goes without saying";
+    let bare = text.trim_end_matches('/');
+    let url = Url::parse(bare).map_err(|_| shape)?;
+    let Some(host) = url.host_str().filter(|host| !host.is_empty() && !host.contains('*')) else {
+        return Err(shape.to_owned());
+    };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let sent = format!("{}://{host}{port}", url.scheme());
+    if bare.eq_ignore_ascii_case(&sent) { Ok(sent) } else { Err(shape.to_owned()) }
+}
+
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.address)
@@ -56,7 +103,7 @@ impl fmt::Display for Listen {
 
 #[cfg(test)]
 mod tests {
-    use super::Listen;
+    use super::{Listen, TlsFiles, origin};
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
@@ -76,5 +123,38 @@ mod tests {
         for wrong in ["http://u:p@127.0.0.1:1", "http://127.0.0.1:1?token=x", "http://127.0.0.1:1/#x"] {
             check(wrong, "must be an address such as http://127.0.0.1:7878, with nothing");
         }
+    }
+
+    #[test]
+    fn nobody_listens_for_other_machines_without_a_certificate() {
+        let said = |listen: &str, cert: Option<&str>| {
+            let tls = TlsFiles { cert: cert.map(Into::into), key: cert.map(Into::into) };
+            listen.parse::<Listen>().expect("an address").check(&tls).err().unwrap_or_default()
+        };
+        let here = file!();
+        assert_eq!([said("http://127.0.0.1:1", None), said("https://0.0.0.0:1", Some(here))], ["", ""]);
+        assert!(said("http://0.0.0.0:1", Some(here)).contains("other machines"));
+        assert!(said("https://127.0.0.1:1", None).contains("set tls_cert and tls_key"));
+        for wrong in ["/nowhere.pem", "/"] {
+            let said = said("https://127.0.0.1:1", Some(wrong));
+            assert!(said.starts_with(&format!("tls_cert cannot be read from {wrong}: ")), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends() {
+        for (text, sent) in [
+            ("https://example.com", "https://example.com"),
+            ("HTTP://LocalHost:3000/", "http://localhost:3000"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+            ("chrome-extension://abc", "chrome-extension://abc"),
+        ] {
+            assert_eq!(origin(text).as_deref(), Ok(sent), "{text}");
+        }
+        for wrong in ["*", "evil", "null", "", "https://*.example.com", "https://example.com:443", "https://a.b/c"] {
+            let why = origin(wrong).expect_err(wrong);
+            assert!(why.contains("such as https://example.com"), "{wrong}: {why}");
+        }
+        assert!(origin("https://u@example.com").is_err() && origin("https://example.com?x").is_err());
     }
 }

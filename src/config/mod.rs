@@ -11,6 +11,7 @@ mod load;
 mod nearest;
 mod origin;
 mod price;
+pub mod private_file;
 mod secret;
 mod secrets;
 mod settings;
@@ -282,12 +283,24 @@ pub struct CommandSkill {
 impl Config {
     /// Every secret it holds, for those who must keep them out of what they pass on.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        let Codex { api_key, access_token, id_token, .. } = &self.codex;
-        let of_cloudflare = [&self.cloudflare.api_token, &self.ai_gateway.auth_token];
-        let of_anthropic = [&self.anthropic.api_key, &self.anthropic.auth_token];
-        let others = [&self.openai_compatible.key, api_key, access_token, id_token, &self.codex.app_server.token];
-        let others = others.into_iter().chain([&self.telemetry.headers]);
-        of_cloudflare.into_iter().chain(of_anthropic).chain(others).flatten()
+        self.named_secrets().into_iter().filter_map(|(_, secret)| secret)
+    }
+
+    /// By the keys of the file.
+    fn named_secrets(&self) -> [(&'static str, Option<&Secret>); 10] {
+        let Codex { api_key, access_token, id_token, app_server, .. } = &self.codex;
+        [
+            ("anthropic_api_key", self.anthropic.api_key.as_ref()),
+            ("anthropic_auth_token", self.anthropic.auth_token.as_ref()),
+            ("openai_compatible_key", self.openai_compatible.key.as_ref()),
+            ("cloudflare_api_token", self.cloudflare.api_token.as_ref()),
+            ("ai_gateway_auth_token", self.ai_gateway.auth_token.as_ref()),
+            ("openai_api_key", api_key.as_ref()),
+            ("codex_access_token", access_token.as_ref()),
+            ("codex_id_token", id_token.as_ref()),
+            ("codex_app_server_token", app_server.token.as_ref()),
+            ("otel_exporter_otlp_headers", self.telemetry.headers.as_ref()),
+        ]
     }
 }
 

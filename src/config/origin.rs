@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::file::Entry;
-use super::{Config, ConfigError, Sources};
+use super::{Config, ConfigError, Secret, Sources};
 
 /// `Debug` prints nothing of it: it holds secrets.
 #[derive(Clone, Default)]
@@ -60,16 +60,15 @@ impl Config {
         }
     }
 
-    /// What stands otherwise in the file than it did then.
+    /// What stands otherwise in the file than it did then, and the secrets that are others.
     pub fn changes_since(&self, before: &Self) -> Changes {
         let (old, new) = (&before.origin.outline, &self.origin.outline);
         let changed = |name: &&String| old.get(*name) != new.get(*name);
         let mut names: Vec<String> = old.keys().chain(new.keys()).filter(changed).cloned().collect();
-        let secrets = |config: &Self| config.secrets().map(|secret| secret.expose().to_owned()).collect::<Vec<_>>();
-        // A value that the file only refers to.
-        if names.is_empty() && secrets(before) != secrets(self) {
-            names.push("secrets".to_owned());
-        }
+        // Values that the file only refers to, or that are kept beside it.
+        let secrets = before.named_secrets().into_iter().zip(self.named_secrets());
+        let others = secrets.filter(|((_, old), (_, new))| old.map(Secret::expose) != new.map(Secret::expose));
+        names.extend(others.map(|((name, _), _)| name.to_owned()));
         names.sort_unstable();
         names.dedup();
         Changes(names)
@@ -77,6 +76,10 @@ impl Config {
 }
 
 impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn names(&self) -> &[String] {
         &self.0
     }

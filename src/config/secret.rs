@@ -13,8 +13,14 @@ impl Secret {
         Self(SecretString::from(value.into()))
     }
 
+    /// No key is longer, in bytes.
+    pub(super) const LONGEST: usize = 64 * 1024;
+
     /// Keys travel in HTTP headers, and a stray character there would fail far from its cause. The error does not quote.
     pub fn checked(value: String) -> Result<Self, String> {
+        if value.len() > Self::LONGEST {
+            return Err(format!("is longer than {} KiB, which no key is", Self::LONGEST / 1024));
+        }
         if value.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Ok(Self::new(value));
         }

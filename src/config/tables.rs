@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::file::Entry;
 use super::settings::log_filter;
-use super::{CodexApi, Config, ConfigError, Sandbox};
+use super::{CodexApi, Config, ConfigError, Sandbox, listen};
 
 pub(super) struct Row {
     table: &'static str,
@@ -25,6 +25,8 @@ enum Put {
     Texts(fn(&mut Config, Vec<String>)),
     /// What it must be is said after the key.
     Parsed(fn(&mut Config, &str) -> Result<(), String>),
+    /// As that, for each of a list.
+    Each(fn(&mut Config, &str) -> Result<(), String>),
     /// By its place in the list.
     Choice(&'static [&'static str], fn(&mut Config, usize)),
 }
@@ -69,7 +71,14 @@ const ROWS: &[Row] = &[
             Ok(())
         }),
     ),
-    row("daemon", "allowed_origins", Put::Texts(|c, origins| c.serving.allowed_origins = origins)),
+    row(
+        "daemon",
+        "allowed_origins",
+        Put::Each(|c, text| {
+            c.serving.allowed_origins.push(listen::origin(text)?);
+            Ok(())
+        }),
+    ),
     row("daemon", "allowed_hosts", Put::Texts(|c, hosts| c.serving.allowed_hosts = hosts)),
     row("daemon", "tls_cert", Put::Text(|c, text| c.serving.tls.cert = Some(text.into()))),
     row("daemon", "tls_key", Put::Text(|c, text| c.serving.tls.key = Some(text.into()))),
@@ -114,12 +123,21 @@ pub(super) fn apply(config: &mut Config, table: &Entry<'_>, faults: &mut Vec<Con
         faults.push(fault);
         Vec::new()
     });
+    let mut listens = None;
     for entry in entries {
         let mut rows = ROWS.iter().filter(|row| row.table == table.key);
         match rows.clone().find(|row| row.key == entry.key) {
             Some(row) => faults.extend(row.apply(config, &entry).err()),
             None => faults.push(entry.unknown(rows.by_ref().map(|row| row.key))),
         }
+        // Its certificate may stand before it or behind.
+        if table.key == "daemon" && entry.key == "listen" {
+            listens = Some(entry);
+        }
+    }
+    if let (Some(entry), Some(listen)) = (listens, config.serving.listen) {
+        faults
+            .extend(listen.check(&config.serving.tls).err().map(|why| entry.fault(&format!("cannot be used: {why}"))));
     }
 }
 
@@ -133,6 +151,10 @@ impl Row {
             Put::LogFilter(put) => put(config, log_filter(entry.text()?).map_err(|what| entry.fault(&what))?),
             Put::Texts(put) => put(config, entry.texts()?),
             Put::Parsed(put) => put(config, &entry.text()?).map_err(|why| entry.fault(&why))?,
+            Put::Each(put) => {
+                let mut each = entry.elements("an array of strings")?.into_iter();
+                each.try_for_each(|one| put(config, &one.text()?).map_err(|why| one.fault(&why)))?;
+            }
             Put::Choice(names, put) => {
                 let text = entry.text()?;
                 let at = names.iter().position(|name| *name == text);

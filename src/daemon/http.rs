@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::Daemon;
-use crate::api::{Figures, PluginFace, Via};
+use crate::api::{Figures, PluginFace, Via, Vitals};
 use crate::config;
 use crate::http::{self, Host, Opened};
 use crate::transport::Transport;
@@ -42,6 +42,10 @@ impl Host for Daemon {
 
     fn figures(&self) -> BoxFuture<'_, Figures> {
         self.app.figures().boxed()
+    }
+
+    fn vitals(&self) -> BoxFuture<'_, Vitals> {
+        self.app.vitals().boxed()
     }
 
     fn plugins(&self) -> Vec<PluginFace> {

@@ -283,6 +283,7 @@ mod tests {
             config_file: "/c".into(),
             log_file: "/l".into(),
             http: None,
+            http_fault: None,
             settings: Default::default(),
         }
     }

@@ -39,7 +39,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, App, Connection, Reach, Reload, Served, Via};
+use crate::api::{self, App, Connection, Reach, Served, Via};
 use crate::config::{self, Config};
 use crate::helm::Conductor;
 use crate::plugins;
@@ -81,6 +81,12 @@ pub struct Daemon {
     /// Somebody came over HTTP.
     requested: Notify,
     stop: CancellationToken,
+}
+
+/// What of a configuration that was read would keep a daemon from being all that it says.
+pub fn faults(config: &Config) -> Vec<String> {
+    let unusable = plugins::load(config, None).err().map(|error| error.to_string());
+    unusable.into_iter().chain(crate::http::check(config).err().map(|error| error.to_string())).collect()
 }
 
 impl Daemon {
@@ -206,12 +212,14 @@ impl Daemon {
     }
 
     /// What goes into the record beside the socket.
-    pub fn record(&self, address: &Address, http: Option<HttpRecord>, settings: Sealed) -> Record {
+    pub fn record(&self, address: &Address, http: Result<Option<HttpRecord>, String>, settings: Sealed) -> Record {
         let facts = &self.app.facts;
+        let (http, http_fault) = http.map_or_else(|fault| (None, Some(fault)), |http| (http, None));
         self.app.reached_at(Reach {
             socket: Some(address.socket().to_owned()),
             http: http.as_ref().map(|http| http.url.clone()),
             http_token_file: http.as_ref().map(|http| http.token_file.clone()),
+            http_fault: http_fault.clone(),
         });
         Record {
             pid: std::process::id(),
@@ -224,13 +232,9 @@ impl Daemon {
             config_file: facts.config_file.clone(),
             log_file: facts.log_file.clone(),
             http,
+            http_fault,
             settings,
         }
-    }
-
-    /// Reads the configuration again; whoever wants to know what comes of it is told.
-    async fn reload(&self) {
-        let _ = self.reloader.reload().await;
     }
 
     pub fn frame_limits(&self) -> FrameLimits {

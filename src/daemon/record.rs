@@ -1,9 +1,8 @@
 //! What a daemon leaves beside its socket, for those who want to know of it without asking.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ring::hmac;
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{Address, hex};
 use crate::config::Secret;
+use crate::config::private_file::{self, beside};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,6 +27,9 @@ pub struct Record {
     pub config_file: PathBuf,
     pub log_file: PathBuf,
     pub http: Option<HttpRecord>,
+    /// Why nobody listens for HTTP although it was to be, with the way out.
+    #[serde(default)]
+    pub http_fault: Option<String>,
     /// What the flags and the environment of whoever started it gave.
     #[serde(default)]
     pub settings: Sealed,
@@ -53,20 +56,13 @@ impl Record {
 
     /// Whole or not at all, and for the user alone.
     pub fn write(&self, address: &Address) -> io::Result<()> {
-        let (path, temporary) = (address.record(), temporary(&address.record()));
-        // One that was left by a process of the same number.
-        let _ = fs::remove_file(&temporary);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
-        fs::rename(&temporary, &path)
+        private_file::write(&address.record(), &serde_json::to_vec_pretty(self)?)
     }
 }
 
 /// Of this process alone, until it is renamed.
 pub(super) fn temporary(path: &Path) -> PathBuf {
-    let mut name = path.to_owned().into_os_string();
-    name.push(format!(".{}", std::process::id()));
-    name.into()
+    beside(path, &std::process::id().to_string())
 }
 
 impl Sealed {
@@ -116,6 +112,7 @@ mod tests {
             config_file: "/c".into(),
             log_file: "/l".into(),
             http: None,
+            http_fault: None,
             settings: Sealed::new([("A_KEY", Secret::new("quince"))]),
         };
         record.write(&address).expect("it can be written");

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::setup::{Made, make};
@@ -29,6 +29,8 @@ pub(super) struct Reloader {
     /// Held by the one who reads it.
     now: AsyncMutex<Now>,
     warm: Mutex<Warm>,
+    /// For one that reads and one that waits to.
+    asked: Arc<Semaphore>,
     /// Of the listener, if there is one.
     guard: OnceLock<Arc<Guard>>,
 }
@@ -55,12 +57,19 @@ struct Stamp {
 impl Reloader {
     pub fn new(app: &Arc<App>, config: Config, http: Http, kept: Kept) -> Arc<Self> {
         let warm = Mutex::new(Warm { http, is_wanted: false, _held: (None, None) });
-        Arc::new(Self {
-            app: Arc::downgrade(app),
-            now: AsyncMutex::new(Now { config, kept }),
-            warm,
-            guard: OnceLock::new(),
-        })
+        let (now, asked) = (AsyncMutex::new(Now { config, kept }), Arc::new(Semaphore::new(2)));
+        Arc::new(Self { app: Arc::downgrade(app), now, warm, asked, guard: OnceLock::new() })
+    }
+
+    /// Reads it again while the daemon goes on; whoever wants to know what comes of it is told. One that waits to be read
+    /// stands for all that are asked for meanwhile.
+    pub fn reload_soon(self: &Arc<Self>) {
+        let Ok(permit) = Arc::clone(&self.asked).try_acquire_owned() else { return };
+        let reloader = Arc::clone(self);
+        tokio::spawn(async move {
+            let _ = reloader.reload().await;
+            drop(permit);
+        });
     }
 
     /// Connects to the providers and the app-server before anybody asks for one, and keeps the daemon's sign-in fresh.
@@ -126,12 +135,12 @@ impl Reloader {
         let config = tokio::task::spawn_blocking(move || before.again()).await;
         let config = config.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let changes = config.changes_since(&now.config);
+        let warnings = config.warnings.clone();
+        if changes.is_empty() && config.unresolved == now.config.unresolved && now.kept.stands(&config) {
+            return Ok(Reloaded { warnings, ..Reloaded::default() });
+        }
         let loaded = load_again(&config, &now.kept, &changes).map_err(|error| error.to_string())?;
-        let reloaded = Reloaded {
-            changed: changes.names().to_vec(),
-            restart_needed: changes.for_restart(),
-            warnings: config.warnings.clone(),
-        };
+        let reloaded = Reloaded { changed: changes.names().to_vec(), restart_needed: changes.for_restart(), warnings };
         let Made { helm, api, http, kept, .. } = make(&config, loaded);
         if let Some(guard) = self.guard.get() {
             guard.allow(&config.serving.allowed_hosts, &config.serving.allowed_origins);

@@ -126,7 +126,7 @@ impl Server {
                 }
                 Heard::Left | Heard::Time => {}
                 Heard::Request => self.life.touch(),
-                Heard::Signal(signal) => self.signal(signal).await,
+                Heard::Signal(signal) => self.signal(signal),
                 Heard::Asked(asked) => self.asked(asked),
                 Heard::Look => self.look().await,
             }
@@ -169,10 +169,10 @@ impl Server {
         }
     }
 
-    async fn signal(&mut self, signal: SignalKind) {
+    fn signal(&mut self, signal: SignalKind) {
         tracing::info!(signal = signal.as_raw_value(), "a signal");
         match signal {
-            signal if signal == SignalKind::hangup() => return self.daemon.reload().await,
+            signal if signal == SignalKind::hangup() => return self.daemon.reloader.reload_soon(),
             signal if signal == SignalKind::interrupt() => self.life.interrupt(Instant::now()),
             _ => self.life.drain(Instant::now()),
         }

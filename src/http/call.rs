@@ -10,14 +10,16 @@ use super::connection::Shared;
 use super::envelope::{self, Failure};
 use super::exchange::{Beside, Exchange};
 use super::fields;
+use crate::api::Vitals;
+use crate::protocol::VERSION;
 
 /// Calls the method and answers with its result.
 pub async fn method(shared: &Arc<Shared>, method: &'static str, request: Request) -> Result<Response, Failure> {
-    let mut fields = fields::of(method, request, shared.host.limits().frame_bytes).await?;
+    let mut fields = fields::of(method, request, shared.body_bytes()).await?;
     fields::leave_running(method, &mut fields);
     // Nobody would hear them.
     fields.remove("stream");
-    let mut data = ask(shared, method, &fields.into()).await?;
+    let mut data = ask(shared, method, fields.into()).await?;
     // The result of a skill has the envelope's form already.
     if method == "skills.invoke" {
         data = data["data"].take();
@@ -29,19 +31,17 @@ pub async fn method(shared: &Arc<Shared>, method: &'static str, request: Request
 }
 
 /// As `GET /health` of old, with the version beside.
-pub async fn health(shared: &Arc<Shared>) -> Result<Response, Failure> {
-    let status = ask(shared, "daemon.status", &json!({})).await?;
-    let plugins = status["enabledPlugins"].as_array().cloned().unwrap_or_default();
-    Ok(envelope::data(json!({
+pub async fn health(shared: &Arc<Shared>) -> Response {
+    let Vitals { version, started_at, plugins, skills, keeps } = shared.host.vitals().await;
+    envelope::data(json!({
         "plugins": plugins.len(),
-        "skills": status["skills"],
-        // Whether sessions are kept: where they cannot be read, neither can what was spent.
-        "durableObjects": status["usage"].is_object(),
-        "workersAi": plugins.iter().any(|id| id == "workers-ai"),
-        "version": status["version"],
-        "protocolVersion": status["protocolVersion"],
-        "startedAt": status["startedAt"],
-    })))
+        "skills": skills,
+        "durableObjects": keeps,
+        "workersAi": plugins.contains(&"workers-ai"),
+        "version": version,
+        "protocolVersion": VERSION,
+        "startedAt": started_at,
+    }))
 }
 
 pub fn plugins(shared: &Arc<Shared>) -> Response {
@@ -57,7 +57,7 @@ pub fn plugins(shared: &Arc<Shared>) -> Response {
     envelope::data(json!({"plugins": rows}))
 }
 
-async fn ask(shared: &Arc<Shared>, method: &str, params: &Value) -> Result<Value, Failure> {
+async fn ask(shared: &Arc<Shared>, method: &str, params: Value) -> Result<Value, Failure> {
     let result = Exchange::open(&shared.host).ask(method, params, Beside::Drop).await?;
     Ok(serde_json::from_str(result.get()).unwrap_or_default())
 }

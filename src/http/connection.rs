@@ -35,6 +35,10 @@ const HEAD: Duration = Duration::from_secs(15);
 const MIN_HEAD: usize = 8 * 1024;
 const MAX_HEAD: usize = 64 * 1024;
 
+/// What a body may be in bytes, whatever frames may: it is whole in memory, several times over, and there are many
+/// connections.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+
 /// What all connections share.
 pub struct Shared {
     pub host: Arc<dyn Host>,
@@ -55,6 +59,11 @@ impl Shared {
     /// The streams that were begun here.
     pub fn begun(&self) -> MutexGuard<'_, Begun> {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the body of a request may be.
+    pub fn body_bytes(&self) -> usize {
+        self.host.limits().frame_bytes.min(MAX_BODY)
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>, place: Arc<Place>) -> Response {
@@ -156,7 +165,7 @@ mod tests {
 
     use super::super::places::Places;
     use super::*;
-    use crate::api::{Figures, PluginFace, Via};
+    use crate::api::{Figures, PluginFace, Via, Vitals};
     use crate::config::{Limits, Secret};
     use crate::transport::Transport;
 
@@ -174,6 +183,10 @@ mod tests {
         }
 
         fn figures(&self) -> BoxFuture<'_, Figures> {
+            pending().boxed()
+        }
+
+        fn vitals(&self) -> BoxFuture<'_, Vitals> {
             pending().boxed()
         }
 

@@ -54,11 +54,14 @@ impl Exchange {
         }
     }
 
-    /// Calls a method.
-    pub async fn ask(&mut self, method: &str, params: &Value, beside: Beside) -> Result<Box<RawValue>, Failure> {
+    /// Calls a method. The parameters, which may be long, are gone once they are sent.
+    pub async fn ask(&mut self, method: &str, params: Value, beside: Beside) -> Result<Box<RawValue>, Failure> {
         self.asked += 1;
         let id = Id::ours(self.asked);
-        self.send(frame::request(&id, method, &params.to_string())).await?;
+        let text = params.to_string();
+        drop(params);
+        self.send(frame::request(&id, method, &text)).await?;
+        drop(text);
         loop {
             match self.receive().await.ok_or_else(Failure::gone)? {
                 Message::Response { id: answered, outcome } if answered == id => {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::RequestPartsExt;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Path, Request};
 use axum::http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -16,6 +16,9 @@ use super::envelope::Failure;
 
 /// For each piece of a body.
 const PIECE: Duration = Duration::from_secs(15);
+
+/// Of a body that is too long, so many bytes are thrown away.
+const HEARD_OUT: usize = 64 * 1024 * 1024;
 
 /// Other names of parameters, once they are spelled as ours are.
 const ALIASES: [(&str, &str, &str); 5] = [
@@ -34,7 +37,7 @@ pub async fn of(method: &str, request: Request, limit: usize) -> Result<Map<Stri
     let (mut head, body) = request.into_parts();
     let in_path = head.extract::<Path<HashMap<String, String>>>().await.map(|Path(names)| names).unwrap_or_default();
     let mut fields = match head.method {
-        Method::GET => in_query(head.uri.query().unwrap_or_default()),
+        Method::GET | Method::HEAD => in_query(head.uri.query().unwrap_or_default()),
         _ => in_body(&read(body, limit).await?)?,
     };
     fields = known(method, fields);
@@ -44,6 +47,16 @@ pub async fn of(method: &str, request: Request, limit: usize) -> Result<Map<Stri
 
 /// The whole body, as text.
 pub async fn read(mut body: Body, limit: usize) -> Result<String, Failure> {
+    let too_long = || {
+        let error = format!("the body of the request is longer than {limit} bytes");
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "E_TOO_LARGE", &error)
+            .with_hint("What is longer goes over the socket, or over the WebSocket at GET /rpc.")
+    };
+    // What says so itself is not kept.
+    if body.size_hint().lower() > limit as u64 {
+        hear_out(&mut body).await;
+        return Err(too_long());
+    }
     let mut bytes = Vec::new();
     loop {
         let piece = timeout(PIECE, body.frame()).await.map_err(|_| {
@@ -53,13 +66,29 @@ pub async fn read(mut body: Body, limit: usize) -> Result<String, Failure> {
         let piece = piece.map_err(|_| bad("the body of the request broke off"))?;
         if let Some(data) = piece.data_ref() {
             if bytes.len() + data.len() > limit {
-                let error = format!("the body of the request is longer than {limit} bytes");
-                return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "E_TOO_LARGE", &error));
+                drop(bytes);
+                hear_out(&mut body).await;
+                return Err(too_long());
             }
             bytes.extend_from_slice(data);
         }
     }
     String::from_utf8(bytes).map_err(|_| bad("the body of the request is not UTF-8 text"))
+}
+
+/// Most clients listen once they have said all: who is cut off before does not hear why.
+async fn hear_out(body: &mut Body) {
+    let heard = async {
+        let mut left = HEARD_OUT;
+        while let Some(Ok(piece)) = body.frame().await {
+            left = left.saturating_sub(piece.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Whether it was all or not, it is answered.
+    let _ = timeout(PIECE, heard).await;
 }
 
 /// Whoever asks to be told at once that a turn was accepted does not stay to wait for it.

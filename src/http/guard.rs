@@ -77,11 +77,7 @@ impl Guard {
         if is_preflight(head) {
             return Ok(());
         }
-        let given = only(&head.headers, &header::AUTHORIZATION).ok_or(Refusal::NoToken)?;
-        let (scheme, token) = given.split_once(' ').ok_or(Refusal::NoToken)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Refusal::NoToken);
-        }
+        let token = given(head).ok_or(Refusal::NoToken)?;
         let same = token.trim().as_bytes().ct_eq(self.token.expose().as_bytes());
         if same.into() { Ok(()) } else { Err(Refusal::WrongToken) }
     }
@@ -111,6 +107,18 @@ impl Allowed {
         let lower = |list: &[String]| list.iter().map(|text| text.trim_end_matches('/').to_ascii_lowercase()).collect();
         Self { hosts: lower(hosts), origins: lower(origins) }
     }
+}
+
+/// The token that comes with a request. A page cannot send the header where it opens a WebSocket: it names a subprotocol.
+/// Only pages that are listed get as far as here.
+fn given(head: &Parts) -> Option<&str> {
+    let opens = head.headers.contains_key(header::ORIGIN) && head.headers.contains_key(header::UPGRADE);
+    if opens && !head.headers.contains_key(header::AUTHORIZATION) {
+        let protocols = only(&head.headers, &header::SEC_WEBSOCKET_PROTOCOL)?;
+        return protocols.split(',').find_map(|protocol| protocol.trim().strip_prefix("bearer."));
+    }
+    let (scheme, token) = only(&head.headers, &header::AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
 /// Whether a browser asks if a page may send what it wants to send; only from listed origins does it get here.
@@ -213,5 +221,20 @@ mod tests {
         }
         assert_eq!(check(&format!("/skills/{TOKEN}"), &[HOST, AUTH]), Err(Refusal::TokenInUrl));
         assert_eq!(check("/sessions/a/messages?limit=3", &[HOST, AUTH]), Ok(()));
+    }
+
+    #[test]
+    fn a_listed_page_gives_its_token_as_a_subprotocol_where_it_opens_a_socket() {
+        let (page, upgrade) = ("Origin: https://page.example", "Upgrade: websocket");
+        let protocols = |token: &str| format!("Sec-WebSocket-Protocol: open-think, bearer.{token}");
+        assert_eq!(check("/rpc", &[HOST, page, upgrade, &protocols(TOKEN)]), Ok(()));
+        assert_eq!(check("/rpc", &[HOST, page, upgrade, &protocols("x")]), Err(Refusal::WrongToken));
+        assert_eq!(check("/rpc", &[HOST, page, upgrade, "Sec-WebSocket-Protocol: open-think"]), Err(Refusal::NoToken));
+        assert_eq!(check("/rpc", &[HOST, page, &protocols(TOKEN)]), Err(Refusal::NoToken));
+        assert_eq!(check("/rpc", &[HOST, upgrade, &protocols(TOKEN)]), Err(Refusal::NoToken));
+        let evil = "Origin: https://evil.example";
+        assert_eq!(check("/rpc", &[HOST, evil, upgrade, &protocols(TOKEN)]), Err(Refusal::Origin));
+        let wrong = "Authorization: Bearer x";
+        assert_eq!(check("/rpc", &[HOST, page, upgrade, &protocols(TOKEN), wrong]), Err(Refusal::WrongToken));
     }
 }

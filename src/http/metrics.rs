@@ -21,7 +21,7 @@ fn text(figures: &Figures) -> String {
     page.gauge("uptime_seconds", "Since the daemon started.", [(String::new(), seconds(figures.uptime_ms))]);
     page.gauge("resident_memory_bytes", "What the process holds.", figures.memory.map(|bytes| (String::new(), bytes)));
     let clients = figures.clients.iter().map(|(way, count)| (labels(&[("via", way)]), *count));
-    page.gauge("clients", "Connections that are open, this one among them.", clients);
+    page.gauge("clients", "Connections that are open; a scrape is none of them.", clients);
     page.gauge("turns_running", "Turns under way.", [(String::new(), figures.running)]);
     let outcomes = [("ok", figures.turns.saturating_sub(figures.failed_turns)), ("error", figures.failed_turns)];
     let outcomes = outcomes.map(|(outcome, count)| (labels(&[("outcome", outcome)]), count));

@@ -21,7 +21,7 @@ mod tls;
 mod token;
 
 pub use guard::Guard;
-pub use open::{OpenError, Opened, open};
+pub use open::{OpenError, Opened, check, open};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{Figures, PluginFace, Via};
+use crate::api::{Figures, PluginFace, Via, Vitals};
 use crate::config;
 use crate::transport::Transport;
 use connection::Shared;
@@ -48,6 +48,8 @@ pub trait Host: Send + Sync + 'static {
     fn limits(&self) -> &config::Limits;
 
     fn figures(&self) -> BoxFuture<'_, Figures>;
+
+    fn vitals(&self) -> BoxFuture<'_, Vitals>;
 
     fn plugins(&self) -> Vec<PluginFace>;
 

@@ -30,16 +30,12 @@ pub struct Opened {
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    #[error("{0}")]
+    Unfit(String),
     #[error(
-        "{0} is reached from other machines, and what is said there could be read on the way: listen at \
-         http://127.0.0.1:PORT, or at https:// with tls_cert and tls_key under [daemon]"
+        "cannot listen at {0}: {1}; end the program that has it, or name another port, as listen under [daemon], and \
+         run open-think restart"
     )]
-    NotLoopback(Listen),
-    #[error(
-        "{0} needs a certificate: set tls_cert and tls_key under [daemon] to PEM files, or listen at http://127.0.0.1:PORT"
-    )]
-    NoCertificate(Listen),
-    #[error("cannot listen at {0}: {1}; is it taken? open-think status shows what listens where")]
     Bind(Listen, io::Error),
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -50,20 +46,13 @@ pub enum OpenError {
 impl OpenError {
     /// Whether what was asked for is at fault, and not what was found.
     pub fn is_of_settings(&self) -> bool {
-        matches!(self, Self::NotLoopback(_) | Self::NoCertificate(_))
+        matches!(self, Self::Unfit(_))
     }
 }
 
 /// Listens from now on; nothing is answered until it is served.
 pub async fn open(config: &Config, listen: Listen) -> Result<Opened, OpenError> {
-    if !listen.tls && !listen.address.ip().is_loopback() {
-        return Err(OpenError::NotLoopback(listen));
-    }
-    let tls = match (listen.tls, &config.serving.tls.cert, &config.serving.tls.key) {
-        (false, ..) => None,
-        (true, Some(cert), Some(key)) => Some(tls::acceptor(cert, key)?),
-        (true, ..) => return Err(OpenError::NoCertificate(listen)),
-    };
+    let tls = examine(config, listen)?;
     let (token, token_file) = token::load_or_make(&config.state_dir)?;
     let bound = |error| OpenError::Bind(listen, error);
     let listener = bind(listen).await.map_err(bound)?;
@@ -72,6 +61,20 @@ pub async fn open(config: &Config, listen: Listen) -> Result<Opened, OpenError> 
     let guard = Arc::new(Guard::new(token.clone(), address, listen.tls, hosts, origins));
     let url = Listen { address, ..listen }.to_string();
     Ok(Opened { listener, url, token, token_file, guard, tls })
+}
+
+/// Whether it can be opened as far as the configuration goes, and TLS if it is spoken there.
+fn examine(config: &Config, listen: Listen) -> Result<Option<TlsAcceptor>, OpenError> {
+    listen.check(&config.serving.tls).map_err(OpenError::Unfit)?;
+    match (&config.serving.tls.cert, &config.serving.tls.key) {
+        (Some(cert), Some(key)) if listen.tls => Ok(Some(tls::acceptor(cert, key)?)),
+        _ => Ok(None),
+    }
+}
+
+/// What the configuration says of HTTP and does not hold, without opening anything.
+pub fn check(config: &Config) -> Result<(), OpenError> {
+    config.serving.listen.map_or(Ok(()), |listen| examine(config, listen).map(drop))
 }
 
 /// A daemon that makes way for this one may take a moment to be gone from there.

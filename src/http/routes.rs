@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 
@@ -25,6 +25,12 @@ pub fn router() -> Router {
 }
 
 async fn answer(route: &'static Route, mut request: Request) -> Response {
+    // There is no head without the rest where the rest is not an answer but a conversation.
+    if request.method() == Method::HEAD && matches!(route.target, Target::Socket | Target::Rejoin) {
+        let mut response = wrong_method().await;
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
+        return response;
+    }
     let Some(shared) = request.extensions_mut().remove::<Arc<Shared>>() else {
         return Failure::gone().into_response();
     };
@@ -34,7 +40,7 @@ async fn answer(route: &'static Route, mut request: Request) -> Response {
         Target::Rejoin => stream::rejoin(&shared, request).await,
         Target::Rpc => rpc::post(&shared, request).await,
         Target::Socket => socket::upgrade(&shared, request),
-        Target::Health => call::health(&shared).await,
+        Target::Health => Ok(call::health(&shared).await),
         Target::Plugins => Ok(call::plugins(&shared)),
         Target::OpenApi => Ok(envelope::document(envelope::pretty(&openapi()))),
         Target::Metrics => Ok(metrics::answer(&shared).await),

@@ -15,7 +15,7 @@ use crate::rpc::{Message, frame};
 
 pub async fn post(shared: &Arc<Shared>, request: Request) -> Result<Response, Failure> {
     let limits = shared.host.limits();
-    let text = fields::read(request.into_body(), limits.frame_bytes).await?;
+    let text = fields::read(request.into_body(), shared.body_bytes()).await?;
     let (frame, answered) = match frame::parse(&text, limits.json_depth) {
         Ok(Message::Request { id, method, params }) => {
             let params = params.and_then(|params| serde_json::from_str::<Map<String, Value>>(params.get()).ok());

@@ -35,6 +35,9 @@ const BUFFER: usize = 16 * 1024;
 /// Frames written at once.
 const BATCH: usize = 64;
 
+/// What is spoken there, as a subprotocol.
+const PROTOCOL: &str = "open-think";
+
 const NOT_A_SOCKET: &str = "GET /rpc is for WebSockets, and this request does not ask for one";
 
 pub fn upgrade(shared: &Arc<Shared>, mut request: Request) -> Result<Response, Failure> {
@@ -42,6 +45,15 @@ pub fn upgrade(shared: &Arc<Shared>, mut request: Request) -> Result<Response, F
     let asks = has(headers, &header::UPGRADE, "websocket") && has(headers, &header::CONNECTION, "upgrade");
     let current = has(headers, &header::SEC_WEBSOCKET_VERSION, "13");
     let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| asks && current);
+    if key.is_some_and(|key| !is_key(key.as_bytes())) {
+        return Err(Failure::new(
+            StatusCode::BAD_REQUEST,
+            "E_BAD_REQUEST",
+            "Sec-WebSocket-Key is not 16 bytes in base64",
+        ));
+    }
+    // The other one that a page names is its token.
+    let named = has(headers, &header::SEC_WEBSOCKET_PROTOCOL, PROTOCOL);
     let accepted = key.and_then(|key| HeaderValue::try_from(derive_accept_key(key.as_bytes())).ok());
     let Some(accepted) = accepted else {
         let failure = Failure::new(StatusCode::UPGRADE_REQUIRED, "E_BAD_REQUEST", NOT_A_SOCKET);
@@ -62,7 +74,15 @@ pub fn upgrade(shared: &Arc<Shared>, mut request: Request) -> Result<Response, F
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accepted);
+    if named {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
+    }
     Ok(response)
+}
+
+fn is_key(key: &[u8]) -> bool {
+    let Some(digits) = key.strip_suffix(b"==") else { return false };
+    digits.len() == 22 && digits.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }
 
 /// Whether a header's list has this word.

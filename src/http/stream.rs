@@ -50,14 +50,18 @@ impl Begun {
     }
 }
 
-/// `POST /conductor/stream`. What is refused before the turn begins is answered like any other request.
+/// `POST /conductor/stream`. What is refused before the turn begins is answered like any other request. A turn goes on when
+/// the line is lost, for it can be joined again, unless the client says otherwise.
 pub async fn begin(shared: &Arc<Shared>, request: Request) -> Result<Response, Failure> {
-    let mut fields = fields::of(names::ConductorMessage::NAME, request, shared.host.limits().frame_bytes).await?;
+    let mut fields = fields::of(names::ConductorMessage::NAME, request, shared.body_bytes()).await?;
+    if fields.get("detach").is_none_or(Value::is_null) {
+        fields.insert("detach".to_owned(), true.into());
+    }
     fields.insert("stream".to_owned(), true.into());
     fields.insert("wait".to_owned(), "accepted".into());
     let session = fields.get("sessionName").and_then(Value::as_str).unwrap_or(DEFAULT_SESSION).to_owned();
     let mut exchange = Exchange::open(&shared.host);
-    let accepted = exchange.ask(names::ConductorMessage::NAME, &fields.into(), Beside::Keep).await?;
+    let accepted = exchange.ask(names::ConductorMessage::NAME, fields.into(), Beside::Keep).await?;
     let accepted: Value = serde_json::from_str(accepted.get()).unwrap_or_default();
     let turn = accepted["turnId"].as_str().unwrap_or_default().to_owned();
     shared.begun().add(&turn, &session);
@@ -170,7 +174,7 @@ impl Telling {
     /// Gives the number of the session's last event.
     async fn subscribe(&mut self, after: u64) -> Result<u64, Failure> {
         let params = json!({"sessionName": self.session, "afterSeq": after});
-        let subscribed = self.exchange.ask(names::ConductorSubscribe::NAME, &params, Beside::Keep).await?;
+        let subscribed = self.exchange.ask(names::ConductorSubscribe::NAME, params, Beside::Keep).await?;
         self.subscribed = true;
         let subscribed: Value = serde_json::from_str(subscribed.get()).unwrap_or_default();
         Ok(subscribed["seq"].as_u64().unwrap_or_default())

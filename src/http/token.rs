@@ -10,9 +10,9 @@ use nix::unistd::Uid;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::config::Secret;
+use crate::config::private_file::{beside, create};
 
 const FILE: &str = "http-token";
-const PRIVATE_FILE: u32 = 0o600;
 const BYTES: usize = 32;
 /// Of what is in the file, which its user may have written.
 const SHORTEST: usize = 32;
@@ -78,14 +78,10 @@ fn read(mut file: File, path: &Path) -> Result<Secret, TokenError> {
 /// Never half written under its name.
 fn make(path: &Path) -> Result<(), TokenError> {
     let failed = |error| TokenError::Io(path.to_owned(), error);
-    let new = path.with_extension(format!("new.{}", std::process::id()));
+    let new = beside(path, &format!("new.{}", std::process::id()));
     let token = random()?;
     let written = || -> io::Result<()> {
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE).open(&new)?;
+        let mut file = create(&new)?;
         writeln!(file, "{token}")?;
         file.sync_all()?;
         match fs::hard_link(&new, path) {
@@ -123,7 +119,7 @@ mod tests {
         let (second, _) = load_or_make(home.path()).unwrap();
         assert_eq!(first.expose(), second.expose());
         assert_eq!(first.expose().len(), 2 * BYTES);
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, PRIVATE_FILE);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "nothing else is left there");
         let other = tempfile::TempDir::new().unwrap();
         assert_ne!(load_or_make(other.path()).unwrap().0.expose(), first.expose());

@@ -1,5 +1,7 @@
 //! The port to what calls have spent, day by day. No row holds anything that was said, and no key.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::{Day, Usage};
@@ -45,6 +47,9 @@ pub trait Ledger: Send + Sync {
 
     /// From the first to the last day, both included, of all processes; by day, then provider, then model.
     async fn rows(&self, first: Day, last: Day) -> Result<Vec<LedgerRow>, LedgerError>;
+
+    /// Of all days, by provider.
+    async fn sums(&self) -> Result<BTreeMap<String, Tally>, LedgerError>;
 }
 
 impl Tally {

@@ -1,7 +1,7 @@
 //! How a provider fared the last time it was asked, and how the way there stands.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -16,12 +16,13 @@ use crate::model::{
 use crate::providers::http::Link;
 pub use crate::providers::http::LinkState;
 
-/// Shared between a plugin and the provider that it watches.
+/// Shared between a plugin and the provider that it watches, and with those that take their place when the configuration
+/// is read again.
 #[derive(Clone, Default)]
 pub struct Health {
     last: Arc<Mutex<Option<Call>>>,
     /// Where the provider's calls go.
-    links: Arc<OnceLock<Vec<Arc<Link>>>>,
+    links: Arc<Mutex<Vec<Arc<Link>>>>,
     counts: Arc<Counts>,
 }
 
@@ -56,7 +57,7 @@ pub struct Standing {
 impl Health {
     pub fn standing(&self) -> Standing {
         let call = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let views: Vec<_> = self.links.get().into_iter().flatten().map(|link| link.view()).collect();
+        let views: Vec<_> = self.links().iter().map(|link| link.view()).collect();
         let probed = views.iter().filter_map(|view| view.probed);
         let called = call.as_ref().map(|call| (call.at, call.latency));
         let of_call = call.as_ref().and_then(|call| call.outcome.as_ref().err().cloned());
@@ -82,10 +83,20 @@ impl Health {
         Arc::new(WatchedEngine { inner, health: self.clone() })
     }
 
-    /// Called once, for a provider that may be used.
+    /// For a provider that may be used.
     pub(super) fn follow(&self, links: Vec<Arc<Link>>) {
-        // Those that were given first stay, if it should be called again.
-        let _ = self.links.set(links);
+        *self.links() = links;
+    }
+
+    /// For a plugin that is built anew: what was counted stays, and what failed may be mended.
+    pub(super) fn renew(&self) {
+        self.links().clear();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = last.take().filter(|call| call.outcome.is_ok());
+    }
+
+    fn links(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request that is at fault tells nothing of the provider.

@@ -1,12 +1,13 @@
 //! All plugins of a configuration, and what may be reached for them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use url::Url;
 
 use super::{
-    Children, LocalServers, Meter, Plugin, Readiness, admin, anthropic, cf_ai_gateway, cloudflare, codex, command,
-    is_enabled, offline, openai_compatible, traced, workers_ai,
+    Children, Health, LocalServers, Meter, Plugin, Readiness, admin, anthropic, cf_ai_gateway, cloudflare, codex,
+    command, is_enabled, offline, openai_compatible, traced, workers_ai,
 };
 use crate::config::{Changes, Config};
 use crate::model::Ledger;
@@ -54,7 +55,8 @@ pub struct Loaded {
     pub kept: Kept,
 }
 
-/// What goes on when the configuration is read again: connections that are open, what was spent, the app-server.
+/// What goes on when the configuration is read again: connections that are open, what was spent, the app-server, and how
+/// often each plugin was called.
 #[derive(Clone)]
 pub struct Kept {
     hosts: Vec<HostPattern>,
@@ -62,11 +64,22 @@ pub struct Kept {
     meter: Meter,
     codex: (Plugin, codex::Way),
     children: Children,
+    /// By plugin.
+    healths: BTreeMap<&'static str, Health>,
+}
+
+impl Kept {
+    /// Whether what was loaded with this configuration would be loaded again: a way to the app-server or a sign-in may be
+    /// there by now that was not.
+    pub fn stands(&self, config: &Config) -> bool {
+        let (codex, _) = &self.codex;
+        codex.readiness == Readiness::Configured || codex.readiness == codex::readiness(config, self.http.redactor())
+    }
 }
 
 /// What `codex` is made of beside the hosts.
-const OF_CODEX: [&str; 8] =
-    ["codex", "openai_", "model_default", "enabled_plugins", "allowed_hosts", "http.", "helm.approval", "secrets"];
+const OF_CODEX: [&str; 7] =
+    ["codex", "openai_", "model_default", "enabled_plugins", "allowed_hosts", "http.", "helm.approval"];
 
 /// One sentence that names the setting.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +95,8 @@ pub fn load(config: &Config, ledger: Option<Arc<dyn Ledger>>) -> Result<Loaded, 
     let http = Http::new(policy.clone(), config.http.clone(), redactor.clone());
     let meter = Meter::new(&config.spend, ledger, redactor);
     let codex = codex::build(config, &http, &policy);
-    build(config, Kept { hosts, http, meter, codex, children: Children::default() })
+    let (children, healths) = Default::default();
+    build(config, Kept { hosts, http, meter, codex, children, healths })
 }
 
 /// The same in the place of what was loaded before. What the changes do not touch goes on as it is; after an error all of
@@ -103,14 +117,14 @@ pub fn load_again(config: &Config, before: &Kept, changes: &Changes) -> Result<L
         true => before.codex.clone(),
         false => codex::build(config, &http, &policy),
     };
-    let loaded =
-        build(config, Kept { hosts, http, meter: before.meter.clone(), codex, children: before.children.clone() })?;
+    let Kept { meter, children, healths, .. } = before.clone();
+    let loaded = build(config, Kept { hosts, http, meter, codex, children, healths })?;
     loaded.meter.adopt(&config.spend);
     Ok(loaded)
 }
 
-fn build(config: &Config, kept: Kept) -> Result<Loaded, LoadError> {
-    let Kept { hosts, http, meter, codex: (codex, codex_way), children } = kept.clone();
+fn build(config: &Config, mut kept: Kept) -> Result<Loaded, LoadError> {
+    let Kept { hosts, http, meter, codex: (codex, codex_way), children, .. } = kept.clone();
     let policy = HostPolicy::new(hosts.clone());
     let mut plugins = vec![
         cf_ai_gateway::build(config, &http),
@@ -130,12 +144,15 @@ fn build(config: &Config, kept: Kept) -> Result<Loaded, LoadError> {
     let taken: Vec<Url> = providers.flat_map(|provider| provider.endpoints()).collect();
     let allowed = config.allowed_hosts.as_ref().map(|_| &policy);
     let local_servers = LocalServers::new(config, allowed, &taken);
+    // From here on nothing fails.
+    let skills = registry(&plugins)?;
     for plugin in &mut plugins {
+        plugin.health = kept.healths.entry(plugin.id).or_insert_with(|| plugin.health.clone()).clone();
+        plugin.health.renew();
         guard(plugin, &meter);
         let Some(provider) = plugin.provider.as_ref().filter(|_| plugin.enabled) else { continue };
         plugin.health.follow(provider.endpoints().iter().map(|url| http.link(url)).collect());
     }
-    let skills = registry(&plugins)?;
     plugins.sort_by_key(Plugin::preference);
     Ok(Loaded { plugins, skills, hosts, http, meter, local_servers, codex: codex_way, children, kept })
 }

@@ -111,6 +111,9 @@ pub struct StatusResult {
     pub socket: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<String>,
+    /// Why nobody listens for HTTP although it was to be, with the way out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_fault: Option<String>,
     /// Where the token stands that HTTP asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_token_file: Option<String>,

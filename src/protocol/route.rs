@@ -37,9 +37,19 @@ pub enum Target {
 
 pub const ROUTES: &[Route] = &[
     post("/rpc", "One JSON-RPC request, or one notification, as its body.", Target::Rpc),
-    get("/rpc", "JSON-RPC over a WebSocket: one message a text frame, in both directions.", Target::Socket),
+    get(
+        "/rpc",
+        "JSON-RPC over a WebSocket: one message a text frame, in both directions. A listed web page, which cannot send the \
+         header, asks for the subprotocols `open-think` and `bearer.TOKEN`.",
+        Target::Socket,
+    ),
     post("/conductor/message", "Says something to Helm.", Target::Method("conductor.message")),
-    post("/conductor/stream", "Says something to Helm, and tells what happens as server-sent events.", Target::Stream),
+    post(
+        "/conductor/stream",
+        "Says something to Helm, and tells what happens as server-sent events. Without `detach: false` the turn goes on when \
+         the line is lost: it can be joined again, and interrupted.",
+        Target::Stream,
+    ),
     get("/conductor/stream/{turnId}", "Joins the events of a turn again, after `Last-Event-ID`.", Target::Rejoin),
     post("/conductor/approve", "Decides held or suggested actions.", Target::Method("conductor.approve")),
     post("/conductor/interrupt", "Stops the turn of a session.", Target::Method("conductor.interrupt")),

@@ -98,6 +98,12 @@ impl AppServer {
         self.until_frame(|_| true).await.0
     }
 
+    /// The next of what clients have said by now.
+    pub fn heard_so_far(&mut self) -> Option<Value> {
+        let text = self.heard.try_recv().ok()?;
+        Some(serde_json::from_str(&text).expect("JSON"))
+    }
+
     /// The answer to what was asked under this id.
     pub async fn answer(&mut self, id: impl Into<Value>) -> Value {
         let id = id.into();

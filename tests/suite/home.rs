@@ -131,7 +131,7 @@ impl Home {
     pub async fn serve(&self) -> Arc<Daemon> {
         let daemon = self.daemon().await;
         let mut listening = Listening::open(&self.address()).await.expect("nobody serves");
-        listening.tell(daemon.record(&self.address(), None, Sealed::default())).expect("a record");
+        listening.tell(daemon.record(&self.address(), Ok(None), Sealed::default())).expect("a record");
         tokio::spawn(Arc::clone(&daemon).serve_socket(listening, None));
         daemon
     }

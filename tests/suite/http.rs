@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use crate::site::{Site, read};
 
@@ -170,5 +173,79 @@ async fn one_connection_serves_request_after_request() {
     stream.write_all(format!("{request}{last}").as_bytes()).await.expect("sent");
     let all = read(stream).await;
     assert_eq!(all.body.matches("HTTP/1.1 200 OK").count(), 3, "{}", all.body);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_body_is_heard_out_and_told_where_else_it_may_go() {
+    let site = Site::start("").await;
+    let long = " ".repeat(16_000_000);
+    for line in ["POST /conductor/message", "POST /rpc", "POST /conductor/stream"] {
+        let mut stream = site.connect().await;
+        let head = format!("Host: {}\r\n{}\r\ncontent-length: {}\r\n", site.address, site.bearer(), long.len());
+        // Who reads nothing before it has written all hears the answer too.
+        stream.write_all(format!("{line} HTTP/1.1\r\n{head}connection: close\r\n\r\n").as_bytes()).await.expect("sent");
+        stream.write_all(long.as_bytes()).await.expect("it is heard out");
+        let reply = read(stream).await;
+        let answer = reply.json();
+        assert_eq!((reply.status, answer["code"].as_str()), (413, Some("E_TOO_LARGE")), "{line}: {answer}");
+        assert!(answer["hint"].as_str().is_some_and(|hint| hint.contains("WebSocket")), "{answer}");
+    }
+    let long = json!({"content": "x".repeat(4_000_000)}).to_string();
+    assert_eq!(site.send("POST /conductor/message", &long).await.status, 200);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_conversation_has_no_head_alone() {
+    let site = Site::start("").await;
+    let (host, bearer) = (format!("Host: {}", site.address), site.bearer());
+    let upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"];
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let socket: Vec<&str> = [&*host, &bearer, key].into_iter().chain(upgrade).collect();
+    for (line, headers) in [("HEAD /rpc", &*socket), ("HEAD /conductor/stream/turn_x", &[&*host, &bearer])] {
+        let reply = site.raw(line, headers, "").await;
+        assert_eq!(reply.status, 405, "{line}");
+        assert!(reply.head.contains("allow: get"), "{line}: {}", reply.head);
+    }
+    assert_eq!(site.send("HEAD /health", "").await.status, 200);
+    for wrong in ["x", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZTE=", "dGhlIHNhbXBsZSBub25j!!=="] {
+        let key = format!("Sec-WebSocket-Key: {wrong}");
+        let headers: Vec<&str> = [&*host, &bearer, &key].into_iter().chain(upgrade).collect();
+        let reply = site.raw("GET /rpc", &headers, "").await;
+        assert_eq!(reply.status, 400, "{wrong}");
+    }
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_listed_page_opens_a_socket_with_its_token_as_a_subprotocol() {
+    let site = Site::start("[daemon]\nallowed_origins = ['https://page.example']").await;
+    let mut request = format!("ws://{}/rpc", site.address).into_client_request().expect("a request");
+    let header = |text: &str| HeaderValue::try_from(text).expect("a header");
+    request.headers_mut().insert("origin", header("https://page.example"));
+    let protocols = header(&format!("open-think, bearer.{}", site.token));
+    request.headers_mut().insert("sec-websocket-protocol", protocols);
+    let (_socket, answer) = client_async(request, site.connect().await).await.expect("it is a WebSocket");
+    assert_eq!(answer.headers()["sec-websocket-protocol"], "open-think");
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_counted_stays_counted_when_the_configuration_is_read_again() {
+    let site = Site::start("").await;
+    site.data("POST /conductor/message", json!({"content": "hello"})).await;
+    let line = "open_think_provider_calls_total{provider=\"offline\"} 1";
+    let reload = r#"{"id": 1, "method": "daemon.reload"}"#;
+    for change in ["", "[helm]\napproval_timeout_ms = 40\n"] {
+        site.home.configure(&format!("{}\n{change}", site.home.configuration()));
+        let reloaded = site.send("POST /rpc", reload).await.json();
+        assert_eq!(reloaded["result"]["changed"].as_array().map(Vec::len), Some(usize::from(!change.is_empty())));
+        let figures = site.send("GET /metrics", "").await.body;
+        assert!(figures.lines().any(|found| found == line), "{figures}");
+    }
+    site.data("POST /conductor/message", json!({"content": "hello"})).await;
+    let figures = site.send("GET /metrics", "").await.body;
+    assert!(figures.contains("open_think_provider_calls_total{provider=\"offline\"} 2"), "{figures}");
     site.stop().await;
 }

@@ -133,9 +133,9 @@ async fn a_turn_is_told_as_it_happens_and_its_result_comes_last() {
 }
 
 #[tokio::test]
-async fn a_turn_that_was_detached_is_joined_again_while_it_runs() {
+async fn a_turn_whose_line_was_lost_is_joined_again_while_it_runs() {
     let site = Site::start("").await;
-    let said = json!({"content": "call take-a-nap {}", "mode": "auto", "detach": true});
+    let said = json!({"content": "call take-a-nap {}", "mode": "auto"});
     let mut first = Stream::open(&site, "POST /conductor/stream", &[], &said).await;
     let id = first.id.clone().expect("it has an id");
     let seen = first.until("tool-use-stop").await.id.expect("a number");
@@ -154,7 +154,7 @@ async fn a_turn_that_was_detached_is_joined_again_while_it_runs() {
 #[tokio::test]
 async fn somebody_who_looks_on_keeps_the_turn_alive() {
     let site = Site::start("").await;
-    let said = json!({"content": "call take-a-nap {}", "mode": "auto"});
+    let said = json!({"content": "call take-a-nap {}", "mode": "auto", "detach": false});
     let mut first = Stream::open(&site, "POST /conductor/stream", &[], &said).await;
     let path = format!("GET /conductor/stream/{}", first.id.clone().expect("it has an id"));
     first.until("turn-stop").await;

@@ -14,6 +14,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::app_server::{AppServer, Reply};
 use crate::clients::check_numbers;
 use crate::home::{Home, PROGRAM};
 use crate::serving::{self, read_request, respond, whole};
@@ -96,12 +97,12 @@ async fn what_needs_a_new_start_is_told() {
     let daemon = home.daemon().await;
     let mut wire = client(&daemon).await;
     home.configure(&format!(
-        "{}\n[daemon]\nidle_timeout_ms = 5000\n[helm]\napproval_timeout_ms = 40\n",
+        "otel_service_name = 'other'\n{}\n[daemon]\nidle_timeout_ms = 5000\n[helm]\napproval_timeout_ms = 40\n",
         home.configuration()
     ));
     let result = wire.ask("daemon.reload", json!({})).await.expect("it is good");
-    assert_eq!(result["changed"], json!(["daemon.idle_timeout_ms", "helm.approval_timeout_ms"]));
-    assert_eq!(result["restartNeeded"], json!(["daemon.idle_timeout_ms"]));
+    assert_eq!(result["changed"], json!(["daemon.idle_timeout_ms", "helm.approval_timeout_ms", "otel_service_name"]));
+    assert_eq!(result["restartNeeded"], json!(["daemon.idle_timeout_ms", "otel_service_name"]));
     let told = told(&mut wire).await;
     assert_eq!((&told["changed"], &told["restartNeeded"]), (&result["changed"], &result["restartNeeded"]));
 }
@@ -245,7 +246,91 @@ async fn a_shared_daemon_reads_a_file_that_changes_and_one_that_it_is_pointed_to
     let mut put = put.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     put.stdin.take().expect("it is piped").write_all(b"sk-quince").await.expect("it reads");
     assert!(put.wait().await.expect("it ends").success());
-    assert_eq!(told_on(&mut lines).await, json!({ "ok": true, "changed": ["secrets"] }));
+    assert_eq!(told_on(&mut lines).await, json!({ "ok": true, "changed": ["anthropic_api_key"] }));
     home.configure("nonsense");
     assert_eq!(told_on(&mut lines).await["ok"], false);
+}
+
+/// The connection to the app-server is the one thing of it that a client would miss.
+#[tokio::test]
+async fn the_link_to_an_app_server_is_made_anew_for_another_token_or_url_and_for_nothing_else() {
+    let answers = |_: &str, _: &Value| Reply::Result("{}".into());
+    let (mut one, mut other) = (AppServer::start(answers).await, AppServer::start(answers).await);
+    let token = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(token.path(), "sk-quince").expect("a file");
+    let home = Home::with("codex_app_server_url = 'URL'\ncodex_app_server_token = 'file:TOKEN'");
+    let shown = token.path().display().to_string();
+    let before = home.configuration().replace("URL", &one.url).replace("TOKEN", &shown);
+    home.configure(&before);
+    let daemon = home.daemon().await;
+    let mut wire = client(&daemon).await;
+    let ask = json!({ "method": "model/list", "params": {}, "confirm": true });
+    wire.ask("codex.rpc", ask.clone()).await.expect("an answer");
+
+    // Nothing of it has changed: it hears no second greeting.
+    home.configure(&format!("daily_spend_cap_usd = 1\n{before}"));
+    let changed = wire.ask("daemon.reload", json!({})).await.expect("it is good")["changed"].clone();
+    assert_eq!(changed, json!(["daily_spend_cap_usd"]));
+    wire.ask("codex.rpc", ask.clone()).await.expect("an answer");
+    check_greetings(&mut one, 1).await;
+
+    // The token stands elsewhere, and has changed beside something else.
+    std::fs::write(token.path(), "sk-medlar").expect("a file");
+    home.configure(&format!("daily_spend_cap_usd = 2\n{before}"));
+    let changed = wire.ask("daemon.reload", json!({})).await.expect("it is good")["changed"].clone();
+    assert_eq!(changed, json!(["codex_app_server_token", "daily_spend_cap_usd"]));
+    wire.ask("codex.rpc", ask.clone()).await.expect("an answer");
+    check_greetings(&mut one, 1).await;
+    let changed = wire.ask("daemon.reload", json!({})).await.expect("it is good")["changed"].clone();
+    assert_eq!(changed, json!([]));
+
+    home.configure(&before.replace(&one.url, &other.url));
+    wire.ask("daemon.reload", json!({})).await.expect("it is good");
+    wire.ask("codex.rpc", ask).await.expect("an answer");
+    check_greetings(&mut other, 1).await;
+}
+
+/// Since it was last looked, so often a connection was made.
+async fn check_greetings(server: &mut AppServer, expected: usize) {
+    server.notify("nobody/listens", json!({}));
+    let mut greetings = 0;
+    while let Some(frame) = server.heard_so_far() {
+        greetings += usize::from(frame["method"] == "initialize");
+    }
+    assert_eq!(greetings, expected);
+}
+
+#[tokio::test]
+async fn a_reload_that_takes_its_time_holds_up_nobody() {
+    let home = Home::with("[http]\nwarm = false");
+    let go = home.path().join("go");
+    let ended = home.path().join("asked");
+    let command = format!(
+        "cmd:/bin/sh -c 'echo asked >> {}; while [ -e {} ]; do sleep 0.01; done; echo sk-quince'",
+        ended.display(),
+        go.display()
+    );
+    home.configure(&format!("anthropic_api_key = \"{command}\"\n{}", home.configuration()));
+    let mut process = home.command();
+    let mut process = process.arg("serve").stderr(Stdio::null()).spawn().expect("it starts");
+    let socket = home.address().socket().to_owned();
+    let (mut first, _writer) = lines(&socket).await;
+    first.next_line().await.expect("an answer");
+    std::fs::write(&go, "").expect("a file");
+    let pid = Pid::from_raw(i32::try_from(process.id().expect("it runs")).expect("a process id"));
+    let asked = || std::fs::read_to_string(&ended).unwrap_or_default().lines().count();
+    let before = asked();
+    kill(pid, Signal::SIGHUP).expect("it lives");
+    while asked() == before {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // It is asked still, and a client comes, is answered, and the daemon ends.
+    let (mut second, _writer) = lines(&socket).await;
+    second.next_line().await.expect("an answer");
+    kill(pid, Signal::SIGTERM).expect("it lives");
+    timeout(PATIENCE, process.wait()).await.expect("it ends in time").expect("a status");
+    while let Ok(Some(line)) = first.next_line().await {
+        assert!(!line.contains("daemon.reloaded"), "it ended before the program did: {line}");
+    }
+    std::fs::remove_file(&go).expect("it is ours");
 }

@@ -88,6 +88,12 @@ fn a_configuration_that_is_bad_does_not_end_the_daemon() {
     let run = home.run(&["restart"]);
     assert_eq!(run.code, 2, "{}", run.stderr);
     assert_eq!(daemon(&home), Some(pid));
+    for bad in ["[daemon]\nlisten = 'http://0.0.0.0:1'", "enabled_plugins = 'quince'"] {
+        std::fs::write(home.path().join(".config/open-think/config.toml"), bad).expect("a file");
+        let run = home.run(&["restart"]);
+        assert!(run.code == 2 && run.stderr.contains("config"), "{}: {}", run.code, run.stderr);
+        assert_eq!(daemon(&home), Some(pid));
+    }
     // Who only connects needs no configuration.
     let mut command = home.command(PROGRAM);
     let run = home.ended(command.arg("--stdio").stdin(Stdio::null()).output().expect("the program starts"));
@@ -258,4 +264,23 @@ fn one_that_is_not_understood_is_told_of() {
         }
         assert!(home.run(&["doctor"]).stdout.contains(said));
     }
+}
+
+#[test]
+fn a_port_that_another_program_has_leaves_http_off_and_is_told() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = other.local_addr().expect("an address");
+    let home = Home::with_config(&format!("[daemon]\nlisten = 'http://{address}'"));
+    let pid = start(&home);
+    let status = home.run(&["status"]);
+    let line = status.stdout.lines().find(|line| line.starts_with("http")).expect("it is told");
+    assert!(line.contains("off: cannot listen at") && line.contains("open-think restart"), "{line}");
+    let told = home.run(&["doctor"]).stdout;
+    assert!(told.contains("warn  daemon:") && told.contains("without HTTP: cannot listen at"), "{told}");
+    drop(other);
+    let restarted = home.run(&["restart"]);
+    assert_eq!(restarted.code, 0, "{}", restarted.stderr);
+    assert_ne!(daemon(&home), Some(pid));
+    let record = Record::read(&home.address()).expect("a daemon");
+    assert_eq!(record.http.map(|http| http.url), Some(format!("http://{address}")));
 }

@@ -135,3 +135,67 @@ fn a_signal_while_a_secret_is_typed_leaves_the_terminal_as_it_was() {
     }
     assert!(!home.state_dir().exists());
 }
+
+#[test]
+fn what_no_key_can_be_is_not_kept_and_what_is_kept_stays() {
+    let home = Home::new();
+    assert_eq!(run(&home, &[], &["secret", "put", "ANTHROPIC_API_KEY"], KEY).code, 0);
+    let put = run(&home, &[], &["secret", "put", "OPENAI_API_KEY"], &"a".repeat(3_000_000));
+    assert_eq!(put.code, 2, "{}", put.stdout);
+    assert!(put.stderr.contains("longer than 64 KiB") && put.stderr.contains("Give the key alone."), "{}", put.stderr);
+    // One of the greatest length can be put and had, whatever is in it.
+    let put = run(&home, &[], &["secret", "put", "OPENAI_API_KEY"], &"\"".repeat(64 * 1024));
+    assert_eq!((put.code, put.stderr.as_str()), (0, ""), "{}", put.stdout);
+    assert_eq!(run(&home, &[], &["secret", "delete", "OPENAI_API_KEY"], "").code, 0);
+    assert_eq!(from(&home, &[])["from"], "secret-file");
+}
+
+#[test]
+fn a_store_that_cannot_be_used_is_told_with_what_mends_it() {
+    let home = Home::new();
+    let file = home.state_dir().join("secrets.json");
+    let check = |why: &str, fix: &str| {
+        for args in [["secret", "list"].as_slice(), &["secret", "list", "--json"]] {
+            let listed = run(&home, &[], args, "");
+            assert_eq!(listed.code, 1, "{}", listed.stderr);
+            assert!(listed.stderr.contains(why) && listed.stderr.contains(fix), "{}", listed.stderr);
+            assert!(!listed.stderr.contains("No secret is set"), "{}", listed.stderr);
+        }
+        let put = run(&home, &[], &["secret", "put", "OPENAI_API_KEY"], KEY);
+        assert!(put.code == 2 && put.stderr.contains(fix), "{}", put.stderr);
+        let shown = run(&home, &[], &["config", "show"], "");
+        assert!(shown.code == 0 && shown.stderr.contains(fix), "{}", shown.stderr);
+    };
+    assert_eq!(run(&home, &[], &["secret", "put", "ANTHROPIC_API_KEY"], KEY).code, 0);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("it is ours");
+    check("other users may read", "Run chmod 600 'HOME");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+    std::fs::write(&file, "garbage").expect("it is ours");
+    check("is not what open-think writes", "Run rm 'HOME");
+    std::fs::write(&file, "a".repeat(5_000_000)).expect("it is ours");
+    check("is longer than what open-think writes", "Run rm 'HOME");
+    std::fs::remove_file(&file).expect("it is ours");
+    std::fs::create_dir(&file).expect("it is ours");
+    check("is no file", "run mv 'HOME");
+}
+
+#[test]
+fn a_check_says_where_nobody_can_listen_and_which_page_never_comes() {
+    let check = |config: &str, why: &str| {
+        let home = Home::with_config(config);
+        let checked = run(&home, &[], &["config", "check"], "");
+        assert!(checked.code == 2 && checked.stderr.contains(why), "{config}: {} {}", checked.code, checked.stderr);
+        let told = run(&home, &[], &["doctor"], "");
+        assert!(told.stdout.contains(why), "{config}: {}", told.stdout);
+    };
+    check("[daemon]\nlisten = 'http://0.0.0.0:1'\n", "config.toml:2: daemon.listen cannot be used");
+    check("[daemon]\nlisten = 'https://127.0.0.1:0'\n", "set tls_cert and tls_key");
+    let files = "tls_cert = 'HOME/cert.pem'\ntls_key = 'HOME/cert.pem'";
+    check(
+        &format!("[daemon]\nlisten = 'https://127.0.0.1:0'\n{files}\n"),
+        "tls_cert cannot be read from HOME/cert.pem",
+    );
+    let garbage = files.replace("cert.pem", ".config/open-think/config.toml");
+    check(&format!("[daemon]\nlisten = 'https://127.0.0.1:0'\n{garbage}\n"), "must hold the certificate");
+    check("[daemon]\nallowed_origins = ['*', 'evil']\n", "daemon.allowed_origins[0] must be origins");
+}

@@ -11,10 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::super::{Environment, HOME, Names, PROXIES};
-
-/// No key is longer.
-pub(super) const MAX_BYTES: usize = 64 * 1024;
+use super::super::{Environment, HOME, Names, PROXIES, Secret};
 
 /// Of standard error so much is read for its first line.
 const SAID: usize = 4096;
@@ -95,11 +92,11 @@ impl Program<'_> {
             // One that ends without reading is no fault.
             let _ = stdin.map(|mut stdin| stdin.write_all(input.as_bytes()));
         });
-        let output = read(child.stdout.take(), MAX_BYTES + 1);
+        let output = read(child.stdout.take(), Secret::LONGEST + 1);
         let said = read(child.stderr.take(), SAID);
         let left = || until.saturating_duration_since(Instant::now());
         let bytes = output.recv_timeout(left()).map_err(|_| Failure::TimedOut)?;
-        if bytes.len() > MAX_BYTES {
+        if bytes.len() > Secret::LONGEST {
             return Err(Failure::TooMuch);
         }
         let status = loop {

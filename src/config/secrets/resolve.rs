@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::super::{Config, Environment, Platform, Secret, Setting};
 use super::bounded::{Failure, Program};
-use super::store::private;
+use super::store::{Unread, private};
 use super::{Claim, Fault, Kept, Keyring, KeyringEntry, KeyringFault, Reference, SecretStore, Unresolved};
 
 /// Of a command: a password may have to be typed or a card touched.
@@ -133,14 +133,17 @@ impl Resolver<'_> {
                 PathBuf::from(home.ok_or_else(homeless)?).join(below)
             }
         };
-        private(&path).map_err(|fault| {
-            let shown = path.display();
-            fault.unwrap_or_else(|| {
-                Fault::new(
-                    format!("there is no file {shown}"),
-                    format!("Write the key there, and run chmod 600 '{shown}'."),
-                )
-            })
+        let shown = path.display();
+        private(&path, Secret::LONGEST).map_err(|unread| match unread {
+            Unread::Missing => Fault::new(
+                format!("there is no file {shown}"),
+                format!("Write the key there, and run chmod 600 '{shown}'."),
+            ),
+            Unread::NoFile => Fault::new(format!("{shown} is no file"), "Name a file."),
+            Unread::TooLong => {
+                Fault::new(format!("{shown} is too long to be a key"), "Name the file that holds the key alone.")
+            }
+            Unread::Fault(fault) => fault,
         })
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -13,11 +13,13 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use serde_json::{Value, json};
 
-use super::super::Secret;
-use super::bounded::MAX_BYTES;
+use super::super::{Secret, private_file};
 use super::{Fault, Keyring, KeyringEntry, KeyringFault};
 
 const FILE: &str = "secrets.json";
+
+/// Of that file, in bytes: more than all settings can hold.
+const LONGEST: usize = 4 * 1024 * 1024;
 
 /// Another process writes for a moment at most.
 const TRIES: u32 = 100;
@@ -65,15 +67,21 @@ impl SecretStore {
     /// By the name of the setting.
     pub fn kept(&self) -> Result<BTreeMap<String, Kept>, StoreError> {
         let path = self.file();
-        let text = match private(&path) {
-            Ok(text) => text,
-            Err(None) => return Ok(BTreeMap::new()),
-            Err(Some(Fault { why, fix })) => return Err(StoreError { why, fix }),
+        let shown = path.display();
+        let (why, fix) = match private(&path, LONGEST) {
+            Ok(text) => match parse(&text) {
+                Some(kept) => return Ok(kept),
+                None => (format!("{shown} is not what open-think writes"), None),
+            },
+            Err(Unread::Missing) => return Ok(BTreeMap::new()),
+            Err(Unread::NoFile) => {
+                let fix = format!("Look what it is, run mv '{shown}' '{shown}.old', and put the secrets again.");
+                (format!("{shown} is no file"), Some(fix))
+            }
+            Err(Unread::TooLong) => (format!("{shown} is longer than what open-think writes"), None),
+            Err(Unread::Fault(Fault { why, fix })) => (why, Some(fix)),
         };
-        parse(&text).ok_or_else(|| StoreError {
-            why: format!("{} is not what open-think writes", path.display()),
-            fix: format!("Run rm '{}', and put the secrets again.", path.display()),
-        })
+        Err(StoreError { why, fix: fix.unwrap_or_else(|| format!("Run rm '{shown}', and put the secrets again.")) })
     }
 
     /// Into the keyring if it takes it, else into the file. Says which, and why not the keyring.
@@ -118,8 +126,17 @@ impl SecretStore {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.state_dir).map_err(failed)?;
         let _lock = lock(&self.state_dir.join("secrets.lock")).map_err(failed)?;
         let mut all = self.kept()?;
-        let result = change(&mut all);
-        write(&self.file(), &text(&all)).map_err(failed)?;
+        let (before, result) = (all.len(), change(&mut all));
+        let text = text(&all);
+        // What could not be read again is not written; to forget one is always possible.
+        if text.len() > LONGEST && all.len() >= before {
+            let why = format!("{} would become longer than {} KiB", self.file().display(), LONGEST / 1024);
+            return Err(StoreError {
+                why,
+                fix: "Run open-think secret delete for those that are too long.".to_owned(),
+            });
+        }
+        private_file::keep(&self.file(), text.as_bytes()).map_err(failed)?;
         Ok(result)
     }
 }
@@ -147,16 +164,6 @@ fn text(all: &BTreeMap<String, Kept>) -> String {
     format!("{:#}\n", json!({"version": 1, "secrets": rows}))
 }
 
-/// Whole or not at all, and never open to others.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let beside = path.with_extension(format!("json.{}", std::process::id()));
-    // One that an earlier process of this number has left may have other rights.
-    let _ = fs::remove_file(&beside);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    written.and_then(|()| fs::rename(&beside, path)).inspect_err(|_| drop(fs::remove_file(&beside)))
-}
-
 fn lock(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
     for _ in 0..TRIES {
@@ -169,13 +176,22 @@ fn lock(path: &Path) -> io::Result<File> {
     Err(io::Error::new(io::ErrorKind::TimedOut, "another process is writing it"))
 }
 
-/// A file that only we may read, as text. None as the error if it is not there.
-pub(super) fn private(path: &Path) -> Result<String, Option<Fault>> {
+/// Why a file that only we may read is not read.
+pub(super) enum Unread {
+    Missing,
+    NoFile,
+    TooLong,
+    /// What mends it is the same for every file.
+    Fault(Fault),
+}
+
+/// A file that only we may read, as text of so many bytes at most.
+pub(super) fn private(path: &Path, longest: usize) -> Result<String, Unread> {
     use std::os::unix::fs::MetadataExt;
     let shown = path.display();
     let unread = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => None,
-        _ => Some(Fault::new(
+        io::ErrorKind::NotFound => Unread::Missing,
+        _ => Unread::Fault(Fault::new(
             format!("{shown} cannot be read: {error}"),
             format!("Run ls -l '{shown}' and mend its rights."),
         )),
@@ -183,9 +199,9 @@ pub(super) fn private(path: &Path) -> Result<String, Option<Fault>> {
     // A pipe in its place would hold us up.
     let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(unread)?;
     let metadata = file.metadata().map_err(unread)?;
-    let refuse = |why: String, fix: String| Err(Some(Fault::new(why, fix)));
+    let refuse = |why: String, fix: String| Err(Unread::Fault(Fault::new(why, fix)));
     if !metadata.is_file() {
-        return refuse(format!("{shown} is no file"), "Name a file.".to_owned());
+        return Err(Unread::NoFile);
     }
     if metadata.uid() != nix::unistd::getuid().as_raw() {
         let fix = format!("Run sudo chown {} '{shown}', or keep it in a file of your own.", nix::unistd::getuid());
@@ -195,12 +211,6 @@ pub(super) fn private(path: &Path) -> Result<String, Option<Fault>> {
         return refuse(format!("other users may read or write {shown}"), format!("Run chmod 600 '{shown}'."));
     }
     let mut text = String::new();
-    file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text).map_err(unread)?;
-    if text.len() > MAX_BYTES {
-        return refuse(
-            format!("{shown} is too long to be a key"),
-            "Name the file that holds the key alone.".to_owned(),
-        );
-    }
-    Ok(text)
+    file.take(longest as u64 + 1).read_to_string(&mut text).map_err(unread)?;
+    if text.len() > longest { Err(Unread::TooLong) } else { Ok(text) }
 }

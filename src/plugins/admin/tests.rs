@@ -1,5 +1,6 @@
 //! The skills as a client gets them, with plugins that stand for real ones.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::config::{CommandSkill, Config, SETTINGS, Secret, Spend};
-use crate::model::{ClientPlace, Day, Fold, Ledger, LedgerError, LedgerRow, Message, Request, Role};
+use crate::model::{ClientPlace, Day, Fold, Ledger, LedgerError, LedgerRow, Message, Request, Role, Tally};
 use crate::plugins::{Meter, Plugin, Readiness, command, offline};
 
 fn build(config: &Config, plugins: &[Plugin]) -> Plugin {
@@ -121,6 +122,10 @@ impl Ledger for Damaged {
     }
 
     async fn rows(&self, _: Day, _: Day) -> Result<Vec<LedgerRow>, LedgerError> {
+        Err(LedgerError("it is damaged".to_owned()))
+    }
+
+    async fn sums(&self) -> Result<BTreeMap<String, Tally>, LedgerError> {
         Err(LedgerError("it is damaged".to_owned()))
     }
 }

@@ -61,6 +61,14 @@ impl Behind {
     }
 }
 
+/// As it would be built, without building it.
+pub fn readiness(config: &Config, redactor: &Redactor) -> Readiness {
+    match mode::choose(config, redactor) {
+        Ok(_) => Readiness::Configured,
+        Err(lack) => Readiness::Missing { missing: lack.missing, hint: lack.hint },
+    }
+}
+
 /// With the way there for those who go past the plugin.
 pub fn build(config: &Config, http: &Http, policy: &HostPolicy) -> (Plugin, Way) {
     let own = OwnLogin::new(http, config.codex.oauth_issuer.clone(), &config.state_dir);

@@ -10,6 +10,7 @@
 //! a few rows. Reading, writing and the decision exclude each other, so that nothing counts twice or not at all. A
 //! ledger that cannot be read refuses the call: a cap that cannot be kept is not passed over.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -145,6 +146,19 @@ impl Account {
         let kept = self.kept(first, last).await?;
         let more = self.state().unkept(first, last);
         Ok(merged(kept, more))
+    }
+
+    /// As [`Self::rows`], of all days and by provider.
+    pub(super) async fn sums(&self) -> Result<BTreeMap<String, Tally>, LedgerError> {
+        let _access = self.access.lock().await;
+        let mut sums = match &self.ledger {
+            Some(ledger) => ledger.sums().await?,
+            None => BTreeMap::new(),
+        };
+        for row in self.state().unkept(Day::default(), self.today()) {
+            sums.entry(row.provider).or_default().add(&row.tally);
+        }
+        Ok(sums)
     }
 
     /// Waits so long for calls to end that are being cut off, and writes down all that was spent.

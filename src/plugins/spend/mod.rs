@@ -18,6 +18,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -95,6 +96,11 @@ impl Meter {
     /// All processes together, calls that have ended. By day, then provider, then model.
     pub async fn rows(&self, first: Day, last: Day) -> Result<Vec<LedgerRow>, LedgerError> {
         self.account.rows(first, last).await
+    }
+
+    /// As [`Self::rows`], of all days and by provider.
+    pub async fn sums(&self) -> Result<BTreeMap<String, Tally>, LedgerError> {
+        self.account.sums().await
     }
 
     pub fn day(&self) -> Day {

@@ -96,6 +96,15 @@ impl Ledger for Book {
         let rows = self.rows.lock().unwrap().list();
         Ok(rows.into_iter().filter(|row| (first..=last).contains(&row.day)).collect())
     }
+
+    async fn sums(&self) -> Result<BTreeMap<String, Tally>, LedgerError> {
+        self.outcome()?;
+        let mut sums: BTreeMap<String, Tally> = BTreeMap::new();
+        for row in self.rows.lock().unwrap().list() {
+            sums.entry(row.provider).or_default().add(&row.tally);
+        }
+        Ok(sums)
+    }
 }
 
 const DOLLAR: u64 = 1_000_000_000;

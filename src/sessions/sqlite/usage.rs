@@ -1,5 +1,7 @@
 //! The ledger: what calls have spent, in a table of sums beside the sessions, which outlives them.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
@@ -8,6 +10,19 @@ use super::Sqlite;
 use super::fault::Fault;
 use super::read::{rows, signed, unsigned};
 use crate::model::{Day, Ledger, LedgerError, LedgerRow, NoDay, Tally};
+
+/// The sums of a row.
+const COLUMNS: [&str; 9] = [
+    "calls",
+    "unpriced_calls",
+    "estimated_calls",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost_nano_usd",
+];
 
 #[async_trait]
 impl Ledger for Sqlite {
@@ -18,6 +33,11 @@ impl Ledger for Sqlite {
 
     async fn rows(&self, first: Day, last: Day) -> Result<Vec<LedgerRow>, LedgerError> {
         let outcome = self.run(move |connection| between(connection, first, last)).await;
+        outcome.map_err(|error| LedgerError(error.to_string()))
+    }
+
+    async fn sums(&self) -> Result<BTreeMap<String, Tally>, LedgerError> {
+        let outcome = self.run(|connection| sums(connection)).await;
         outcome.map_err(|error| LedgerError(error.to_string()))
     }
 }
@@ -68,25 +88,38 @@ fn between(connection: &Connection, first: Day, last: Day) -> Result<Vec<LedgerR
     rows(connection, sql, [first.to_string(), last.to_string()], ledger_row)
 }
 
+/// In fractions, which are exact as far as anybody counts, for a sum beyond 64 bits would be an error.
+fn sums(connection: &Connection) -> Result<BTreeMap<String, Tally>, Fault> {
+    let total = |column: &str| format!("CAST(TOTAL({column}) AS INTEGER) AS {column}");
+    let columns = COLUMNS.map(total).join(", ");
+    let sql = format!("SELECT provider, {columns} FROM usage GROUP BY provider");
+    let summed = |row: &Row<'_>| Ok((row.get("provider")?, tally(row)?));
+    Ok(rows(connection, &sql, [], summed)?.into_iter().collect())
+}
+
 fn ledger_row(row: &Row<'_>) -> rusqlite::Result<LedgerRow> {
-    let count = |name: &str| Ok::<u64, rusqlite::Error>(unsigned(row.get(name)?));
     let day: String = row.get("day")?;
     let not_a_day = |reason: NoDay| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(reason));
     Ok(LedgerRow {
         day: day.parse().map_err(not_a_day)?,
         provider: row.get("provider")?,
         model: row.get("model")?,
-        tally: Tally {
-            calls: count("calls")?,
-            unpriced_calls: count("unpriced_calls")?,
-            estimated_calls: count("estimated_calls")?,
-            input_tokens: count("input_tokens")?,
-            output_tokens: count("output_tokens")?,
-            cached_tokens: count("cached_tokens")?,
-            cache_write_tokens: count("cache_write_tokens")?,
-            reasoning_tokens: count("reasoning_tokens")?,
-            cost_nano_usd: count("cost_nano_usd")?,
-        },
+        tally: tally(row)?,
+    })
+}
+
+fn tally(row: &Row<'_>) -> rusqlite::Result<Tally> {
+    let count = |name: &str| Ok::<u64, rusqlite::Error>(unsigned(row.get(name)?));
+    Ok(Tally {
+        calls: count("calls")?,
+        unpriced_calls: count("unpriced_calls")?,
+        estimated_calls: count("estimated_calls")?,
+        input_tokens: count("input_tokens")?,
+        output_tokens: count("output_tokens")?,
+        cached_tokens: count("cached_tokens")?,
+        cache_write_tokens: count("cache_write_tokens")?,
+        reasoning_tokens: count("reasoning_tokens")?,
+        cost_nano_usd: count("cost_nano_usd")?,
     })
 }
 
@@ -135,6 +168,9 @@ mod tests {
         assert_eq!(shown(&ledger, "2026-03-01", "2026-03-01").await, ["2026-03-01 a m: 1x 5"]);
         assert_eq!(ledger.rows(day("2026-01-01"), day("2026-12-31")).await.unwrap().len(), 4);
         assert_eq!(shown(&ledger, "2026-03-02", "2026-12-31").await, [""; 0]);
+        let sums = ledger.sums().await.unwrap();
+        let sums: Vec<_> = sums.iter().map(|(id, sum)| (&**id, sum.calls, sum.tokens(), sum.cost_nano_usd)).collect();
+        assert_eq!(sums, [("a", 4, 48, 14), ("b", 1, 12, 1)]);
     }
 
     #[tokio::test]
@@ -166,6 +202,9 @@ mod tests {
             cost_nano_usd: i64::MAX as u64,
         };
         assert_eq!(kept[0].tally, expected);
+        let next = LedgerRow { tally, ..row("2026-03-02", "a", "m", 0) };
+        ledger.add(vec![next]).await.unwrap();
+        assert_eq!(ledger.sums().await.unwrap()["a"].cost_nano_usd, i64::MAX as u64);
     }
 
     #[tokio::test]

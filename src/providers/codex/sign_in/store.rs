@@ -4,7 +4,7 @@
 //! a whole one, for a new one is put in its place. What is written is on the disk before the call returns.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind as IoErrorKind, Read, Write};
+use std::io::{self, ErrorKind as IoErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,12 +14,11 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::issuer::Endpoints;
-use crate::config::Secret;
+use crate::config::{Secret, private_file};
 
 /// In the state directory.
 const FILE: &str = "codex-login.json";
 const LOCK: &str = "codex-login.lock";
-const NEW: &str = "codex-login.json.new";
 const VERSION: u32 = 1;
 /// One that is longer is something else.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -148,14 +147,8 @@ impl Store {
     }
 
     pub(super) fn write(&self, kept: &Kept, _lock: &Lock) -> io::Result<()> {
-        let new = self.directory.join(NEW);
-        // Left by a process that died while it wrote, with rights that nobody knows.
-        remove(&new)?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE).open(&new)?;
         let text = serde_json::to_vec_pretty(&Content::from(kept)).map_err(io::Error::other)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&new, self.path())?;
+        private_file::keep(&self.path(), &text)?;
         self.sync()
     }
 
@@ -225,8 +218,9 @@ mod tests {
     use url::Url;
 
     use super::super::issuer::{Dialect, Endpoints};
-    use super::{FILE, Kept, NEW, Store};
+    use super::{FILE, Kept, Store};
     use crate::config::Secret;
+    use crate::config::private_file::beside;
 
     fn kept(access: &str) -> Kept {
         let url = |text: &str| Url::parse(text).unwrap();
@@ -264,9 +258,9 @@ mod tests {
         assert_eq!((mode(&directory), mode(&store.path())), (0o700, 0o600));
         assert!(!format!("{back:?}").contains("rt-1"));
         // One that died while it wrote.
-        fs::write(directory.join(NEW), "{").unwrap();
+        fs::write(beside(&store.path(), "new"), "{").unwrap();
         store.write(&kept("at-2"), &lock).unwrap();
-        assert!(store.stamp() != first && mode(&store.path()) == 0o600 && !directory.join(NEW).exists());
+        assert!(store.stamp() != first && mode(&store.path()) == 0o600 && !beside(&store.path(), "new").exists());
         fs::set_permissions(store.path(), fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(store.read().unwrap().expect("a sign-in").access.expose(), "at-2");
         assert_eq!(mode(&store.path()), 0o600, "it is made private again");
