@@ -9,6 +9,7 @@ mod life;
 mod listen;
 mod lock;
 pub mod log;
+mod memory;
 pub mod parent;
 mod record;
 mod reload;

@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::inherited::Notice;
 use super::life::{Activity, Life, Limits, Next};
 use super::listen::{Listening, Standing};
-use super::{CLOSE, Daemon, Signals};
+use super::{CLOSE, Daemon, Signals, memory};
 use crate::api::{AskedToStop, Via};
 use crate::protocol::StopWhen;
 use crate::transport;
@@ -66,6 +66,7 @@ impl Daemon {
             looks: interval_at(Instant::now() + LOOK, LOOK),
             is_short: false,
             is_lost: false,
+            was_needed: false,
             clients: JoinSet::new(),
         };
         server.looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -102,6 +103,8 @@ struct Server {
     is_short: bool,
     /// Clients cannot find it, and that was said.
     is_lost: bool,
+    /// Somebody was there since memory was given back.
+    was_needed: bool,
     clients: JoinSet<()>,
 }
 
@@ -109,13 +112,14 @@ impl Server {
     async fn run(&mut self, signals: &mut Option<Signals>, stops: &mut mpsc::Receiver<AskedToStop>) {
         loop {
             let (clients, work) = self.daemon.app.activity(None);
-            let until = match self.life.look(Activity { clients, work }, Instant::now()) {
+            let activity = Activity { clients, work };
+            let until = match self.life.look(activity, Instant::now()) {
                 Next::End => return,
                 Next::Wait(until) => until,
             };
             match self.hear(signals, stops, until).await {
                 Heard::Client(Ok(stream)) => {
-                    self.is_short = false;
+                    (self.is_short, self.was_needed) = (false, true);
                     self.clients.spawn(Arc::clone(&self.daemon).welcome(stream));
                 }
                 Heard::Client(Err(error)) => {
@@ -125,10 +129,18 @@ impl Server {
                     sleep(BREATHER).await;
                 }
                 Heard::Left | Heard::Time => {}
-                Heard::Request => self.life.touch(),
+                Heard::Request => {
+                    self.was_needed = true;
+                    self.life.touch();
+                }
                 Heard::Signal(signal) => self.signal(signal),
                 Heard::Asked(asked) => self.asked(asked),
-                Heard::Look => self.look().await,
+                Heard::Look => {
+                    if activity.is_idle() && std::mem::take(&mut self.was_needed) {
+                        memory::give_back();
+                    }
+                    self.look().await;
+                }
             }
         }
     }

@@ -104,6 +104,14 @@ async fn a_daemon_that_was_stopped_stays_away_until_its_client_needs_one() {
         assert!(stop().await.contains("No daemon runs"));
         assert_ne!(status(&mut wire).await["pid"], before);
     }
+    // Nor is one started for a client that takes its leave.
+    let mut leaving = home.shim(Framing::Lines);
+    status(&mut leaving).await;
+    stop().await;
+    assert_eq!(leaving.ask("shutdown", json!({})).await, Ok(Value::Null));
+    leaving.notify("exit", json!({})).await;
+    assert_eq!(leaving.exit().await.0.code(), Some(0));
+    assert!(stop().await.contains("No daemon runs"));
     // One that others need is gone to, for what is watched.
     wire.ask("conductor.subscribe", json!({"sessionName": "s"})).await.expect("a subscription");
     stop().await;

@@ -69,6 +69,14 @@ pub enum FromClient<'a> {
     Exit(u8),
 }
 
+#[derive(Debug, PartialEq)]
+pub enum Alone {
+    Answered(String),
+    Leaves,
+    /// It takes a daemon to deal with it.
+    Asks,
+}
+
 /// Ids of requests that we repeat. A client's would have to be the same on purpose.
 const REPEATED: &str = "open-think-shim-";
 
@@ -95,6 +103,19 @@ impl Core {
             (Some(names::Exit::NAME), None) => FromClient::Exit(u8::from(!self.shut_down)),
             (None, Some(id)) => self.answer(&id, &seen, text),
             (_, None) => as_it_is,
+        }
+    }
+
+    /// What the client says while there is no daemon. None is started for one that takes its leave.
+    pub fn says_alone(&mut self, text: &str) -> Alone {
+        let Some(seen) = Glance::at(text) else { return Alone::Asks };
+        match (seen.method.as_deref(), seen.id.and_then(Id::parse)) {
+            (Some(names::Shutdown::NAME), Some(id)) => {
+                self.shut_down = true;
+                Alone::Answered(frame::answer(Some(&id), Ok(RawValue::NULL)))
+            }
+            (Some(names::Exit::NAME), None) => Alone::Leaves,
+            _ => Alone::Asks,
         }
     }
 

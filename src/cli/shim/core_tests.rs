@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Core, FromClient};
+use super::{Alone, Core, FromClient};
 
 fn said(core: &mut Core, frame: &Value) -> Option<Value> {
     match core.client_says(&frame.to_string()) {
@@ -134,6 +134,17 @@ fn the_end_has_the_code_that_the_client_has_earned() {
     assert_eq!(core.client_says(exit), FromClient::Exit(1));
     passes(&mut core, json!({"id": 1, "method": "shutdown"}));
     assert_eq!(core.client_says(exit), FromClient::Exit(0));
+}
+
+#[test]
+fn a_client_takes_its_leave_where_there_is_no_daemon() {
+    let mut core = Core::default();
+    let asks = json!({"jsonrpc": "2.0", "id": 1, "method": "sessions.list"}).to_string();
+    assert_eq!((core.says_alone(&asks), core.says_alone("{]")), (Alone::Asks, Alone::Asks));
+    let answer = r#"{"jsonrpc":"2.0","id":"a","result":null}"#.to_owned();
+    assert_eq!(core.says_alone(r#"{"id":"a","method":"shutdown"}"#), Alone::Answered(answer));
+    let exit = r#"{"method":"exit"}"#;
+    assert_eq!((core.says_alone(exit), core.client_says(exit)), (Alone::Leaves, FromClient::Exit(0)));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::daemon::{Signals, parent};
 use crate::rpc::{Reason, write};
 use crate::transport::{Fault, Inbound, ReadError, Sink, Source, Transport};
-use core::{Core, FromClient, refusal};
+use core::{Alone, Core, FromClient, refusal};
 
 /// Frames that wait to be written on either side.
 const QUEUE: usize = 16;
@@ -245,7 +245,7 @@ impl Shim {
     }
 
     /// The daemon that there is. None is started before the client has something to say to it: somebody may have ended
-    /// the last one on purpose. None if the client has ended its input instead.
+    /// the last one on purpose. None if the client has taken its leave instead.
     async fn open(&mut self) -> anyhow::Result<Option<Link>> {
         let waits = self.core.is_waiting();
         let open = async {
@@ -255,11 +255,21 @@ impl Shim {
             }
         };
         tokio::pin!(open);
-        let said = tokio::select! {
-            link = &mut open => return link.map(Some),
-            said = self.input.next() => said,
+        let (said, ended) = loop {
+            let said = tokio::select! {
+                link = &mut open => return link.map(Some),
+                said = self.input.next() => said,
+            };
+            match &said {
+                Ok(Some(Inbound::Frame(text))) if !waits => match self.core.says_alone(text) {
+                    Alone::Answered(frame) => self.client.send(frame).await,
+                    Alone::Leaves => break (said, true),
+                    Alone::Asks => break (said, false),
+                },
+                Ok(Some(_)) => break (said, false),
+                Ok(None) | Err(_) => break (said, true),
+            }
         };
-        let ended = !matches!(said, Ok(Some(_)));
         self.held = Some(said);
         match (ended, waits) {
             (true, _) => Ok(None),

@@ -91,6 +91,11 @@ impl Served {
         }
         self.memory()
     }
+
+    /// Until no more than this is left of what was needed, once nobody is there: some seconds later.
+    pub async fn memory_falls_below(&self, limit: f64) -> f64 {
+        until("memory is given back", async || Some(self.memory()).filter(|now| *now < limit)).await
+    }
 }
 
 impl Drop for Served {
