@@ -52,7 +52,11 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
       ...shared,
       ...handlers(approvals, (event) => subscriptions.push(event)),
       again: () => subscriptions.again(),
-      changed: (state, error) => state === "closed" && subscriptions.end(error),
+      changed: (state, error) => {
+        if (state !== "closed") return;
+        watching = undefined;
+        subscriptions.end(error);
+      },
     });
     const opened = watching;
     // One that could not be opened is opened by whoever asks next.

@@ -65,9 +65,10 @@ export function errorOf(error: unknown, signal?: AbortSignal): OpenThinkError {
   if (!(error instanceof ResponseError)) {
     return new OpenThinkError(String(error), { code: "E_UNKNOWN", number: 0, cause: error });
   }
-  if (error.code === ErrorCodes.PendingResponseRejected || error.code === ErrorCodes.MessageWriteError) {
-    return lost(error);
-  }
+  // The library's own, which come without data; a daemon may use the same numbers.
+  const { PendingResponseRejected, MessageWriteError } = ErrorCodes;
+  const isOwn = error.data === undefined || error.data === null;
+  if (isOwn && (error.code === PendingResponseRejected || error.code === MessageWriteError)) return lost(error);
   const data = (error.data ?? undefined) as Partial<ErrorData> | undefined;
   return new OpenThinkError(error.message, {
     code: data?.code ?? "E_UNKNOWN",

@@ -32,12 +32,10 @@ export interface Asking {
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 5000;
 
-/** Milliseconds that a farewell may take. */
-const FAREWELL = 2000;
-
 export class Link {
   readonly #options: LinkOptions;
   readonly #closing = new AbortController();
+  readonly #asked = new Set<() => void>();
   #current: Promise<Connection>;
   #initialized: InitializeResult | undefined;
 
@@ -71,6 +69,7 @@ export class Link {
       }
     };
     signal?.addEventListener("abort", cancel, { once: true });
+    this.#asked.add(cancel);
     try {
       sent?.();
       return await rpc.sendRequest(method, params, source.token);
@@ -78,24 +77,20 @@ export class Link {
       throw this.#closing.signal.aborted ? closed() : errorOf(error, signal);
     } finally {
       signal?.removeEventListener("abort", cancel);
+      this.#asked.delete(cancel);
       source.dispose();
     }
   }
 
+  /** Cancels what is under way, and lets go. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
+    for (const cancel of this.#asked) cancel();
     const connection = await this.#current.catch(() => undefined);
     this.#current = Promise.reject(closed());
     this.#current.catch(() => undefined);
     if (connection === undefined) return;
-    const patience = new AbortController();
-    const farewell = connection.rpc
-      .sendRequest("shutdown", {})
-      .then(() => connection.rpc.sendNotification("exit", {}))
-      .catch(() => undefined);
-    await Promise.race([farewell, pause(FAREWELL, patience.signal).catch(() => undefined)]);
-    patience.abort();
     await connection.end();
     await connection.gone;
     this.#options.changed("closed");

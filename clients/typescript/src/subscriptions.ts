@@ -38,7 +38,8 @@ export class Subscriptions {
     for (const [sessionName, group] of this.#bySession) {
       this.#begin(sessionName).catch((error: unknown) => {
         // Where this connection is lost as well, the next one begins them.
-        if (!(error as { retryable?: boolean }).retryable) for (const subscription of group) subscription.end(error);
+        const { code } = error as { code?: string };
+        if (code !== "E_CONNECTION_LOST") for (const subscription of group) subscription.end(error);
       });
     }
   }

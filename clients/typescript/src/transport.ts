@@ -34,7 +34,7 @@ export interface Transport {
 /** Bytes of what a program says on standard error that are kept. */
 const SAID = 4096;
 
-/** Milliseconds that a program may take to end by itself. */
+/** Milliseconds that the other end may take to let go by itself. */
 const PATIENCE = 3000;
 
 export async function open(way: Way): Promise<Transport> {
@@ -60,11 +60,9 @@ async function start(way: Way): Promise<Transport> {
     const hint = "Install open-think, or say where it is with `command`.";
     throw new OpenThinkError(`${command} could not be started`, { code: "E_CONNECT", number: 0, hint, cause });
   }
-  const end = async (): Promise<void> => {
+  const end = (): Promise<void> => {
     child.stdin.end();
-    const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
-    await gone;
-    clearTimeout(timer);
+    return patiently(gone, () => child.kill("SIGKILL"));
   };
   return { input: child.stdout, output: child.stdin, said: () => said.trim(), end };
 }
@@ -78,10 +76,18 @@ async function dialled(path: string): Promise<Transport> {
     throw new OpenThinkError(`${path} cannot be reached`, { code: "E_CONNECT", number: 0, hint, cause });
   }
   forgive(socket);
-  const end = async (): Promise<void> => {
-    socket.destroy();
+  const gone = once(socket, "close").catch(() => undefined);
+  const end = (): Promise<void> => {
+    socket.end();
+    return patiently(gone, () => socket.destroy());
   };
   return { input: socket, output: socket, said: () => "", end };
+}
+
+async function patiently(gone: Promise<unknown>, force: () => void): Promise<void> {
+  const timer = setTimeout(force, PATIENCE);
+  await gone;
+  clearTimeout(timer);
 }
 
 /** That the other end is gone is told by the end of what it says. */

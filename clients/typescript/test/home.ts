@@ -46,7 +46,7 @@ export class Home {
 
   /** What `write-note` was given so far. */
   async notes(): Promise<string> {
-    return readFile(this.path("notes"), "utf8").catch(() => "");
+    return (await readFile(this.path("notes"), "utf8").catch(() => "")).trim();
   }
 
   async program(...args: string[]): Promise<string> {

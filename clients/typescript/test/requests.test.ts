@@ -44,9 +44,18 @@ test("errors say what to branch on and what to do", async (t) => {
     return true;
   });
   await assert.rejects(client.invoke("raed-note"), { code: "E_SKILL_UNAVAILABLE", number: -32015 });
-  await assert.rejects(client.request("skills.list", { all: true } as never), { code: "E_BAD_REQUEST" });
+  await assert.rejects(client.request("providers.models", {} as never), { code: "E_BAD_REQUEST" });
   await assert.rejects(client.request("skills.lsit" as never, {} as never), { code: "E_NOT_FOUND", number: -32601 });
+});
+
+test("a client that is closed fails what is under way, and what is asked of it later", async (t) => {
+  const client = await (await Home.make(t)).connect();
+  const nap = client.message({ content: "call take-a-nap {}", mode: "auto" });
+  for await (const { kind } of nap) if (kind === "tool-use-stop") break;
+  const watching = await client.subscribe("s");
   await client.close();
+  await assert.rejects(nap.result, { code: "E_CLOSED" });
+  for await (const event of watching) assert.fail(event.event.kind);
   await assert.rejects(client.status(), { code: "E_CLOSED" });
   await assert.rejects(client.message({ content: "hello" }).result, { code: "E_CLOSED" });
   await assert.rejects(client.subscribe("s"), { code: "E_CLOSED" });
