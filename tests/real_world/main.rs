@@ -5,6 +5,7 @@
 #[path = "../background.rs"]
 mod background;
 mod client;
+mod clients;
 mod codex;
 mod editor;
 mod faults;

@@ -11,6 +11,9 @@ export type Approve = (
 
 export type Answer = Decision | ApprovalAnswer | undefined;
 
+/** The most milliseconds that a timer counts. */
+const LONGEST = 2 ** 31 - 1;
+
 interface Open {
   answer: Promise<ApprovalAnswer>;
   over: AbortController;
@@ -45,7 +48,7 @@ export class Approvals {
     const over = new AbortController();
     const { approvalId, deadlineMs } = request;
     // The question may come a second time, on another connection, until it is settled or the time is up.
-    const deadline = setTimeout(() => this.#end(approvalId, "the time is up"), deadlineMs).unref();
+    const deadline = setTimeout(() => this.#end(approvalId, "the time is up"), Math.min(deadlineMs, LONGEST)).unref();
     over.signal.addEventListener("abort", () => clearTimeout(deadline));
     const aborted = new Promise<never>((_, reject) => {
       over.signal.addEventListener("abort", () => reject(over.signal.reason));

@@ -108,12 +108,14 @@ export class Link {
     if (this.#closing.signal.aborted) return;
     this.#options.changed("reconnecting");
     this.#current = this.#reconnect();
+    const { signal } = this.#closing;
     this.#current.then(
       () => {
+        if (signal.aborted) return;
         this.#options.changed("connected");
         this.#options.again();
       },
-      (error: unknown) => this.#options.changed("closed", error),
+      (error: unknown) => this.#options.changed("closed", signal.aborted ? undefined : error),
     );
   }
 

@@ -61,6 +61,19 @@ test("an interrupted turn has a result", async (t) => {
   assert.equal(await client.interrupt("nobody"), false);
 });
 
+test("an interrupt waits until its own turn runs", async (t) => {
+  const client = await (await Home.make(t)).connect();
+  const first = client.message(NAP);
+  await until(first, ({ kind }) => kind === "tool-use-stop");
+  const second = client.message(NAP);
+  const interrupted = second.interrupt();
+  assert.equal((await client.status()).runningTurns[0]?.turnId, first.turnId);
+  await first.interrupt();
+  assert.equal((await first.result).stopReason, "cancelled");
+  assert.equal(await interrupted, true);
+  assert.equal((await second.result).stopReason, "cancelled");
+});
+
 test("an aborted signal cancels the turn", async (t) => {
   const client = await (await Home.make(t)).connect();
   const stop = new AbortController();
