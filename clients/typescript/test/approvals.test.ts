@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 
 import type { ApprovalParams, Approve } from "open-think";
@@ -51,6 +52,19 @@ test("without an answer it is held, and can be decided later", async (t) => {
   const { trace } = await client.approve({ sessionName: "s", actionIds, decision: "approve" }).result;
   assert.equal(trace[0]?.ok, true);
   assert.equal(await home.notes(), '{"text":"held"}');
+});
+
+test("a callback that fails has not decided, and its fault is told", async (t) => {
+  const home = await Home.make(t);
+  const warned = once(process, "warning");
+  const client = await home.connect({
+    approve: async () => {
+      throw new Error("there is no screen");
+    },
+  });
+  assert.equal((await client.message(WRITE).result).halted, "dangerous-skill");
+  assert.match(String((await warned)[0]), /there is no screen/);
+  assert.equal(await home.notes(), "");
 });
 
 test("once somebody has decided, the others are told", async (t) => {

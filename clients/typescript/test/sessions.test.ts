@@ -55,3 +55,18 @@ test("sessions are listed, read and deleted", async (t) => {
   assert.equal(await client.sessions.delete("s"), true);
   assert.equal(await client.sessions.delete("s"), false);
 });
+
+test("what goes out of scope is closed", async (t) => {
+  const home = await Home.make(t);
+  const watcher = await home.connect({ clientInfo: { name: "watcher" } });
+  const names = async () => new Set((await watcher.status()).connections.map(({ name }) => name));
+  {
+    await using client = await home.connect({ clientInfo: { name: "guest" } });
+    await using subscription = await client.subscribe("s");
+    await using turn = client.message({ content: "call take-a-nap {}", mode: "auto", sessionName: "s" });
+    await until(subscription, ({ event }) => event.kind === "tool-use-stop");
+    assert.ok((await names()).has("guest"), turn.sessionName);
+  }
+  assert.deepEqual((await watcher.status()).runningTurns, []);
+  while ((await names()).has("guest"));
+});
