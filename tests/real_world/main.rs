@@ -6,6 +6,7 @@ mod activation;
 #[path = "../background.rs"]
 mod background;
 mod client;
+mod clients;
 mod codex;
 mod editor;
 mod faults;

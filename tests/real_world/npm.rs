@@ -25,16 +25,21 @@ pub fn installed(project: &str) -> Option<PathBuf> {
             copy(&source, &target);
         }
     }
-    let wanted = fs::read_to_string(target.join("package-lock.json")).expect("a lock file");
-    let stamp = target.join("installed");
+    ci(&target);
+    Some(target)
+}
+
+/// Installs what the lock file of this folder names, unless that is done.
+pub fn ci(directory: &Path) {
+    let wanted = fs::read_to_string(directory.join("package-lock.json")).expect("a lock file");
+    let stamp = directory.join("installed");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Some(target);
+        return;
     }
-    let npm = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&target).output();
+    let npm = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(directory).output();
     let npm = npm.expect("npm starts");
     assert!(npm.status.success(), "npm ci failed: {}", String::from_utf8_lossy(&npm.stderr));
     fs::write(stamp, wanted).expect("a stamp");
-    Some(target)
 }
 
 /// Leaves alone what is the same: another process may be reading it.

@@ -1,0 +1,12 @@
+export type { Answer, Approve } from "./approvals.js";
+export type { Approval, Client, Message, RequestOptions } from "./client.js";
+export type { ConnectOptions } from "./connect.js";
+export { connect } from "./connect.js";
+export type { LocalCode } from "./error.js";
+export { OpenThinkError } from "./error.js";
+export type { State } from "./link.js";
+export type { Open, Unknown } from "./open.js";
+export * from "./protocol.js";
+export type { SignInOptions } from "./sign_in.js";
+export type { SubscribeOptions, Subscription } from "./subscription.js";
+export type { Turn } from "./turn.js";

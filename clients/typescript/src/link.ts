@@ -1,0 +1,134 @@
+// A connection that is made anew when it is lost. What was under way on it fails; what is asked meanwhile waits.
+
+import { CancellationTokenSource } from "vscode-jsonrpc/node";
+
+import { pause, unlessAborted } from "./abort.js";
+import type { Connection, Handlers } from "./connection.js";
+import { converse } from "./connection.js";
+import { cancelled, closed, errorOf, lost } from "./error.js";
+import type { InitializeParams, InitializeResult } from "./protocol.js";
+import type { Way } from "./transport.js";
+import { open } from "./transport.js";
+
+export type State = "connected" | "reconnecting" | "closed";
+
+export interface LinkOptions extends Handlers {
+  way: Way;
+  who: InitializeParams;
+  /** How often a lost connection is tried to be made anew. */
+  attempts: number;
+  /** A new connection stands, in place of one that was lost. */
+  again(): void;
+  changed(state: State, error?: unknown): void;
+}
+
+export interface Asking {
+  signal?: AbortSignal | undefined;
+  /** Called when the request goes out. */
+  sent?: () => void;
+}
+
+/** Milliseconds before another try, doubled each time. */
+const FIRST_PAUSE = 50;
+const LONGEST_PAUSE = 5000;
+
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #closing = new AbortController();
+  readonly #asked = new Set<() => void>();
+  #current: Promise<Connection>;
+  #initialized: InitializeResult | undefined;
+
+  private constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#current = this.#connect();
+  }
+
+  /** The first connection is tried to be made once. */
+  static async open(options: LinkOptions): Promise<Link> {
+    const link = new Link(options);
+    await link.#current;
+    return link;
+  }
+
+  /** What the daemon said of itself, the last time. */
+  get initialized(): InitializeResult {
+    if (this.#initialized === undefined) throw closed();
+    return this.#initialized;
+  }
+
+  async request(method: string, params: object, { signal, sent }: Asking = {}): Promise<unknown> {
+    const { rpc } = await unlessAborted(this.#current, signal);
+    if (signal?.aborted) throw cancelled(signal);
+    const source = new CancellationTokenSource();
+    const cancel = (): void => {
+      try {
+        source.cancel();
+      } catch {
+        // The connection is gone, and the request with it.
+      }
+    };
+    signal?.addEventListener("abort", cancel, { once: true });
+    this.#asked.add(cancel);
+    try {
+      sent?.();
+      return await rpc.sendRequest(method, params, source.token);
+    } catch (error) {
+      throw this.#closing.signal.aborted ? closed() : errorOf(error, signal);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      this.#asked.delete(cancel);
+      source.dispose();
+    }
+  }
+
+  /** Cancels what is under way, and lets go. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    for (const cancel of this.#asked) cancel();
+    const connection = await this.#current.catch(() => undefined);
+    this.#current = Promise.reject(closed());
+    this.#current.catch(() => undefined);
+    if (connection === undefined) return;
+    await connection.end();
+    await connection.gone;
+    this.#options.changed("closed");
+  }
+
+  async #connect(): Promise<Connection> {
+    const { way, who } = this.#options;
+    const connection = await converse(await open(way), who, this.#options);
+    this.#initialized = connection.initialized;
+    void connection.gone.then(() => this.#lost());
+    return connection;
+  }
+
+  #lost(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#options.changed("reconnecting");
+    this.#current = this.#reconnect();
+    const { signal } = this.#closing;
+    this.#current.then(
+      () => {
+        if (signal.aborted) return;
+        this.#options.changed("connected");
+        this.#options.again();
+      },
+      (error: unknown) => this.#options.changed("closed", signal.aborted ? undefined : error),
+    );
+  }
+
+  async #reconnect(): Promise<Connection> {
+    let error: unknown = lost();
+    for (let attempt = 0; attempt < this.#options.attempts; attempt += 1) {
+      if (attempt > 0) await pause(Math.min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE), this.#closing.signal);
+      try {
+        return await this.#connect();
+      } catch (cause) {
+        error = cause;
+      }
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { test } from "node:test";
+import { promisify } from "node:util";
+
+import { Home } from "./home.js";
+
+const run = promisify(execFile);
+const cwd = fileURLToPath(new URL("../..", import.meta.url));
+
+test("the types are those of the schema", async () => {
+  await run(process.execPath, ["scripts/generate.mjs", "--check"], { cwd }).catch(({ stderr }) => assert.fail(stderr));
+});
+
+test("the package holds what it needs and nothing else", async (t) => {
+  const { stdout } = await run("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd });
+  const [{ size, unpackedSize, files }] = JSON.parse(stdout) as [
+    { size: number; unpackedSize: number; files: { path: string }[] },
+  ];
+  t.diagnostic(`package: ${size} bytes packed, ${unpackedSize} bytes unpacked, ${files.length} files`);
+  const paths = files.map(({ path }) => path);
+  for (const path of ["LICENSE", "README.md", "package.json", "dist/index.js", "dist/index.d.ts"]) {
+    assert.ok(paths.includes(path), path);
+  }
+  assert.deepEqual(paths.filter((path) => path.includes("/") && !path.startsWith("dist/")), []);
+});
+
+test("how long a start takes", async (t) => {
+  const home = await Home.make(t);
+  for (const what of ["with the daemon", "to a running daemon"]) {
+    const started = performance.now();
+    const client = await home.connect();
+    const connected = performance.now();
+    await client.message({ content: "hello" }).result;
+    const answered = performance.now();
+    const [start, answer] = [connected - started, answered - connected].map((time) => time.toFixed(1));
+    t.diagnostic(`${what}: connected in ${start} ms, first answer after ${answer} ms more`);
+  }
+});
