@@ -679,6 +679,8 @@ export interface StatusResult {
   /** Where it listens, if it is shared. */
   socket?: string | null;
   http?: string | null;
+  /** Why nobody listens for HTTP although it was to be, with the way out. */
+  httpFault?: string | null;
   /** Where the token stands that HTTP asks for. */
   httpTokenFile?: string | null;
   /** Connections open now, this one included. */
@@ -1050,6 +1052,8 @@ export interface ReloadedParams {
   /** Whether the configuration is in use now; if not, the one before it still is. */
   ok: boolean;
   changed: string[];
+  /** Those among them that are without effect until the daemon is started anew. */
+  restartNeeded?: string[];
   /** What is wrong with it: file, line and key. */
   message?: string | null;
 }
