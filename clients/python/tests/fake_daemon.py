@@ -70,7 +70,7 @@ class FakeDaemon:
         elif message["method"] == "initialize":
             capabilities = {"protocolVersion": "1.9", "methods": [], "modes": [], "novelty": True}
             self.say(id=message["id"], result={"capabilities": capabilities, "serverInfo": {"name": "fake"}})
-        elif message["method"] == "shutdown":
+        elif message["method"] in ("conductor.unsubscribe", "shutdown"):
             self.say(id=message["id"], result=None)
         else:
             await self._handle(self, message)

@@ -9,6 +9,7 @@ from typing import Any
 from .fake_daemon import FakeDaemon, Handler
 
 import open_think
+from open_think import link
 from open_think.event_queue import EventQueue
 from open_think.types import EventParams
 
@@ -92,7 +93,7 @@ class Wire(unittest.IsolatedAsyncioTestCase):
         daemon = await self.fake(handle)
         async with open_think.connect(socket=daemon.socket) as client:
             self.assertEqual((await asked.get())["method"], "initialized")
-            for wait in (client.skills, client.message("hello").result):
+            for wait in (client.skills, lambda: client.message("hello").result()):
                 task = asyncio.create_task(wait())
                 request = await asked.get()
                 task.cancel()
@@ -133,10 +134,10 @@ class Wire(unittest.IsolatedAsyncioTestCase):
 
         daemon = await self.fake(handle)
         async with open_think.connect(socket=daemon.socket) as client:
-            long = client.request("long", {"text": "x" * 1000})
-            short, refused = await asyncio.gather(client.request("short"), long, return_exceptions=True)
-        self.assertEqual(short, "short")
-        self.assertIsInstance(refused, open_think.OpenThinkError)
+            requests = client.request("short"), client.request("long", {"text": "x" * 1000})
+            answers = await asyncio.gather(*requests, return_exceptions=True)
+        self.assertEqual(answers[0], "short")
+        self.assertIsInstance(answers[1], open_think.OpenThinkError)
 
     async def test_a_connection_that_is_cut_goes_on_where_it_was(self) -> None:
         async def handle(daemon: FakeDaemon, message: dict[str, Any]) -> None:
@@ -179,8 +180,8 @@ class Wire(unittest.IsolatedAsyncioTestCase):
                 daemon.cut()
 
         daemon = await self.fake(handle)
-        open_think.link.DELAYS, delays = (0.0,) * 3, open_think.link.DELAYS
-        self.addCleanup(setattr, open_think.link, "DELAYS", delays)
+        self.addCleanup(setattr, link, "DELAYS", link.DELAYS)
+        link.DELAYS = (0.0,) * 3
         async with open_think.connect(socket=daemon.socket) as client, client.subscribe("s") as watched:
             with self.assertRaises(open_think.OpenThinkError):
                 await client.request("cut")

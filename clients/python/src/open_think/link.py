@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from .connection import Connection
 from .errors import OpenThinkError, connection_closed
 
-DELAYS = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+DELAYS: tuple[float, ...] = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before each attempt to connect again; after the last one the client is closed."""
 STEADY = 10.0
 """Seconds after which a connection counts as good, and the next loss as the first."""

@@ -21,7 +21,9 @@ class Subscription(AsyncIterator[EventParams]):
     def __init__(self, feeds: Feeds, session_name: str, after_seq: int | None) -> None:
         self.session_name = session_name
         self.last_seq = after_seq
-        """Of the last event that came; where to go on from, in another process too."""
+        """Of the last event that you got; where to go on from, in another process too."""
+        self.reached = after_seq
+        """Of the last event that came, whether or not you got it."""
         self._feeds = feeds
         self._events = EventQueue()
         self._begun = False
@@ -53,6 +55,7 @@ class Subscription(AsyncIterator[EventParams]):
         params = await self._events.next()
         if params is None:
             raise StopAsyncIteration
+        self.last_seq = params["seq"]
         return params
 
     async def aclose(self) -> None:
@@ -64,9 +67,9 @@ class Subscription(AsyncIterator[EventParams]):
         """`asked` is where the daemon was asked to begin. One that has not come so far has lost its count, and says so
         by `resync`; any other `resync` from before is for somebody else."""
         starts_anew = params["event"].get("kind") == "resync" and params["seq"] < asked
-        if not starts_anew and self.last_seq is not None and params["seq"] <= self.last_seq:
+        if not starts_anew and self.reached is not None and params["seq"] <= self.reached:
             return
-        self.last_seq = params["seq"]
+        self.reached = params["seq"]
         self._events.push(params)
 
     def fail(self, fault: OpenThinkError | None) -> None:
@@ -96,15 +99,15 @@ class Feeds:
             await self._add(subscription)
 
     async def _add(self, subscription: Subscription) -> None:
-        name, after = subscription.session_name, subscription.last_seq
+        name, after = subscription.session_name, subscription.reached
         listening = self._by_session.setdefault(name, [])
         known = self._reached(listening)
         # What the others still wait for comes again as well; they pass over what they have.
         wanted = min((each for each in (known, after) if each is not None), default=None)
 
         def begin(result: Any) -> None:
-            if subscription.last_seq is None:
-                subscription.last_seq = sequence_number(result)
+            if subscription.reached is None:
+                subscription.reached = subscription.last_seq = sequence_number(result)
             # The list may have been left by its last one meanwhile.
             self._by_session.setdefault(name, []).append(subscription)
 
@@ -152,7 +155,7 @@ class Feeds:
     @staticmethod
     def _reached(listening: list[Subscription]) -> int | None:
         """The last event that all of them have."""
-        reached = [each.last_seq for each in listening if each.last_seq is not None]
+        reached = [each.reached for each in listening if each.reached is not None]
         return min(reached) if reached else None
 
 
