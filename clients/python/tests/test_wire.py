@@ -84,6 +84,65 @@ class Wire(unittest.IsolatedAsyncioTestCase):
             self.assertEqual((await daemon.answer())["error"]["code"], -32603)
             self.assertEqual(str((await reported)["exception"]), "on purpose")
 
+    async def test_nonsense_and_a_callback_that_fails_harm_nothing_else(self) -> None:
+        daemon = await self.fake(nothing)
+        reported: asyncio.Queue[Any] = asyncio.Queue()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.put_nowait(context["exception"]))
+
+        def fail(method: str, params: Any) -> None:
+            raise RuntimeError("on purpose")
+
+        async with open_think.connect(socket=daemon.socket, on_notification=fail) as client:
+            turn = client.message("hello")
+            daemon.say(method="daemon.reloaded", params={})
+            self.assertEqual(str(await reported.get()), "on purpose")
+            daemon.write("[" * 100000)
+            daemon.event(1, {"kind": "text-delta", "index": {}})
+            daemon.event(2, {"kind": "text-delta", "index": {}})
+            daemon.say(method="$/progress", params={"token": None, "value": 3})
+            daemon.say(method="conductor.approvalResolved", params={"approvalId": "unknown"})
+            daemon.event(3, {"kind": "text-start"})
+            self.assertIsInstance(await reported.get(), KeyError)
+            seen = [event["kind"] for event in (await anext(turn), await anext(turn))]
+        self.assertEqual(seen, ["text-delta", "text-start"])
+
+    async def test_a_turn_of_a_watched_session_is_told_from_others_as_it_runs(self) -> None:
+        asked: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def handle(daemon: FakeDaemon, message: dict[str, Any]) -> None:
+            if message["method"] == "conductor.subscribe":
+                daemon.say(id=message["id"], result={"seq": 0})
+            elif message["method"] == "conductor.message":
+                asked.set_result(message["id"])
+
+        def report(token: int) -> None:
+            daemon.say(method="$/progress", params={"token": token, "value": {"kind": "report", "message": "m"}})
+
+        daemon = await self.fake(handle)
+        start = {"kind": "turn-start", "iteration": 1, "provider": "p"}
+        async with open_think.connect(socket=daemon.socket) as client, client.subscribe() as watched:
+            daemon.event(1, start, turn="theirs")
+            await anext(watched)
+            turn = client.message("hello")
+            token = await asked
+            daemon.event(2, {"kind": "loop-done"}, turn="theirs")
+            daemon.event(3, start, turn="t1")
+            report(token)
+            self.assertEqual(await anext(turn), start)
+            self.assertEqual(turn.turn_id, "t1")
+            daemon.say(id=token, result=RESULT)
+            self.assertEqual(await turn, RESULT)
+
+            asked = asyncio.get_running_loop().create_future()
+            turn = client.message("hello")
+            token = await asked
+            daemon.event(4, start, turn="theirs-too")
+            daemon.event(5, start, turn="t2")
+            report(token)
+            daemon.event(6, {"kind": "loop-done"}, turn="t2")
+            daemon.say(id=token, result={**RESULT, "turnId": "t2"})
+            self.assertEqual([event["kind"] async for event in turn], ["turn-start", "loop-done"])
+
     async def test_a_cancelled_request_is_cancelled_there(self) -> None:
         asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
@@ -123,7 +182,8 @@ class Wire(unittest.IsolatedAsyncioTestCase):
                     await client.request("anything")
                 seen.append(raised.exception)
         first, bare, *_ = seen
-        self.assertEqual((first.code, first.number, first.retryable, first.retry_after_ms), ("E_NEW", -32001, True, 250))
+        self.assertEqual((first.code, first.number), ("E_NEW", -32001))
+        self.assertEqual((first.retryable, first.retry_after_ms), (True, 250))
         self.assertEqual((bare.code, bare.number, bare.message, bare.data), ("E_UNKNOWN", -32099, "bare", None))
 
     async def test_a_request_that_was_refused_unread_fails(self) -> None:

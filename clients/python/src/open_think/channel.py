@@ -16,6 +16,7 @@ LONGEST_READ = 64 * 1024 * 1024
 CHUNK = 64 * 1024
 STDERR_LINES = 20
 SECONDS_TO_END = 5.0
+SECONDS_TO_SAY_WHY = 1.0
 
 
 class Channel:
@@ -36,7 +37,7 @@ class Channel:
                 return None
             try:
                 return json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
 
     async def _line(self) -> bytes | None:
@@ -117,8 +118,8 @@ class ProgramChannel(Channel):
 
     async def why_it_ended(self) -> str:
         try:
-            code = await asyncio.wait_for(self._process.wait(), SECONDS_TO_END)
-            await asyncio.wait_for(self._listening, SECONDS_TO_END)
+            code = await asyncio.wait_for(self._process.wait(), SECONDS_TO_SAY_WHY)
+            await asyncio.wait_for(self._listening, SECONDS_TO_SAY_WHY)
         except asyncio.TimeoutError:
             return "the program closed its output"
         said = "".join(f"\n{line}" for line in self._said)

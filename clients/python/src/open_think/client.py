@@ -87,8 +87,10 @@ class Client(Calls):
     async def close(self) -> None:
         """Ends the connection. What it asked for and still runs is cancelled; the daemon stays."""
         connection = await self._link.close()
-        for turn in list(self._turns):
+        turns = list(self._turns)
+        for turn in turns:
             turn.cancel()
+        await asyncio.gather(*(turn.over() for turn in turns))
         if connection is None:
             return
         try:
@@ -153,7 +155,7 @@ class Client(Calls):
             self._turns.discard(turn)
 
         turn = Turn(id, session_name, run, lambda: self.interrupt(session_name), forget)
-        self._router.add(turn)
+        self._router.add(turn, is_new=method == "conductor.message" and not params.get("steer"))
         self._turns.add(turn)
         return turn
 

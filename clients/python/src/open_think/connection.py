@@ -84,13 +84,21 @@ class Connection:
         try:
             while (message := await self._channel.receive()) is not None:
                 if isinstance(message, dict):
-                    self._receive(message)
+                    self._receive_safely(message)
             why = await self._channel.why_it_ended()
         except OSError as error:
             why = str(error)
         fault = connection_lost(why)
         self._fail(fault)
         on_end(self, fault)
+
+    def _receive_safely(self, message: dict[str, Any]) -> None:
+        """A message that is not as it should be, or a callback that fails, harms no other."""
+        try:
+            self._receive(message)
+        except Exception as error:
+            context = {"message": "open-think: a message could not be dealt with", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
 
     def _receive(self, message: dict[str, Any]) -> None:
         method, id = message.get("method"), message.get("id")
@@ -127,14 +135,12 @@ class Connection:
             return
         try:
             result = await answer
+            self._channel.send({"jsonrpc": "2.0", "id": id, "result": result})
         except OpenThinkError as error:
             self._refuse(id, error.number, error.message)
         except Exception as error:
             self._refuse(id, INTERNAL_ERROR, f"the client failed: {error!r}")
             raise
-        else:
-            self._channel.send({"jsonrpc": "2.0", "id": id, "result": result})
-            await self._channel.drain()
 
     def _refuse(self, id: Any, number: int, message: str) -> None:
         self._channel.send({"jsonrpc": "2.0", "id": id, "error": {"code": number, "message": message}})

@@ -28,6 +28,8 @@ class Link:
         self._since = 0.0
 
     async def start(self) -> None:
+        if self._fault is not None:
+            raise self._fault
         await self._connect(again=False)
 
     def now(self) -> Connection | None:

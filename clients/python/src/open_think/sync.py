@@ -50,7 +50,7 @@ def connect_sync(
     on_notification: OnNotification | None = None,
     name: str = "python",
 ) -> SyncClient:
-    """As `connect`, for `with open_think.connect_sync() as client`. `approve` may be a plain function, and may block."""
+    """As `connect`, for `with open_think.connect_sync() as client`. `approve` may be a plain function that blocks."""
     client = connect(
         command=command,
         profile=profile,

@@ -75,9 +75,9 @@ class Turn(AsyncIterator[Event]):
         """Gives the turn up: whoever waits for it gets the error `E_CANCELLED`."""
         self._task.cancel()
 
-    @property
-    def is_over(self) -> bool:
-        return self._over.is_set()
+    async def over(self) -> None:
+        """Waits for the end, whatever it is, and cancels nothing."""
+        await self._over.wait()
 
     def push(self, params: EventParams) -> None:
         """Takes an event of this turn; one that came before is passed over."""

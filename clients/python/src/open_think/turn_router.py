@@ -22,11 +22,19 @@ class Session:
     turns: list[Turn] = field(default_factory=list)
     begun: set[int] = field(default_factory=set)
     """Those of which progress was reported, by their tokens."""
+    older: dict[int, str] = field(default_factory=dict)
+    """By the tokens, what ran already when the message was sent."""
     waiting: dict[str, list[EventParams]] = field(default_factory=dict)
     """Events of turns that may be ours, by the turn's id."""
 
     def unbound(self) -> list[Turn]:
         return [turn for turn in self.turns if turn.turn_id is None]
+
+    def candidates(self, turn: Turn) -> list[str]:
+        return [turn_id for turn_id in self.waiting if self.may_be(turn, turn_id)]
+
+    def may_be(self, turn: Turn, turn_id: str) -> bool:
+        return turn.turn_id is None and self.older.get(turn.id) != turn_id
 
     def bind(self, turn: Turn, turn_id: str) -> None:
         turn.turn_id = turn_id
@@ -40,9 +48,15 @@ class TurnRouter:
     def __init__(self, is_subscribed: Callable[[str], bool]) -> None:
         self._is_subscribed = is_subscribed
         self._sessions: dict[str, Session] = {}
+        self._last_seen: dict[str, str] = {}
 
-    def add(self, turn: Turn) -> None:
-        self._sessions.setdefault(turn.session_name, Session()).turns.append(turn)
+    def add(self, turn: Turn, is_new: bool) -> None:
+        """`is_new` unless it may go on with a turn that there is already."""
+        session = self._sessions.setdefault(turn.session_name, Session())
+        session.turns.append(turn)
+        seen = self._last_seen.get(turn.session_name)
+        if is_new and seen is not None:
+            session.older[turn.id] = seen
 
     def remove(self, turn: Turn) -> None:
         session = self._sessions.get(turn.session_name)
@@ -53,10 +67,14 @@ class TurnRouter:
             del self._sessions[turn.session_name]
 
     def event(self, params: EventParams) -> None:
-        session = self._sessions.get(params["sessionName"])
+        name, turn_id = params["sessionName"], params["turnId"]
+        if self._is_subscribed(name):
+            self._last_seen[name] = turn_id
+        else:
+            self._last_seen.pop(name, None)
+        session = self._sessions.get(name)
         if session is None:
             return
-        turn_id = params["turnId"]
         if params["event"].get("kind") == "resync":
             for turn in session.turns:
                 if turn.turn_id is not None:
@@ -67,17 +85,16 @@ class TurnRouter:
         owners = [turn for turn in session.turns if turn.turn_id == turn_id]
         for turn in owners:
             turn.push(params)
-        if not owners and session.unbound():
+        if not owners and any(session.may_be(turn, turn_id) for turn in session.turns):
             waiting = session.waiting.setdefault(turn_id, [])
             if len(waiting) < CAPACITY:
                 waiting.append(params)
 
     def _whose(self, session: Session, turn_id: str) -> list[Turn]:
         """The turns that become known by an event of this turn."""
-        unbound = session.unbound()
-        begun = [turn for turn in unbound if turn.id in session.begun]
-        alone = len(unbound) == 1 and len(session.turns) == 1
-        return unbound if alone and not self._is_subscribed(session.turns[0].session_name) else begun
+        possible = [turn for turn in session.turns if session.may_be(turn, turn_id)]
+        alone = len(session.turns) == 1 and not self._is_subscribed(session.turns[0].session_name)
+        return possible if alone else [turn for turn in possible if turn.id in session.begun]
 
     def progress(self, params: dict[str, Any]) -> None:
         value = params.get("value")
@@ -87,8 +104,8 @@ class TurnRouter:
             for turn in session.unbound():
                 if turn.id == params.get("token"):
                     session.begun.add(turn.id)
-                    if len(session.waiting) == 1:
-                        session.bind(turn, next(iter(session.waiting)))
+                    if len(candidates := session.candidates(turn)) == 1:
+                        session.bind(turn, candidates[0])
 
     def answered(self, turn: Turn, result: Any) -> None:
         """The answer has come, and with it the turn's id."""
