@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -73,8 +75,11 @@ class Examples(unittest.TestCase):
         self.addCleanup(self.home.end)
 
     def run_example(self, name: str, *arguments: str, said: str = "", **env: str) -> str:
+        return self.run_python(FOLDER / "examples" / name, *arguments, said=said, **env)
+
+    def run_python(self, *arguments: str | Path, said: str = "", **env: str) -> str:
         done = subprocess.run(
-            [sys.executable, FOLDER / "examples" / name, *arguments],
+            [sys.executable, *arguments],
             env={**self.home.env, "OPEN_THINK_BIN": PROGRAM, "PYTHONPATH": str(FOLDER / "src"), **env},
             input=said,
             capture_output=True,
@@ -108,3 +113,10 @@ class Examples(unittest.TestCase):
         self.assertNotIn("openai-compat-chat", offered)
         self.assertIn('{"text": "sloe"}', self.run_example("agent.py", "--yes", "write the note", **settings))
         self.assertEqual(self.home.notes(), [{"text": "sloe"}])
+
+    def test_what_the_readme_shows(self) -> None:
+        shown = re.findall("```python\n(.*?)```", (FOLDER / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+        path = os.pathsep.join([str(Path(PROGRAM).parent), self.home.env["PATH"]])
+        for code in shown:
+            self.assertIn("loop-done\n", self.run_python("-c", code, PATH=path))
+        self.assertEqual(len(shown), 2)
