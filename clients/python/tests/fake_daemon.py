@@ -70,7 +70,10 @@ class FakeDaemon:
         elif message["method"] == "initialize":
             capabilities = {"protocolVersion": "1.9", "methods": [], "modes": [], "novelty": True}
             self.say(id=message["id"], result={"capabilities": capabilities, "serverInfo": {"name": "fake"}})
-        elif message["method"] in ("conductor.unsubscribe", "shutdown"):
+        elif message["method"] == "shutdown":
             self.say(id=message["id"], result=None)
+        elif message["method"] == "conductor.unsubscribe":
+            self.say(id=message["id"], result={})
+            await self._handle(self, message)
         else:
             await self._handle(self, message)

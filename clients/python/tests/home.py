@@ -76,8 +76,11 @@ class Home:
         text = await asyncio.to_thread((self.path / "nap").read_text)
         return int(text)
 
+    def stop(self, *options: str) -> None:
+        subprocess.run([PROGRAM, "stop", "--now", *options], env=self.env, check=False, capture_output=True)
+
     def end(self) -> None:
-        subprocess.run([PROGRAM, "stop", "--now"], env=self.env, check=False, capture_output=True)
+        self.stop()
         shutil.rmtree(self.path, ignore_errors=True)
 
 

@@ -104,10 +104,10 @@ class Calls(HomeTest):
             self.assertTrue(await client.skills())
 
     async def test_a_profile_is_another_daemon(self) -> None:
+        self.addCleanup(self.home.stop, "--profile", "work")
         async with self.home.connect() as one, self.home.connect(profile="work") as other:
             pids = {(await one.status())["pid"], (await other.status())["pid"]}
             self.assertEqual(len(pids), 2)
-            await other.request("daemon.stop", {"when": "now"})
 
     async def test_a_program_that_does_not_start_or_ends_at_once_says_why(self) -> None:
         for command, said in (("/does/not/exist", "does not start"), ([PROGRAM, "--nonsense"], "--nonsense")):

@@ -231,6 +231,21 @@ class Wire(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(seqs, [8, 9, 10, 11, 12, 13])
         self.assertEqual(asked, [None, 12])
 
+    async def test_a_subscription_that_is_given_up_on_its_way_is_ended_there(self) -> None:
+        asked: asyncio.Queue[str] = asyncio.Queue()
+
+        async def handle(daemon: FakeDaemon, message: dict[str, Any]) -> None:
+            asked.put_nowait(message["method"])
+
+        daemon = await self.fake(handle)
+        async with open_think.connect(socket=daemon.socket) as client:
+            task = asyncio.create_task(client.subscribe("s").start())
+            await asked.get()
+            self.assertEqual(await asked.get(), "conductor.subscribe")
+            task.cancel()
+            self.assertEqual(await asked.get(), "$/cancelRequest")
+            self.assertEqual(await asked.get(), "conductor.unsubscribe")
+
     async def test_a_daemon_that_does_not_come_back_ends_the_client(self) -> None:
         async def handle(daemon: FakeDaemon, message: dict[str, Any]) -> None:
             if message["method"] == "conductor.subscribe":

@@ -32,10 +32,6 @@ class Link:
             raise self._fault
         await self._connect(again=False)
 
-    def now(self) -> Connection | None:
-        """The connection, if there is one without waiting."""
-        return self._connection
-
     async def connection(self) -> Connection:
         if self._fault is not None:
             raise self._fault

@@ -87,6 +87,7 @@ class Feeds:
         self._by_session: dict[str, list[Subscription]] = {}
         self._asked: dict[str, int] = {}
         self._changing = asyncio.Lock()
+        self._leaving: set[asyncio.Task[None]] = set()
 
     def sessions(self) -> list[str]:
         return list(self._by_session)
@@ -108,23 +109,25 @@ class Feeds:
         def begin(result: Any) -> None:
             if subscription.reached is None:
                 subscription.reached = subscription.last_seq = sequence_number(result)
-            # The list may have been left by its last one meanwhile.
-            self._by_session.setdefault(name, []).append(subscription)
+            listening.append(subscription)
 
         try:
             await self._ask("conductor.subscribe", self._from(name, wanted), begin)
         except BaseException:
-            if not self._by_session.get(name):
-                self._by_session.pop(name, None)
+            # It may have been granted all the same.
+            leaving = asyncio.create_task(self.remove(subscription))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
             raise
 
     async def remove(self, subscription: Subscription) -> None:
         async with self._changing:
             name = subscription.session_name
-            listening = self._by_session.get(name, [])
-            if subscription not in listening:
+            listening = self._by_session.get(name)
+            if listening is None:
                 return
-            listening.remove(subscription)
+            if subscription in listening:
+                listening.remove(subscription)
             if not listening:
                 del self._by_session[name]
                 try:

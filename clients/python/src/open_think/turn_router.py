@@ -68,18 +68,16 @@ class TurnRouter:
 
     def event(self, params: EventParams) -> None:
         name, turn_id = params["sessionName"], params["turnId"]
-        if self._is_subscribed(name):
-            self._last_seen[name] = turn_id
-        else:
-            self._last_seen.pop(name, None)
-        session = self._sessions.get(name)
-        if session is None:
-            return
+        session = self._sessions.get(name, Session())
         if params["event"].get("kind") == "resync":
             for turn in session.turns:
                 if turn.turn_id is not None:
                     turn.push(params)
             return
+        if self._is_subscribed(name):
+            self._last_seen[name] = turn_id
+        else:
+            self._last_seen.pop(name, None)
         for turn in self._whose(session, turn_id):
             session.bind(turn, turn_id)
         owners = [turn for turn in session.turns if turn.turn_id == turn_id]
