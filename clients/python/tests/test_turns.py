@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 from typing import Any
 
-from .home import NAP, READ, WRITE, HomeTest
+from .home import NAP, PROGRAM, READ, WRITE, HomeTest
 
 import open_think
 from open_think.types import ApprovalParams, Event
+
+
+SCRIPT = """
+import asyncio, sys, open_think
+
+async def main():
+    async with open_think.connect(command=sys.argv[1]) as client:
+        await client.message(sys.argv[2], mode="auto")
+
+asyncio.run(main())
+"""
 
 
 def kinds(events: list[Event]) -> list[str]:
@@ -160,6 +173,20 @@ class Turns(HomeTest):
             await self.home.nap_begins()
         with self.assertRaises(open_think.OpenThinkError):
             await turn
+        async with self.home.connect() as client:
+            result = await client.message(READ, mode="auto")
+        self.assertEqual(result["stopReason"], "end-turn")
+
+    async def test_control_c_cancels_what_runs(self) -> None:
+        env = {**self.home.env, "PYTHONPATH": ":".join(sys.path)}
+        pipe = asyncio.subprocess.PIPE
+        script = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", SCRIPT, PROGRAM, NAP, env=env, stderr=pipe, start_new_session=True
+        )
+        await self.home.nap_begins()
+        script.send_signal(signal.SIGINT)
+        _, said = await script.communicate()
+        self.assertTrue(said.endswith(b"KeyboardInterrupt\n"), said.decode())
         async with self.home.connect() as client:
             result = await client.message(READ, mode="auto")
         self.assertEqual(result["stopReason"], "end-turn")

@@ -88,6 +88,9 @@ class Connection:
             why = await self._channel.why_it_ended()
         except OSError as error:
             why = str(error)
+        except asyncio.CancelledError:
+            self._fail(connection_lost("it was closed"))
+            raise
         fault = connection_lost(why)
         self._fail(fault)
         on_end(self, fault)
