@@ -19,6 +19,7 @@ mod models;
 mod needs;
 mod node;
 mod npm;
+mod python_client;
 mod restart;
 mod script;
 mod shared;

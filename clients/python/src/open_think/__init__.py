@@ -1,0 +1,32 @@
+"""Talks to open-think, the daemon between programs and language models.
+
+    async with open_think.connect() as client:
+        turn = client.message("check runtime health", mode="selective")
+        async for event in turn:
+            print(event["kind"])
+        print((await turn.result())["stopReason"])
+"""
+
+from . import types
+from .approvals import Approve
+from .client import VERSION as __version__
+from .client import Client, connect
+from .errors import OpenThinkError
+from .subscription import Subscription
+from .sync import SyncClient, SyncSubscription, SyncTurn, connect_sync
+from .turn import Turn
+
+__all__ = [
+    "Approve",
+    "Client",
+    "OpenThinkError",
+    "Subscription",
+    "SyncClient",
+    "SyncSubscription",
+    "SyncTurn",
+    "Turn",
+    "__version__",
+    "connect",
+    "connect_sync",
+    "types",
+]

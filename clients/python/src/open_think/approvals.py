@@ -1,0 +1,50 @@
+"""Asks the user's callback about held actions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Union, cast
+
+from .errors import OpenThinkError, cancelled
+from .types import ApprovalAnswer, ApprovalParams, Decision
+
+Approve = Callable[[ApprovalParams], Awaitable[Union[Decision, ApprovalAnswer, None]]]
+"""Answers `"approve"`, `"deny"`, or both with another `input`. `None` decides nothing: the actions stay held."""
+
+
+class Approvals:
+    def __init__(self, approve: Approve | None) -> None:
+        self._approve = approve
+        self._asked: dict[str, asyncio.Task[Any]] = {}
+
+    def request(self, method: str, params: dict[str, Any]) -> Awaitable[Any] | None:
+        """The answer to a request of the daemon's, if it is one that is answered here."""
+        if method != "conductor.approval" or self._approve is None:
+            return None
+        return self._ask(self._approve, cast(ApprovalParams, params))
+
+    async def _ask(self, approve: Approve, params: ApprovalParams) -> ApprovalAnswer:
+        async def decide() -> Decision | ApprovalAnswer | None:
+            return await approve(params)
+
+        approval_id = params["approvalId"]
+        task = self._asked[approval_id] = asyncio.create_task(decide())
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        finally:
+            del self._asked[approval_id]
+        if task.cancelled():
+            raise cancelled()
+        answer = task.result()
+        if answer is None:
+            raise OpenThinkError("E_UNDECIDED", -32803, "nobody decided")
+        return {"decision": answer} if isinstance(answer, str) else answer
+
+    def resolved(self, approval_id: Any) -> None:
+        """Somebody else has decided, or it is too late: nobody need be asked any longer."""
+        if (task := self._asked.get(approval_id)) is not None:
+            task.cancel()

@@ -1,0 +1,214 @@
+"""The client: one connection to the daemon, kept for as long as it is used."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Union, cast
+
+from .approvals import Approvals, Approve
+from .calls import Calls
+from .channel import Channel, dial_socket, start_program
+from .connection import Connection
+from .errors import OpenThinkError, cannot_connect
+from .link import Link
+from .subscription import Feeds, Subscription
+from .turn import Turn
+from .turn_router import TurnRouter, as_event
+from .types import PROTOCOL_VERSION, Content, Decision, InitializeResult, Mode
+
+VERSION = "0.1.0"
+DEFAULT_SESSION = "conductor:default"
+SECONDS_TO_SHUT_DOWN = 2.0
+OF_THE_PLACE = ("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV")
+
+PathLike = Union[str, "os.PathLike[str]"]
+OnNotification = Callable[[str, "dict[str, Any]"], None]
+
+
+def connect(
+    *,
+    command: str | Sequence[str] = "open-think",
+    profile: str | None = None,
+    cwd: PathLike | None = None,
+    env: Mapping[str, str] | None = None,
+    socket: PathLike | None = None,
+    approve: Approve | None = None,
+    on_notification: OnNotification | None = None,
+    name: str = "python",
+) -> Client:
+    """A client, to be used as a context: `async with open_think.connect() as client`.
+
+    Starts `command` with `--stdio`, which finds the user's daemon or starts it; `env` is all of its environment. With
+    `socket` it connects to a daemon that listens there. Programs of skills are started in `cwd`. `approve` is asked
+    about actions that are held. `on_notification` hears what is told beside events, as `daemon.reloaded`.
+    """
+    return Client(command, profile, cwd, env, socket, approve, on_notification, name)
+
+
+class Client(Calls):
+    """Made by `connect`."""
+
+    def __init__(
+        self,
+        command: str | Sequence[str],
+        profile: str | None,
+        cwd: PathLike | None,
+        env: Mapping[str, str] | None,
+        socket: PathLike | None,
+        approve: Approve | None,
+        on_notification: OnNotification | None,
+        name: str,
+    ) -> None:
+        program = [command] if isinstance(command, str) else list(command)
+        self._command = [*program, *(["--profile", profile] if profile else []), "--stdio"]
+        self._cwd, self._env, self._socket, self._name = cwd, env, socket, name
+        self._can_approve = approve is not None
+        self._approvals = Approvals(approve)
+        self._on_notification = on_notification
+        self._feeds = Feeds(self._ask)
+        self._router = TurnRouter(self._feeds.watches)
+        self._turns: set[Turn] = set()
+        self._link = Link(self._open, self._feeds.end)
+        self.server: InitializeResult | None = None
+        """What the daemon said of itself."""
+
+    async def __aenter__(self) -> Client:
+        await self._link.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the connection. What it asked for and still runs is cancelled; the daemon stays."""
+        connection = await self._link.close()
+        turns = list(self._turns)
+        for turn in turns:
+            turn.cancel()
+        await asyncio.gather(*(turn.over() for turn in turns))
+        if connection is None:
+            return
+        try:
+            await asyncio.wait_for(connection.request("shutdown"), SECONDS_TO_SHUT_DOWN)
+            connection.notify("exit")
+        except (OpenThinkError, asyncio.TimeoutError):
+            pass
+        finally:
+            await connection.close()
+
+    async def request(self, method: str, params: Any = None) -> Any:
+        return await (await self._link.connection()).request(method, params)
+
+    def message(
+        self,
+        content: Content,
+        *,
+        session_name: str = DEFAULT_SESSION,
+        mode: Mode | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        stream: bool = True,
+        **more: Any,
+    ) -> Turn:
+        """Says something to Helm, at once. `more` are other parameters of `conductor.message`, as `maxIterations`."""
+        params = {"content": content, "mode": mode, "provider": provider, "model": model, "stream": stream, **more}
+        return self._turn("conductor.message", session_name, params)
+
+    def approve(
+        self,
+        action_ids: Sequence[str],
+        decision: Decision = "approve",
+        *,
+        session_name: str = DEFAULT_SESSION,
+        stream: bool = True,
+        **more: Any,
+    ) -> Turn:
+        """Decides actions that are held or were suggested, and goes on with their turn."""
+        params = {"actionIds": list(action_ids), "decision": decision, "stream": stream, **more}
+        return self._turn("conductor.approve", session_name, params)
+
+    async def interrupt(self, session_name: str = DEFAULT_SESSION) -> bool:
+        """Stops what runs in a session; false if nothing did."""
+        return bool((await self.request("conductor.interrupt", {"sessionName": session_name}))["interrupted"])
+
+    def subscribe(self, session_name: str = DEFAULT_SESSION, *, after_seq: int | None = None) -> Subscription:
+        """The events of a session, whoever caused them: from `after_seq` on, or from now on."""
+        return Subscription(self._feeds, session_name, after_seq)
+
+    def _turn(self, method: str, session_name: str, params: dict[str, Any]) -> Turn:
+        id = Connection.next_id()
+        params = {**params, "sessionName": session_name, "workDoneToken": id}
+
+        async def run(turn: Turn) -> Any:
+            connection = await self._link.connection()
+            return await connection.request(
+                method, params, id=id, on_answer=lambda result: self._router.answered(turn, result)
+            )
+
+        def forget(turn: Turn) -> None:
+            self._router.remove(turn)
+            self._turns.discard(turn)
+
+        turn = Turn(id, session_name, run, lambda: self.interrupt(session_name), forget)
+        self._router.add(turn, is_new=method == "conductor.message" and not params.get("steer"))
+        self._turns.add(turn)
+        return turn
+
+    async def _ask(self, method: str, params: dict[str, Any], on_answer: Callable[[Any], None]) -> Any:
+        return await (await self._link.connection()).request(method, params, on_answer=on_answer)
+
+    async def _open(self, on_end: Callable[[Connection, OpenThinkError], None], again: bool) -> Connection:
+        channel = await self._channel()
+        connection = Connection(channel, self._told, self._approvals.request)
+        connection.start(on_end)
+        try:
+            self.server = await connection.request("initialize", self._introduction())
+            connection.notify("initialized")
+            for session_name in self._feeds.sessions() if again else []:
+                await connection.request("conductor.subscribe", self._feeds.again(session_name))
+        except BaseException as error:
+            await connection.close()
+            if isinstance(error, OpenThinkError) and not again and error.code == "E_CONNECTION_LOST":
+                raise cannot_connect(error.message) from error
+            raise
+        return connection
+
+    async def _channel(self) -> Channel:
+        if self._socket is not None:
+            return await dial_socket(self._socket)
+        return await start_program(self._command, self._cwd, self._env)
+
+    def _introduction(self) -> dict[str, Any]:
+        cwd = os.path.abspath(self._cwd if self._cwd is not None else os.getcwd())
+        env = os.environ if self._env is None else self._env
+        place = {"cwd": cwd, "env": {name: env[name] for name in env if tells_the_way(name)}}
+        return {
+            "processId": os.getpid(),
+            "clientInfo": {"name": self._name, "version": VERSION},
+            "protocolVersion": PROTOCOL_VERSION,
+            "capabilities": {"approvals": self._can_approve},
+            # A program that was started for this has both already.
+            "initializationOptions": {} if self._socket is None else place,
+        }
+
+    def _told(self, method: str, params: dict[str, Any]) -> None:
+        if method == "conductor.event":
+            if (event := as_event(params)) is not None:
+                self._router.event(event)
+                self._feeds.event(event)
+        elif method == "$/progress":
+            self._router.progress(params)
+        elif method == "conductor.approvalResolved":
+            self._approvals.resolved(params.get("approvalId"))
+        elif self._on_notification is not None:
+            self._on_notification(method, params)
+
+
+def tells_the_way(name: str) -> bool:
+    """Whether a program needs this variable to find its way; none of them holds a key."""
+    return name in OF_THE_PLACE or name.startswith("LC_")

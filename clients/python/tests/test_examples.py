@@ -1,0 +1,122 @@
+"""The examples, as people run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import unittest
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+from .home import PROGRAM, READ, WRITE, Home
+
+FOLDER = Path(__file__).resolve().parent.parent
+
+
+class Model(ThreadingHTTPServer):
+    """Calls the tools that it is told to, and then says what came of them."""
+
+    def __init__(self, calls: list[tuple[str, dict[str, Any]]]) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.calls = calls
+        self.asked: list[dict[str, Any]] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def end(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def message(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(request)
+        results = [message["content"] for message in request["messages"] if message["role"] == "tool"]
+        if results:
+            return {"role": "assistant", "content": " and ".join(results)}
+        calls = [
+            {"id": f"c{at}", "type": "function", "function": {"name": name, "arguments": json.dumps(input)}}
+            for at, (name, input) in enumerate(self.calls)
+        ]
+        return {"role": "assistant", "content": None, "tool_calls": calls}
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        message = cast(Model, self.server).message(request)
+        reason = "tool_calls" if message.get("tool_calls") else "stop"
+        self.reply({"id": "r", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": reason}]})
+
+    def do_GET(self) -> None:
+        self.reply({"object": "list", "data": [{"id": "m"}]})
+
+    def reply(self, body: dict[str, Any]) -> None:
+        text = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
+
+
+class Examples(unittest.TestCase):
+    def setUp(self) -> None:
+        self.home = Home()
+        self.addCleanup(self.home.end)
+
+    def run_example(self, name: str, *arguments: str, said: str = "", **env: str) -> str:
+        return self.run_python(FOLDER / "examples" / name, *arguments, said=said, **env)
+
+    def run_python(self, *arguments: str | Path, said: str = "", **env: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            env={**self.home.env, "OPEN_THINK_BIN": PROGRAM, "PYTHONPATH": str(FOLDER / "src"), **env},
+            input=said,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def test_helm_asks_before_what_is_dangerous(self) -> None:
+        self.assertIn("[read-note: done]", self.run_example("helm.py", READ))
+        self.run_example("helm.py", WRITE, said="n\n")
+        self.assertEqual(self.home.notes(), [])
+        self.assertIn("[write-note: done]", self.run_example("helm.py", WRITE, said="y\n"))
+        self.assertEqual(self.home.notes(), [{"text": "medlar"}])
+
+    def test_a_script_prints_the_answer(self) -> None:
+        said = self.run_example("script.py", READ)
+        self.assertIn("quince", said)
+        self.assertTrue(said.endswith("offline took 2 calls\n"), said)
+
+    def test_an_agent_runs_skills_as_its_tools(self) -> None:
+        model = Model([("read-note", {"name": "quince"}), ("write-note", {"text": "sloe"})])
+        self.addCleanup(model.end)
+        settings = {"OPENAI_COMPATIBLE_URL": model.url, "OPENAI_COMPATIBLE_DEFAULT_MODEL": "m"}
+        said = self.run_example("agent.py", "read the note", **settings)
+        self.assertIn('{"name": "quince"} and ', said)
+        self.assertIn("E_APPROVAL_REQUIRED", said)
+        self.assertEqual(self.home.notes(), [])
+        offered = [tool["function"]["name"] for tool in model.asked[0]["tools"]]
+        self.assertIn("read-note", offered)
+        self.assertNotIn("openai-compat-chat", offered)
+        self.assertIn('{"text": "sloe"}', self.run_example("agent.py", "--yes", "write the note", **settings))
+        self.assertEqual(self.home.notes(), [{"text": "sloe"}])
+
+    def test_what_the_readme_shows(self) -> None:
+        shown = re.findall("```python\n(.*?)```", (FOLDER / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+        path = os.pathsep.join([str(Path(PROGRAM).parent), self.home.env["PATH"]])
+        for code in shown:
+            self.assertIn("loop-done\n", self.run_python("-c", code, PATH=path))
+        self.assertEqual(len(shown), 2)
