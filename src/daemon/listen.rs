@@ -271,23 +271,6 @@ mod tests {
         [address.socket().to_owned(), address.lock(), address.record()]
     }
 
-    fn record(address: &Address) -> Record {
-        Record {
-            pid: std::process::id(),
-            version: "1.0.0".into(),
-            protocol_version: "1.0".into(),
-            build: "1.1".into(),
-            started_at: 1,
-            socket: address.socket().to_owned(),
-            state_dir: "/s".into(),
-            config_file: "/c".into(),
-            log_file: "/l".into(),
-            http: None,
-            http_fault: None,
-            settings: Default::default(),
-        }
-    }
-
     #[tokio::test]
     async fn one_serves_and_says_so_to_the_next() {
         let directory = tempfile::tempdir().expect("a directory");
@@ -326,7 +309,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let address = address(directory.path());
         let mut listening = Listening::open(&address).await.expect("nobody serves");
-        listening.tell(record(&address)).expect("it can be written");
+        listening.tell(Record::of(&address, std::process::id())).expect("it can be written");
         let early = UnixStream::connect(address.socket()).await.expect("it listens");
         let served = listening.accept().await.expect("us");
         assert_eq!(listening.look().await.expect("it can be looked at"), Standing::Whole);
@@ -353,7 +336,7 @@ mod tests {
         let mut lost = Listening::open(&address).await.expect("nobody serves");
         all(&address).iter().take(2).for_each(|path| fs::remove_file(path).expect("it is there"));
         let mut next = Listening::open(&address).await.expect("nobody is found");
-        next.tell(record(&address)).expect("it can be written");
+        next.tell(Record::of(&address, std::process::id())).expect("it can be written");
         assert_eq!(lost.look().await.expect("it can be looked at"), Standing::Taken);
         fs::write(address.record(), "another's").expect("a record");
         drop(lost);
@@ -376,7 +359,7 @@ mod tests {
         let listener = StdUnixListener::bind(address.socket()).expect("a socket");
         let said = Listening::open(&address).await.err().expect("it is listened on").to_string();
         assert!(said.contains("systemctl --user stop open-think.socket"), "{said}");
-        record(&address).write(&address).expect("it can be written");
+        Record::of(&address, std::process::id()).write(&address).expect("it can be written");
         let said = Listening::open(&address).await.err().expect("one serves without a lock").to_string();
         assert!(said.contains("serves") && said.contains("version 1.0.0"), "{said}");
         drop(listener);

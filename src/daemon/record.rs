@@ -92,17 +92,10 @@ fn digest(salt: &str, name: &str, value: &Secret) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    #[test]
-    fn it_is_for_the_user_alone_and_tells_no_secret() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let address = Address::at(&directory.path().join("a.sock")).expect("short");
-        let record = Record {
-            pid: 7,
+impl Record {
+    pub(super) fn of(address: &Address, pid: u32) -> Self {
+        Self {
+            pid,
             version: "1.0.0".into(),
             protocol_version: "1.0".into(),
             build: "1.1".into(),
@@ -113,8 +106,23 @@ mod tests {
             log_file: "/l".into(),
             http: None,
             http_fault: None,
-            settings: Sealed::new([("A_KEY", Secret::new("quince"))]),
-        };
+            settings: Sealed::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn it_is_for_the_user_alone_and_tells_no_secret() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let address = Address::at(&directory.path().join("a.sock")).expect("short");
+        let settings = Sealed::new([("A_KEY", Secret::new("quince"))]);
+        let record = Record { settings, ..Record::of(&address, 7) };
         record.write(&address).expect("it can be written");
         record.write(&address).expect("and again");
         let mode = fs::metadata(address.record()).expect("it is there").permissions().mode();

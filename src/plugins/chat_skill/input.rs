@@ -27,14 +27,16 @@ pub(in crate::plugins) struct Input {
     options: Map<String, Value>,
 }
 
+/// With the names of our answers, or those of chat completions.
 #[derive(Deserialize)]
 struct InputMessage {
     role: Role,
     #[serde(default)]
     content: Option<InputContent>,
     name: Option<String>,
+    #[serde(alias = "toolCallId")]
     tool_call_id: Option<String>,
-    #[serde(default)]
+    #[serde(default, alias = "toolCalls")]
     tool_calls: Vec<InputCall>,
 }
 

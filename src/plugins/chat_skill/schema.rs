@@ -53,8 +53,10 @@ fn message() -> Value {
             "role": { "enum": ["system", "user", "assistant", "tool"] },
             "content": { "anyOf": [string, { "type": "null" }, parts] },
             "name": { "type": "string", "description": "of a tool message: the tool" },
-            "tool_call_id": { "type": "string", "description": "of a tool message: the call it answers" },
-            "tool_calls": { "type": "array", "items": call() },
+            "toolCallId": { "type": "string", "description": "of a tool message: the call it answers" },
+            "toolCalls": { "type": "array", "items": call(), "description": "as the answer before had them" },
+            "tool_call_id": { "type": "string", "description": "the same as toolCallId" },
+            "tool_calls": { "type": "array", "items": call(), "description": "the same as toolCalls" },
         },
         "required": ["role"],
     })

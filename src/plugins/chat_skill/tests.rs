@@ -60,8 +60,8 @@ async fn a_chat_goes_in_and_an_answer_comes_out() {
     let input = json!({
         "messages": [
             { "role": "user", "content": [{ "type": "text", "text": "q" }, { "type": "image", "url": "https://e.example/" }] },
-            { "role": "assistant", "content": "", "tool_calls": [{ "id": "c0", "name": "read", "input": { "a": 0 } }] },
-            { "role": "tool", "content": "r", "tool_call_id": "c0", "name": "read" },
+            { "role": "assistant", "content": "", "toolCalls": [{ "id": "c0", "name": "read", "input": { "a": 0 } }] },
+            { "role": "tool", "content": "r", "toolCallId": "c0", "name": "read" },
         ],
         "maxTokens": 9,
         "timeoutMs": 1000,
@@ -116,13 +116,17 @@ async fn the_shapes_of_chat_completions_are_understood() {
     let call = json!({ "id": "c0", "type": "function", "function": { "name": "read", "arguments": "{\"a\":0}" } });
     let function = json!({ "name": "read", "parameters": { "type": "object" } });
     let input = json!({
-        "messages": [{ "role": "assistant", "content": null, "tool_calls": [call] }],
+        "messages": [
+            { "role": "assistant", "content": null, "tool_calls": [call] },
+            { "role": "tool", "content": "r", "tool_call_id": "c0" },
+        ],
         "tools": [{ "type": "function", "function": function }],
         "stream": true,
     });
     skill.run(input, &ClientPlace::default()).await.unwrap();
     let asked = fake.asked.lock().unwrap().take().unwrap();
     assert_eq!(asked.messages[0].tool_calls().next().unwrap().arguments, "{\"a\":0}");
+    assert_eq!(asked.messages[1].tool_results().next().unwrap().call_id, "c0");
     assert_eq!(asked.tools[0].name, "read");
     assert!(asked.stream);
 }

@@ -618,6 +618,8 @@ class StatusResult(TypedDict):
     socket: NotRequired[Union[str, None]]
     """Where it listens, if it is shared."""
     http: NotRequired[Union[str, None]]
+    httpFault: NotRequired[Union[str, None]]
+    """Why nobody listens for HTTP although it was to be, with the way out."""
     httpTokenFile: NotRequired[Union[str, None]]
     """Where the token stands that HTTP asks for."""
     clients: int
@@ -951,6 +953,8 @@ class ReloadedParams(TypedDict):
     ok: bool
     """Whether the configuration is in use now; if not, the one before it still is."""
     changed: list[str]
+    restartNeeded: NotRequired[list[str]]
+    """Those among them that are without effect until the daemon is started anew."""
     message: NotRequired[Union[str, None]]
     """What is wrong with it: file, line and key."""
 
