@@ -97,29 +97,28 @@ mod tests {
 
     #[test]
     fn what_holds_is_not_said() {
-        let selective = updated(&settings("untrusted", "gpt-5.5"));
-        check(&selective, Mode::Selective, None, json!({}));
-        check(&selective, Mode::Selective, Some("gpt-5.5"), json!({}));
-        check(&selective, Mode::Selective, Some("gpt-6"), json!({ "model": "gpt-6" }));
-        check(&selective, Mode::Auto, None, json!({ "approvalPolicy": "never" }));
+        let known = updated(&settings("never", "gpt-5.5"));
+        check(&known, Mode::Auto, None, json!({}));
+        check(&known, Mode::Auto, Some("gpt-5.5"), json!({}));
+        check(&known, Mode::Auto, Some("gpt-6"), json!({ "model": "gpt-6" }));
     }
 
     #[test]
     fn what_another_client_has_changed_is_said_again() {
-        check(&updated(&settings("never", "gpt-5.5")), Mode::Selective, None, json!({ "approvalPolicy": "untrusted" }));
-        let mut changed = settings("untrusted", "gpt-5.5");
+        check(&updated(&settings("untrusted", "gpt-5.5")), Mode::Auto, None, json!({ "approvalPolicy": "never" }));
+        let mut changed = settings("never", "gpt-5.5");
         changed["approvalsReviewer"] = json!("auto_review");
         changed["sandboxPolicy"] = json!({ "type": "dangerFullAccess" });
         changed["cwd"] = json!("/");
         let said = json!({ "approvalsReviewer": "user", "sandboxPolicy": sandbox(), "cwd": "/project" });
-        check(&updated(&changed), Mode::Selective, None, said);
+        check(&updated(&changed), Mode::Auto, None, said);
     }
 
     #[test]
     fn a_profile_behind_the_same_sandbox_is_replaced() {
-        let mut profiled = settings("untrusted", "gpt-5.5");
+        let mut profiled = settings("never", "gpt-5.5");
         profiled["activePermissionProfile"] = json!({ "id": ":workspace", "extends": null });
-        check(&updated(&profiled), Mode::Selective, None, json!({ "sandboxPolicy": sandbox() }));
+        check(&updated(&profiled), Mode::Auto, None, json!({ "sandboxPolicy": sandbox() }));
     }
 
     #[test]
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_may_run_that_is_always_said() {
+    fn where_nothing_may_run_or_not_without_leave_that_is_always_said() {
         let mut known = updated(&settings("never", "gpt-5.5"));
         let policies = json!({
             "approvalPolicy": "never", "approvalsReviewer": "user", "sandboxPolicy": { "type": "readOnly" },
@@ -142,6 +141,11 @@ mod tests {
         let Value::Object(agreed) = policies.clone() else { panic!("an object") };
         known.agree(agreed);
         check(&known, Mode::Propose, Some("gpt-5.5"), policies);
+        let known = updated(&settings("untrusted", "gpt-5.5"));
+        let policies = json!({
+            "approvalPolicy": "untrusted", "approvalsReviewer": "user", "sandboxPolicy": sandbox(),
+        });
+        check(&known, Mode::Selective, Some("gpt-5.5"), policies);
     }
 
     #[test]
@@ -149,7 +153,6 @@ mod tests {
         let mut known = updated(&settings("untrusted", "gpt-5.5"));
         let Value::Object(said) = json!({ "approvalPolicy": "never" }) else { panic!("an object") };
         known.doubt(&said);
-        check(&known, Mode::Selective, None, json!({ "approvalPolicy": "untrusted" }));
         check(&known, Mode::Auto, None, json!({ "approvalPolicy": "never" }));
         known.agree(said);
         check(&known, Mode::Auto, None, json!({}));

@@ -98,14 +98,15 @@ impl Ground {
     }
 
     /// What a turn has to say of its terms, which stay then. It costs time, and what holds already is not said; except
-    /// where nothing may run, whose safety does not rest on what another client may have changed a moment ago.
+    /// where nothing may run, or not without leave, whose safety does not rest on what another client may have changed a
+    /// moment ago.
     pub fn overrides(&self, place: &Place, has: Option<&Value>, known: &Terms) -> Map<String, Value> {
         let kind = Kind::of(place.mode);
         let mut params = Map::new();
         params.insert("approvalPolicy".into(), approvals(place.mode).into());
         params.insert("approvalsReviewer".into(), "user".into());
         params.insert("sandboxPolicy".into(), self.policy(kind, has));
-        if kind == Kind::Work {
+        if place.mode == Mode::Auto {
             params = known.without_same(params);
         }
         let mut others = Map::new();

@@ -39,7 +39,7 @@ async fn each_mode_says_how_far_codex_may_go() {
     let policies = ["approvalPolicy", "approvalsReviewer", "sandboxPolicy"];
     let cases = [
         (Mode::Propose, "never", json!({ "type": "readOnly" }), policies.as_slice()),
-        (Mode::Selective, "untrusted", writes.clone(), &[]),
+        (Mode::Selective, "untrusted", writes.clone(), policies.as_slice()),
         (Mode::Auto, "never", writes, &[]),
     ];
     for (mode, approvals, sandbox, says) in cases {
