@@ -11,7 +11,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     put(path, bytes, |_| Ok(()))
 }
 
-/// As [`write`], and on the disk when this returns.
+/// As [`write()`], and on the disk when this returns.
 pub fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
     put(path, bytes, File::sync_all)
 }
