@@ -117,7 +117,7 @@ impl Turn {
 
     /// Sends the turn's events as they come; true once the last is sent, false if the connection ends before.
     async fn watch(&mut self, token: Option<Token>) -> bool {
-        let progress = Progress::begin(&self.context.call.peer, token).await;
+        let progress = Progress::begin(&self.context.call.peer, token, &self.handle.turn_id).await;
         let ended = self.told_or_closed(&progress).await;
         progress.end().await;
         ended

@@ -12,9 +12,10 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub async fn begin(peer: &Peer, token: Option<Token>) -> Self {
+    pub async fn begin(peer: &Peer, token: Option<Token>, turn_id: &str) -> Self {
         let progress = Self { target: token.map(|token| (peer.clone(), token)) };
-        progress.send(ProgressValue::Begin { title: "Helm".to_owned(), cancellable: true }).await;
+        let (title, turn_id) = ("Helm".to_owned(), turn_id.to_owned());
+        progress.send(ProgressValue::Begin { title, cancellable: true, turn_id }).await;
         progress
     }
 

@@ -83,7 +83,13 @@ pub struct ProgressParams {
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum ProgressValue {
     #[schemars(title = "ProgressBegin")]
-    Begin { title: String, cancellable: bool },
+    #[serde(rename_all = "camelCase")]
+    Begin {
+        title: String,
+        cancellable: bool,
+        /// The turn that the request is about: the `turnId` of its events and of its result.
+        turn_id: String,
+    },
     #[schemars(title = "ProgressReport")]
     Report { message: String },
     #[schemars(title = "ProgressEnd")]

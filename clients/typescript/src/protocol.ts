@@ -1095,6 +1095,8 @@ export interface ProgressBegin {
   kind: "begin";
   title: string;
   cancellable: boolean;
+  /** The turn that the request is about: the `turnId` of its events and of its result. */
+  turnId: string;
 }
 
 export interface ProgressReport {

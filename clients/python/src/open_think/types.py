@@ -985,6 +985,8 @@ class ProgressBegin(TypedDict):
     kind: Literal["begin"]
     title: str
     cancellable: bool
+    turnId: str
+    """The turn that the request is about: the `turnId` of its events and of its result."""
 
 
 class ProgressReport(TypedDict):
