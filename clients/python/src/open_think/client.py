@@ -69,7 +69,7 @@ class Client(Calls):
         self._approvals = Approvals(approve)
         self._on_notification = on_notification
         self._feeds = Feeds(self._ask)
-        self._router = TurnRouter(self._feeds.watches)
+        self._router = TurnRouter()
         self._turns: set[Turn] = set()
         self._link = Link(self._open, self._feeds.end)
         self.server: InitializeResult | None = None
@@ -144,18 +144,16 @@ class Client(Calls):
         id = Connection.next_id()
         params = {**params, "sessionName": session_name, "workDoneToken": id}
 
-        async def run(turn: Turn) -> Any:
+        async def run() -> Any:
             connection = await self._link.connection()
-            return await connection.request(
-                method, params, id=id, on_answer=lambda result: self._router.answered(turn, result)
-            )
+            return await connection.request(method, params, id=id)
 
         def forget(turn: Turn) -> None:
             self._router.remove(turn)
             self._turns.discard(turn)
 
         turn = Turn(id, session_name, run, lambda: self.interrupt(session_name), forget)
-        self._router.add(turn, is_new=method == "conductor.message" and not params.get("steer"))
+        self._router.add(turn)
         self._turns.add(turn)
         return turn
 
