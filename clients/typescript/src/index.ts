@@ -5,7 +5,6 @@ export { connect } from "./connect.js";
 export type { LocalCode } from "./error.js";
 export { OpenThinkError } from "./error.js";
 export type { State } from "./link.js";
-export type { Open, Unknown } from "./open.js";
 export * from "./protocol.js";
 export type { SignInOptions } from "./sign_in.js";
 export type { SubscribeOptions, Subscription } from "./subscription.js";
