@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Union, cast
+from typing import Any, Union
 
 from .approvals import Approvals, Approve
 from .calls import Calls
 from .channel import Channel, dial_socket, start_program
+from .client_skills import ClientSkills, H, SkillHandler, offer
 from .connection import Connection
 from .errors import OpenThinkError, cannot_connect
 from .link import Link
@@ -68,6 +69,8 @@ class Client(Calls):
         self._can_approve = approve is not None
         self._approvals = Approvals(approve)
         self._on_notification = on_notification
+        self._skills = ClientSkills()
+        self._was_entered = False
         self._feeds = Feeds(self._ask)
         self._router = TurnRouter()
         self._turns: set[Turn] = set()
@@ -76,6 +79,7 @@ class Client(Calls):
         """What the daemon said of itself."""
 
     async def __aenter__(self) -> Client:
+        self._was_entered = True
         await self._link.start()
         return self
 
@@ -106,6 +110,7 @@ class Client(Calls):
 
     def message(
         self,
+        /,
         content: Content,
         *,
         session_name: str = DEFAULT_SESSION,
@@ -121,6 +126,7 @@ class Client(Calls):
 
     def approve(
         self,
+        /,
         action_ids: Sequence[str],
         decision: Decision = "approve",
         *,
@@ -139,6 +145,49 @@ class Client(Calls):
     def subscribe(self, session_name: str = DEFAULT_SESSION, *, after_seq: int | None = None) -> Subscription:
         """The events of a session, whoever caused them: from `after_seq` on, or from now on."""
         return Subscription(self._feeds, session_name, after_seq)
+
+    async def register_skill(
+        self,
+        id: str,
+        handler: SkillHandler,
+        *,
+        description: str | None = None,
+        input_schema: dict[str, Any] | None = None,
+        dangerous: bool = True,
+        timeout_ms: int | None = None,
+    ) -> None:
+        """Offers a skill, for as long as the client lives; one of its own with this id is replaced.
+
+        `handler` gets the input and gives any JSON. It may be async, and is then cancelled when nobody waits for it any
+        more, or plain, and then runs in a thread. What it raises is the failure that the model reads. Its docstring is
+        the description where none is given. A skill that is `dangerous` runs only when somebody allows it.
+        """
+        offered = offer(id, handler, description, input_schema, dangerous, timeout_ms)
+        await self._ask("skills.register", {"skills": [offered.spec]}, lambda _: self._skills.put(offered))
+
+    def skill(
+        self,
+        id: str,
+        *,
+        description: str | None = None,
+        input_schema: dict[str, Any] | None = None,
+        dangerous: bool = True,
+        timeout_ms: int | None = None,
+    ) -> Callable[[H], H]:
+        """A decorator for a function that is offered from the start; for a client that was not entered yet."""
+
+        def decorate(handler: H) -> H:
+            if self._was_entered:
+                raise RuntimeError(f"the client was entered already: offer {id} by `register_skill`, which can wait")
+            self._skills.put(offer(id, handler, description, input_schema, dangerous, timeout_ms))
+            return handler
+
+        return decorate
+
+    async def unregister_skill(self, id: str) -> None:
+        """Offers it no longer."""
+        self._skills.remove(id)
+        await self.request("skills.unregister", {"skills": [id]})
 
     def _turn(self, method: str, session_name: str, params: dict[str, Any]) -> Turn:
         id = Connection.next_id()
@@ -162,11 +211,13 @@ class Client(Calls):
 
     async def _open(self, on_end: Callable[[Connection, OpenThinkError], None], again: bool) -> Connection:
         channel = await self._channel()
-        connection = Connection(channel, self._told, self._approvals.request)
+        connection = Connection(channel, self._told, self._asked)
         connection.start(on_end)
         try:
             self.server = await connection.request("initialize", self._introduction())
             connection.notify("initialized")
+            if specs := self._skills.specs():
+                await connection.request("skills.register", {"skills": specs})
             for session_name in self._feeds.sessions() if again else []:
                 await connection.request("conductor.subscribe", self._feeds.again(session_name))
         except BaseException as error:
@@ -189,10 +240,13 @@ class Client(Calls):
             "processId": os.getpid(),
             "clientInfo": {"name": self._name, "version": VERSION},
             "protocolVersion": PROTOCOL_VERSION,
-            "capabilities": {"approvals": self._can_approve},
+            "capabilities": {"approvals": self._can_approve, "skills": True},
             # A program that was started for this has both already.
             "initializationOptions": {} if self._socket is None else place,
         }
+
+    def _asked(self, method: str, params: dict[str, Any]) -> Awaitable[Any] | None:
+        return self._approvals.request(method, params) or self._skills.request(method, params)
 
     def _told(self, method: str, params: dict[str, Any]) -> None:
         if method == "conductor.event":
