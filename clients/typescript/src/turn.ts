@@ -1,7 +1,7 @@
 // One turn of Helm's: its events as they come, and what comes of it.
 
 import { asyncDispose } from "./dispose.js";
-import { BACKLOG, eventQueue } from "./events.js";
+import { BACKLOG, eventQueue, isResync, resync } from "./events.js";
 import type { Event, EventParams, TurnResult } from "./protocol.js";
 import type { Queue } from "./queue.js";
 
@@ -15,12 +15,16 @@ export interface Means {
 /** Iterating gives the events, once. `result` settles whether or not anybody iterates. */
 export class Turn implements AsyncIterable<Event> {
   readonly sessionName: string;
+  /** Its id, once the daemon has accepted it; where it does not, this rejects as `result` does. */
+  readonly accepted: Promise<string>;
   /** The final reply, which holds the whole answer. */
   readonly result: Promise<TurnResult>;
   readonly #events: Queue<EventParams>;
   readonly #means: Means;
   readonly #begun: Promise<void>;
-  #begin: () => void = () => undefined;
+  #begin!: () => void;
+  #accept!: (turnId: string) => void;
+  #refuse!: (error: unknown) => void;
   #turnId: string | undefined;
   #seq = 0;
   #over = false;
@@ -31,14 +35,17 @@ export class Turn implements AsyncIterable<Event> {
     this.#events = eventQueue(BACKLOG);
     this.#means = means;
     this.#begun = new Promise((resolve) => (this.#begin = resolve));
+    this.accepted = new Promise((resolve, reject) => ([this.#accept, this.#refuse] = [resolve, reject]));
+    // Whoever does not ask for it has `result`.
+    this.accepted.catch(() => undefined);
     this.result = means.ask(this);
     this.result.then(
-      ({ turnId }) => this.#end(turnId),
-      (error: unknown) => this.#end(undefined, error),
+      () => this.#end(),
+      (error: unknown) => this.#end(error),
     );
   }
 
-  /** Known from its first event on. */
+  /** Known once the daemon has accepted it, which is before its first event. */
   get turnId(): string | undefined {
     return this.#turnId;
   }
@@ -60,25 +67,26 @@ export class Turn implements AsyncIterable<Event> {
     await this.result.catch(() => undefined);
   }
 
-  /** Whether the event is this turn's and new to it. @internal */
-  takes(event: EventParams): boolean {
-    if (this.#turnId !== undefined && this.#turnId !== event.turnId) return false;
-    return event.seq > this.#seq;
-  }
-
   /** @internal */
-  push(event: EventParams): void {
-    this.#seq = event.seq;
-    if (event.turnId !== "") {
-      this.#turnId = event.turnId;
-      this.#begin();
-    }
-    this.#events.push(event);
+  accept(turnId: string): void {
+    this.#turnId = turnId;
+    this.#accept(turnId);
   }
 
-  #end(turnId: string | undefined, error?: unknown): void {
+  /** Takes the event if it is this turn's, or tells that some are missing, and is new. @internal */
+  push(event: EventParams): void {
+    const { sessionName, turnId, seq, firstSeq } = event;
+    const isOwn = turnId === this.#turnId;
+    if (this.#turnId === undefined || seq <= this.#seq || !(isOwn || isResync(event))) return;
+    const isKnownInPart = (firstSeq ?? seq) <= this.#seq;
+    this.#seq = seq;
+    this.#events.push(isKnownInPart ? resync(sessionName, seq) : event);
+    if (isOwn) this.#begin();
+  }
+
+  #end(error?: unknown): void {
     this.#over = true;
-    this.#turnId ??= turnId;
+    this.#refuse(error);
     this.#begin();
     this.#events.end(error);
   }
