@@ -80,7 +80,7 @@ class Examples(unittest.TestCase):
     def run_python(self, *arguments: str | Path, said: str = "", **env: str) -> str:
         done = subprocess.run(
             [sys.executable, *arguments],
-            env={**self.home.env, "OPEN_THINK_BIN": PROGRAM, "PYTHONPATH": str(FOLDER / "src"), **env},
+            env={**self.home.env, "OPEN_THINK_BIN": PROGRAM, "PYTHONPATH": os.pathsep.join(sys.path), **env},
             input=said,
             capture_output=True,
             text=True,
