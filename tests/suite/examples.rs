@@ -226,9 +226,10 @@ fn steady(value: &mut Value, home: &str) {
                     "createdAt" | "updatedAt" | "startedAt" | "checkedAt" | "since" if member.is_u64() => {
                         *member = 1_790_000_000_000_u64.into();
                     }
-                    "durationMs" | "latencyMs" | "rttMs" | "uptimeMs" | "deadlineMs" if member.is_u64() => {
+                    "durationMs" | "latencyMs" | "rttMs" | "uptimeMs" if member.is_u64() => {
                         *member = 12.into();
                     }
+                    "deadlineMs" => *member = 120_000.into(),
                     "memoryBytes" => *member = (18 << 20).into(),
                     "pid" => *member = 4711.into(),
                     "day" => *member = "2026-09-21".into(),

@@ -139,8 +139,10 @@ fn is_of(method: &str, beginning: &str) -> bool {
 }
 
 fn users<'a>(methods: &'a Map<String, Value>, definitions: &'a Map<String, Value>) -> BTreeMap<&'a str, Vec<&'a str>> {
-    let mut users = BTreeMap::<&str, Vec<&str>>::new();
-    for (method, row) in methods {
+    let mut users = BTreeMap::from([("ErrorData", vec![""])]);
+    // Any method may end with an error.
+    let error = [("", &definitions["ErrorData"])];
+    for (method, row) in methods.iter().map(|(method, row)| (method.as_str(), row)).chain(error) {
         let mut seen = BTreeSet::new();
         let mut ahead = vec![row];
         while let Some(value) = ahead.pop() {
