@@ -1,0 +1,191 @@
+-- Questions of the daemon's about held actions, and the user's decisions.
+--
+-- A question is answered once: by a decision here, or with an error when somebody else has decided or it is too late.
+-- What nobody has decided in time stays held, and can be decided later.
+
+local client = require("open-think.client")
+local config = require("open-think.config")
+local errors = require("open-think.errors")
+local held = require("open-think.held")
+local sessions = require("open-think.sessions")
+
+local M = {}
+
+--- By their ids: { params, respond, session }.
+local questions = {}
+
+local UNDECIDED = { code = errors.REQUEST_FAILED, message = "nobody decided" }
+
+local function names(actions)
+  return table.concat(vim.tbl_map(function(action)
+    return action.skill
+  end, actions), ", ")
+end
+
+local function show(question)
+  local window = question.session.buffer:show(false)
+  local first = question.session.actions[question.params.actions[1].id]
+  local row = first and held.row(first)
+  if row and window ~= vim.api.nvim_get_current_win() then
+    vim.api.nvim_win_set_cursor(window, { row + 1, 0 })
+  end
+end
+
+local function answer(question, decision)
+  if questions[question.params.approvalId] ~= question then
+    return errors.notify("this was decided already")
+  end
+  questions[question.params.approvalId] = nil
+  question.respond(nil, { decision = decision })
+  for _, action in ipairs(question.params.actions) do
+    held.set(question.session.actions[action.id], decision == "approve" and "approved" or "denied")
+  end
+  question.session:redraw()
+end
+
+local function select(question)
+  local actions = question.params.actions
+  local prompt = #actions == 1 and ("Helm wants to run %s"):format(names(actions))
+    or ("Helm wants to run %d skills: %s"):format(#actions, names(actions))
+  vim.ui.select({ "approve", "deny", "decide later" }, { prompt = prompt }, function(choice)
+    if choice == "approve" or choice == "deny" then
+      answer(question, choice)
+    end
+  end)
+end
+
+--- A question in the middle of typing would take the keys.
+local function when_idle(act)
+  if vim.api.nvim_get_mode().mode:sub(1, 1) == "n" then
+    return vim.schedule(act)
+  end
+  vim.api.nvim_create_autocmd("ModeChanged", { pattern = "*:n", once = true, callback = vim.schedule_wrap(act) })
+end
+
+--- The daemon asks.
+function M.ask(params, respond)
+  local session = type(params.sessionName) == "string" and sessions.get(params.sessionName)
+  if not session or type(params.actions) ~= "table" or #params.actions == 0 then
+    return respond(UNDECIDED)
+  end
+  local question = { params = params, respond = respond, session = session }
+  questions[params.approvalId] = question
+  session:attach(function(fault)
+    if fault or session.gone then
+      questions[params.approvalId] = nil
+      return respond(UNDECIDED)
+    end
+    session.buffer:write(function()
+      session:play()
+      for _, action in ipairs(params.actions) do
+        session.transcript:held(action)
+      end
+      session.transcript:flush()
+    end)
+    session:redraw()
+    M.present(question)
+  end)
+end
+
+--- Shows what is asked, and how to decide.
+function M.present(question)
+  local id = question.params.approvalId
+  if questions[id] ~= question then
+    return
+  end
+  show(question)
+  if config.get().approvals == "buffer" then
+    local one = #question.params.actions == 1
+    local what = one and "asks for leave to run " or "asks for leave, for all of these together: "
+    return errors.notify(("Helm %s%s. :HelmApprove or :HelmDeny, or the keys in its buffer."):format(what, names(question.params.actions)), vim.log.levels.WARN)
+  end
+  when_idle(function()
+    if questions[id] == question then
+      select(question)
+    end
+  end)
+end
+
+--- Somebody else has decided, or it is too late.
+function M.resolved(params)
+  local question = questions[params.approvalId]
+  if not question then
+    return
+  end
+  questions[params.approvalId] = nil
+  question.respond(UNDECIDED)
+  local state = ({ approve = "approved", deny = "denied" })[params.decision]
+  for _, action in ipairs(state and question.params.actions or {}) do
+    held.set(question.session.actions[action.id], state)
+  end
+  question.session:redraw()
+end
+
+function M.forget_all()
+  questions = {}
+end
+
+local function question_of(action)
+  for _, question in pairs(questions) do
+    for _, each in ipairs(question.params.actions) do
+      if each.id == action.id then
+        return question
+      end
+    end
+  end
+end
+
+--- Decides an action: by answering the question that it is part of, if there is one, or by itself.
+function M.decide(session, action, decision)
+  local question = question_of(action)
+  if question then
+    return answer(question, decision)
+  end
+  held.set(action, decision == "approve" and "approved" or "denied")
+  session:redraw()
+  session:approve({ action.id }, decision, function(fault)
+    if fault then
+      held.set(action, fault.code == "E_BAD_REQUEST" and "refused" or "waiting")
+      session:redraw()
+      errors.tell(fault)
+    end
+  end)
+end
+
+function M.decide_at_cursor(session, decision)
+  local action = held.at(session.actions, vim.api.nvim_win_get_cursor(0)[1] - 1)
+  if not action then
+    local waiting = held.waiting(session.actions)
+    if #waiting ~= 1 then
+      return errors.notify(#waiting == 0 and "nothing waits for a decision" or "put the cursor on what you mean")
+    end
+    action = waiting[1]
+  end
+  M.decide(session, action, decision)
+end
+
+--- By its id, or the only one. What was not on the screen is shown first: nobody approves what they have not seen.
+function M.decide_named(session, id, decision)
+  session:attach(function(fault)
+    if fault then
+      return errors.tell(fault)
+    end
+    local waiting = held.waiting(session.actions)
+    local action = id and session.actions[id] or waiting[1]
+    if not action or action.state ~= "waiting" then
+      return errors.notify(id and "there is no such action that waits" or "nothing waits for a decision")
+    end
+    if decision == "approve" and not session.buffer:window() then
+      session.buffer:show(false)
+      return errors.notify("here is what it would do; :HelmApprove again to approve it")
+    end
+    local question = question_of(action)
+    local together = question and #question.params.actions or 1
+    if not id and #waiting > together then
+      return errors.notify(("%d actions wait; name one, or use the keys in the buffer"):format(#waiting))
+    end
+    M.decide(session, action, decision)
+  end)
+end
+
+return M

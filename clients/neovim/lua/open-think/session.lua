@@ -1,0 +1,407 @@
+-- One session: follows its events from the first that is still there, in order and each once, across lost connections.
+--
+-- Its turns may be anybody's. Those of this Neovim are known by the progress that is reported when they are accepted.
+
+local Buffer = require("open-think.buffer")
+local client = require("open-think.client")
+local config = require("open-think.config")
+local errors = require("open-think.errors")
+local held = require("open-think.held")
+local Transcript = require("open-think.transcript")
+
+local M = {}
+
+local HISTORY = 100
+
+local Session = {}
+Session.__index = Session
+
+local last_token = 0
+
+function M.new(name, on)
+  local settings = config.get()
+  local session = setmetatable({
+    name = name,
+    mode = settings.mode,
+    provider = settings.provider,
+    model = settings.model,
+    on_gone = on.gone,
+  }, Session)
+  session:begin()
+  session.buffer = Buffer.new(name, {
+    ask = function()
+      require("open-think.commands").prompt(session)
+    end,
+    close = function()
+      vim.cmd.close({ mods = { emsg_silent = true } })
+    end,
+    interrupt = function()
+      session:interrupt()
+    end,
+    approve = function()
+      require("open-think.approvals").decide_at_cursor(session, "approve")
+    end,
+    deny = function()
+      require("open-think.approvals").decide_at_cursor(session, "deny")
+    end,
+    gone = function()
+      session:forget()
+    end,
+  })
+  session.transcript = Transcript.new(session.buffer, session.actions)
+  session:redraw()
+  return session
+end
+
+--- As if nothing had been heard of it.
+function Session:begin()
+  self.attached, self.attaching = false, {}
+  self.reached, self.asked_from = 0, 0
+  self.queue = {}
+  self.turns = {}
+  self.actions = {}
+  self.asks = self.asks or {}
+  self.listeners = self.listeners or {}
+end
+
+--- Calls back once every later event is shown.
+function Session:attach(callback)
+  if self.attached then
+    return callback()
+  end
+  table.insert(self.attaching, callback)
+  if #self.attaching > 1 then
+    return
+  end
+  self:load(function(fault, loaded)
+    local waiting = self.attaching
+    self.attaching = {}
+    if not fault and not self.gone then
+      self.attached = true
+      self:show(loaded)
+    end
+    for _, each in ipairs(waiting) do
+      each(fault)
+    end
+  end)
+end
+
+--- The events that the daemon still has, and the messages for what was before them.
+function Session:load(callback)
+  client.with(function(fault, connection)
+    if fault then
+      return callback(fault)
+    end
+    local loaded, open = {}, 3
+    local function got(name)
+      return function(failed, result)
+        open = open - 1
+        loaded[name] = result
+        -- Without a session there are no messages; without a subscription there is nothing.
+        if name == "subscription" then
+          fault = failed
+        end
+        if open == 0 then
+          self.load_until = not fault and loaded.subscription.seq or nil
+          self.on_loaded = function()
+            callback(fault, loaded)
+          end
+          self:drained()
+        end
+      end
+    end
+    local session = { sessionName = self.name }
+    connection:request("conductor.subscribe", { sessionName = self.name, afterSeq = 0 }, got("subscription"))
+    connection:request("sessions.messages", { sessionName = self.name, limit = HISTORY }, got("messages"))
+    connection:request("sessions.get", session, got("detail"))
+  end)
+end
+
+--- Shows the history up to the first turn of which all events are there, and then those.
+function Session:show(loaded)
+  local by_events = {}
+  for _, params in ipairs(self.queue) do
+    if params.event.kind == "turn-start" and params.event.iteration == 1 then
+      by_events[params.turnId] = true
+    end
+  end
+  self.buffer:write(function()
+    for _, message in ipairs(loaded.messages and loaded.messages.messages or {}) do
+      local turn = self.turns[message.turnId] or {}
+      self.turns[message.turnId] = turn
+      if by_events[message.turnId] then
+        turn.text = turn.text or message.role == "user" and message.content or nil
+      else
+        turn.shown = true
+        self.transcript:message(message)
+      end
+    end
+    self:play()
+    for _, action in ipairs(loaded.detail and loaded.detail.heldActions or {}) do
+      self.transcript:held(action)
+    end
+    self.transcript:flush()
+  end)
+end
+
+--- The connection was lost, or made anew: then it goes on with the event behind the last.
+function Session:lost()
+  self.running = nil
+  if self.attached then
+    self.is_behind = true
+  end
+  self:redraw()
+end
+
+function Session:connected(connection)
+  if not self.is_behind then
+    return
+  end
+  self.is_behind, self.asked_from = false, self.reached
+  connection:request("conductor.subscribe", { sessionName = self.name, afterSeq = self.reached }, function(fault)
+    if fault then
+      errors.tell(fault)
+    end
+  end)
+end
+
+--- An event has come. One that was there before is passed over; a daemon that counts anew says so by `resync`.
+function Session:event(params)
+  local is_resync = params.event.kind == "resync"
+  if params.seq <= self.reached and not (is_resync and params.seq < self.asked_from) then
+    return
+  end
+  self.reached = params.seq
+  if is_resync then
+    if self.attached then
+      self:start_anew()
+    end
+    return
+  end
+  table.insert(self.queue, params)
+end
+
+function Session:start_anew()
+  self.attached = false
+  self:begin()
+  self.buffer:clear()
+  self.transcript = Transcript.new(self.buffer, self.actions)
+  self:attach(function(fault)
+    if fault then
+      errors.tell(fault)
+    end
+  end)
+end
+
+--- All that came in one go is there: shows it.
+function Session:drained()
+  local on_loaded = self.on_loaded
+  if on_loaded and (not self.load_until or self.reached >= self.load_until) then
+    self.on_loaded = nil
+    on_loaded()
+  end
+  if self.attached and #self.queue > 0 and not self.gone then
+    self.buffer:write(function()
+      self:play()
+      self.transcript:flush()
+    end)
+  end
+end
+
+--- Whether a turn may be one of ours of which we do not know yet.
+function Session:may_be_ours(turn_id)
+  if self.turns[turn_id] then
+    return false
+  end
+  for _, ask in pairs(self.asks) do
+    if not ask.turn_id then
+      return true
+    end
+  end
+  return false
+end
+
+function Session:play()
+  local queue = self.queue
+  self.queue = {}
+  for index, params in ipairs(queue) do
+    if self:may_be_ours(params.turnId) then
+      -- Its progress, or its answer, comes right behind.
+      self.queue = vim.list_slice(queue, index)
+      break
+    end
+    self:play_one(params)
+  end
+end
+
+function Session:play_one(params)
+  local turn = self.turns[params.turnId]
+  if not turn then
+    turn = {}
+    self.turns[params.turnId] = turn
+  end
+  local kind = params.event.kind
+  if not turn.shown then
+    turn.shown = true
+    self:show_beginning(params.turnId, turn)
+  end
+  turn.failed = turn.failed or kind == "error"
+  self.transcript:event(params)
+  if kind == "loop-done" then
+    self.running = nil
+    client.look()
+  elseif kind == "turn-start" then
+    self.running, self.answering = params.turnId, params.event.provider
+  end
+  for _, listener in pairs(self.listeners) do
+    listener(params)
+  end
+  self:redraw()
+end
+
+function Session:show_beginning(turn_id, turn)
+  if turn.text then
+    self.transcript:said(turn.text)
+  else
+    self:find_words(turn_id, self.transcript:said_elsewhere())
+  end
+  self.transcript:heading("Helm")
+end
+
+--- What somebody else said, for the place that was kept for it.
+function Session:find_words(turn_id, mark)
+  client.request("sessions.messages", { sessionName = self.name, limit = 20 }, function(_, result)
+    for _, message in ipairs(result and result.messages or {}) do
+      if message.turnId == turn_id and message.role == "user" and not self.gone then
+        return self.buffer:write(function()
+          self.transcript:fill(mark, message.content)
+        end)
+      end
+    end
+  end)
+end
+
+--- A turn of ours was accepted.
+function Session:bind(token, turn_id)
+  local ask = self.asks[token]
+  if not ask or ask.turn_id or type(turn_id) ~= "string" then
+    return
+  end
+  ask.turn_id = turn_id
+  local turn = self.turns[turn_id] or {}
+  turn.text = ask.text
+  self.turns[turn_id] = turn
+end
+
+--- Says something to Helm. `opts` may have mode, provider, model and on_event; the handle can be cancelled.
+function Session:ask(text, opts, callback)
+  last_token = last_token + 1
+  local ask = { token = "neovim-" .. last_token, text = text }
+  local listeners = self.listeners
+  listeners[ask.token] = opts.on_event and function(params)
+    if params.turnId == ask.turn_id then
+      opts.on_event(params.event)
+    end
+  end or nil
+  local function finish(fault, result)
+    self.asks[ask.token], listeners[ask.token] = nil, nil
+    self:redraw()
+    callback(fault, result)
+  end
+  self:attach(function(fault)
+    if fault or ask.cancelled then
+      return finish(fault or errors.own("E_CANCELLED", "the request was cancelled"))
+    end
+    self.asks[ask.token] = ask
+    self:redraw()
+    ask.id = client.connection():request("conductor.message", {
+      content = text,
+      sessionName = self.name,
+      mode = opts.mode or self.mode,
+      provider = opts.provider or self.provider,
+      model = opts.model or (not opts.provider and self.model) or nil,
+      stream = false,
+      workDoneToken = ask.token,
+    }, function(failed, result)
+      self:answered(ask, failed, result)
+      finish(failed, result)
+    end)
+  end)
+  return {
+    cancel = function()
+      ask.cancelled = true
+      if ask.id and client.connection() then
+        client.connection():cancel(ask.id)
+      end
+    end,
+  }
+end
+
+function Session:answered(ask, fault, result)
+  if self.gone then
+    return
+  end
+  self:bind(ask.token, type(result) == "table" and result.turnId)
+  self.asks[ask.token] = nil
+  self.buffer:write(function()
+    self:play()
+    local turn = ask.turn_id and self.turns[ask.turn_id] or {}
+    if fault and not turn.failed then
+      if not turn.shown then
+        turn.shown = true
+        self.transcript:said(ask.text)
+      end
+      self.transcript:fault(fault)
+    end
+    self.transcript:flush()
+  end)
+end
+
+--- Decides held actions by themselves, and goes on with their turn.
+function Session:approve(ids, decision, callback)
+  self:attach(function(fault)
+    if fault then
+      return callback(fault)
+    end
+    local params = { sessionName = self.name, actionIds = ids, decision = decision, stream = false }
+    client.connection():request("conductor.approve", params, callback)
+  end)
+end
+
+function Session:interrupt()
+  client.request("conductor.interrupt", { sessionName = self.name }, function(fault, result)
+    if fault then
+      errors.tell(fault)
+    elseif not result.interrupted then
+      errors.notify("nothing runs in " .. self.name)
+    end
+  end)
+end
+
+--- Its buffer is gone. What is asked goes on, and is answered.
+function Session:forget()
+  self.gone = true
+  local connection = client.connection()
+  if connection and self.attached then
+    connection:request("conductor.unsubscribe", { sessionName = self.name }, function() end)
+  end
+  self.on_gone(self)
+end
+
+function Session:redraw()
+  if self.gone then
+    return
+  end
+  local provider, warmth = client.warmth(self.provider)
+  local waiting = #held.waiting(self.actions)
+  local parts = { "Helm", self.name, self.mode }
+  parts[#parts + 1] = provider and (self.model and provider .. "/" .. self.model or provider) or self.model
+  parts[#parts + 1] = warmth
+  parts[#parts + 1] = self.running and "running" or next(self.asks) and "asking" or nil
+  parts[#parts + 1] = waiting > 0 and waiting .. " held" or nil
+  parts[#parts + 1] = client.status() ~= "ready" and client.status() or nil
+  self.state = table.concat(parts, " · ")
+  self.buffer:set_winbar(self.state)
+end
+
+return M
