@@ -36,7 +36,7 @@
   "Text that is being written: alist of (TURN KIND INDEX) to a pair of markers.")
 
 (defvar-local open-think--told-errors nil
-  "The request ids of errors that are in the buffer.")
+  "The errors that were told since something was last asked.")
 
 (defun open-think--heading (text face)
   "Write TEXT in FACE with an empty line above."
@@ -60,12 +60,12 @@
   (open-think--line text 'default))
 
 (defun open-think--render-error (failure)
-  "Write FAILURE, an error of the protocol, unless it is there already."
-  (let ((id (plist-get (plist-get failure :data) :requestId))
+  "Write FAILURE, which may come both as an event and as an answer."
+  (let ((message (plist-get failure :message))
         (hint (plist-get (plist-get failure :data) :hint)))
-    (unless (and id (member id open-think--told-errors))
-      (push id open-think--told-errors)
-      (open-think--line (concat "Error: " (plist-get failure :message) (when hint (concat "\n" hint)))
+    (unless (member message open-think--told-errors)
+      (push message open-think--told-errors)
+      (open-think--line (concat "Error: " message (when hint (concat "\n" hint)))
                         'open-think-error))))
 
 (defun open-think--shortened (text)

@@ -268,7 +268,8 @@
   "Ask for a turn, or for the rest of one, by METHOD with PARAMS.
 FAILED is called if it fails.  Its events come by the subscription."
   (let ((buffer (current-buffer)))
-    (setq open-think--last-session open-think--session)
+    (setq open-think--last-session open-think--session
+          open-think--told-errors nil)
     (cl-incf open-think--running)
     (force-mode-line-update)
     (open-think--request

@@ -15,5 +15,6 @@
 (setq load-prefer-newer t)
 
 (require 'turns)
+(require 'wire)
 
 ;;; all.el ends here

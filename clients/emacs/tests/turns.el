@@ -11,7 +11,7 @@
   (let ((text (home-text)))
     (should (string-search (concat "You\n" home-read "\n\nHelm, offline\n→ read-note {\"name\":\"quince\"}\n") text))
     (should (string-match-p "✓ read-note, [0-9]+ ms\n  {\"name\":\"quince\"}\n" text))
-    (should (string-search "read-note: quince\n" text)))
+    (should (string-search "read-note:\n- name: quince\n\nNo model" text)))
   (with-current-buffer (open-think--current)
     (should (derived-mode-p 'special-mode))
     (should buffer-read-only)
