@@ -16,5 +16,7 @@
 
 (require 'turns)
 (require 'wire)
+(require 'life)
+(require 'commands)
 
 ;;; all.el ends here
