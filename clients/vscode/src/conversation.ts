@@ -47,7 +47,14 @@ export async function follow({ daemon, desk }: Hands, screen: Screen, signal: Ab
   });
 }
 
+const PREFIX = "vscode:";
+
 /** Each holds its own thread of talk. */
 export function newSession(): string {
-  return `vscode:${randomUUID()}`;
+  return `${PREFIX}${randomUUID()}`;
+}
+
+/** Whether a window began it, this one or another. */
+export function isSessionOfEditor(sessionName: string): boolean {
+  return sessionName.startsWith(PREFIX);
 }

@@ -15,6 +15,7 @@ export class Daemon implements Disposable {
   readonly #changed = new EventEmitter<void>();
   readonly #connected = new EventEmitter<Client>();
   readonly #turns = new Set<Turn>();
+  readonly #sessions = new Set<string>();
   #opening: Promise<Client> | undefined;
   #standing: Standing = "idle";
   #fault: unknown;
@@ -46,6 +47,11 @@ export class Daemon implements Disposable {
     return this.#turns;
   }
 
+  /** Those in which it has asked for turns. */
+  get sessions(): ReadonlySet<string> {
+    return this.#sessions;
+  }
+
   /** Connects where that has not been done. */
   client(): Promise<Client> {
     return (this.#opening ??= this.#open());
@@ -70,6 +76,7 @@ export class Daemon implements Disposable {
   /** Keeps count of a turn while it lasts. */
   async during<Result>(turn: Turn, work: () => Promise<Result>): Promise<Result> {
     this.#turns.add(turn);
+    this.#sessions.add(turn.sessionName);
     this.#changed.fire();
     try {
       return await work();

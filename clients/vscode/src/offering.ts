@@ -1,68 +1,59 @@
 // Which window offers Helm the skills of the editor: the one that was used last.
 //
 // A daemon takes each skill from one client. So a window that gets the focus writes its name into a file that all windows
-// of this editor share; the one that had the skills sees that and lets go of them. Where somebody else has them, such as
-// another editor, they stay there, and are asked for again with the next focus.
+// of this editor share. The one that has the skills sees that, lets go of them once its own turns are over, and says so in
+// a second file. Where somebody else has them, such as another editor, they stay there until the next focus.
 
 import { randomUUID } from "node:crypto";
 import { watch } from "node:fs";
 import type { FSWatcher } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 
 import { window } from "vscode";
 import type { Disposable, LogOutputChannel } from "vscode";
 
 import { OpenThinkError } from "open-think";
-import type { Client, SkillRegistration } from "open-think";
+import type { Client, SkillContext, SkillRegistration } from "open-think";
 
+import { isSessionOfEditor } from "./conversation.js";
 import type { Daemon } from "./daemon.js";
 import { EDITOR_SKILLS } from "./editor_skills.js";
 import { settings } from "./settings.js";
 
-/** Milliseconds, and how often: how long the window before may take to let go. */
-const PAUSE = 50;
-const TRIES = 40;
-
 export class Offering implements Disposable {
   readonly #name = randomUUID();
-  readonly #file: string;
-  readonly #listening: Disposable[];
   readonly #directory: string;
+  readonly #listening: Disposable[];
   #watcher: FSWatcher | undefined;
   #client: Client | undefined;
   #registered: SkillRegistration[] = [];
   /** One thing at a time. */
   #work: Promise<void> = Promise.resolve();
-  #over = false;
 
   constructor(
-    daemon: Daemon,
+    private readonly daemon: Daemon,
     private readonly output: LogOutputChannel,
     directory: string,
   ) {
     this.#directory = directory;
-    this.#file = join(directory, "window");
     this.#listening = [
       daemon.onDidConnect((client) => {
         this.#client = client;
         this.#registered = [];
         this.refresh();
       }),
-      window.onDidChangeWindowState(({ focused }) => {
-        if (focused && this.#registered.length === 0) this.refresh();
-      }),
+      daemon.onDidChange(() => void (this.#registered.length > 0 && this.#next(() => this.#look()))),
+      window.onDidChangeWindowState(({ focused }) => void (focused && this.refresh())),
     ];
   }
 
   /** By the settings and the focus as they are now. */
   refresh(): void {
-    this.#next(() => (settings().editorSkills ? this.#offer() : this.#withdraw()));
+    this.#next(() => (settings().editorSkills ? this.#begin() : this.#withdraw()));
   }
 
   dispose(): void {
-    this.#over = true;
     this.#watcher?.close();
     for (const one of this.#listening) one.dispose();
   }
@@ -71,44 +62,50 @@ export class Offering implements Disposable {
     this.#work = this.#work.then(work).catch((error: unknown) => this.output.warn(`editor skills: ${String(error)}`));
   }
 
-  async #offer(): Promise<void> {
-    const client = this.#client;
-    if (client === undefined || this.#registered.length > 0) return;
+  /** A window in the background takes what is free; one in front claims it. */
+  async #begin(): Promise<void> {
+    if (this.#client === undefined) return;
     await mkdir(this.#directory, { recursive: true });
-    this.#watcher ??= watch(this.#directory, () => this.#next(() => this.#yield())).on("error", () => undefined);
-    // A window in the background takes what is free.
-    const isClaimed = window.state.focused;
-    if (isClaimed) await writeFile(this.#file, this.#name);
-    for (let tries = isClaimed ? TRIES : 1; tries > 0 && !this.#over && client === this.#client; tries -= 1) {
-      const refusal = await this.#register(client);
-      if (refusal === undefined) return this.output.info("Helm has the skills of this window");
-      if (refusal.code !== "E_BAD_REQUEST") throw refusal;
-      if (tries === 1) return this.output.info(`Helm has no skills of this window: ${refusal.message}`);
-      if ((await this.#owner()) !== this.#name) return;
-      await pause(PAUSE);
-    }
+    this.#watcher ??= watch(this.#directory, () => this.#next(() => this.#look())).on("error", () => undefined);
+    if (window.state.focused && (await this.#owner()) !== this.#name) await writeFile(this.#file("window"), this.#name);
+    await this.#offer();
+  }
+
+  /** What the other windows have said. */
+  async #look(): Promise<void> {
+    const owner = await this.#owner();
+    if (owner === this.#name) return settings().editorSkills ? this.#offer() : undefined;
+    if (!owner || this.#registered.length === 0 || this.daemon.turns.size > 0) return;
+    await this.#withdraw();
+    await writeFile(this.#file("released"), this.#name);
   }
 
   /** All of them or none. */
-  async #register(client: Client): Promise<OpenThinkError | undefined> {
+  async #offer(): Promise<void> {
+    const client = this.#client;
+    if (client === undefined || this.#registered.length > 0) return;
     const registered: SkillRegistration[] = [];
     try {
       for (const { offer, run } of EDITOR_SKILLS) {
-        registered.push(await client.registerSkill<Record<string, unknown>>(offer, (input, context) => run(input ?? {}, context)));
+        const handler = async (input: Record<string, unknown>, context: SkillContext): Promise<unknown> => {
+          this.#check(context);
+          return run(input, context);
+        };
+        registered.push(await client.registerSkill(offer, handler));
       }
       this.#registered = registered;
-      return undefined;
+      this.output.info("Helm has the skills of this window");
     } catch (error) {
       await Promise.all(registered.map((one) => one.dispose()));
-      if (error instanceof OpenThinkError) return error;
-      throw error;
+      if (!(error instanceof OpenThinkError)) throw error;
+      this.output.info(`Helm does not have the skills of this window: ${error.message}`);
     }
   }
 
-  /** To the window that has claimed them. */
-  async #yield(): Promise<void> {
-    const owner = await this.#owner();
-    if (owner !== undefined && owner !== "" && owner !== this.#name) await this.#withdraw();
+  /** Paths and the selection mean this window's, which the turns of others do not. */
+  #check({ sessionName }: SkillContext): void {
+    if (sessionName === undefined || !isSessionOfEditor(sessionName) || this.daemon.sessions.has(sessionName)) return;
+    throw new Error("Helm has the skills of another window of the editor at the moment; ask again from the window that is meant");
   }
 
   async #withdraw(): Promise<void> {
@@ -118,6 +115,10 @@ export class Offering implements Disposable {
   }
 
   async #owner(): Promise<string | undefined> {
-    return readFile(this.#file, "utf8").catch(() => undefined);
+    return readFile(this.#file("window"), "utf8").catch(() => undefined);
+  }
+
+  #file(name: string): string {
+    return join(this.#directory, name);
   }
 }
