@@ -88,6 +88,16 @@ def giving(
     return run
 
 
+def passing(method: Callable[Concatenate[A_co, P], T]) -> Callable[Concatenate[Blocking[A_co], P], T]:
+    """The method, which needs no loop."""
+
+    @functools.wraps(method)
+    def run(self: Blocking[A_co], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return method(self._inner, *args, **kwargs)
+
+    return run
+
+
 async def following(events: AsyncIterator[T]) -> T | None:
     """The next of them; a task cannot end by `StopAsyncIteration`."""
     try:

@@ -6,11 +6,10 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Union
+from typing import Any
 
 from .approvals import Approvals, Approve
 from .calls import Calls
-from .channel import Channel, dial_socket, start_program
 from .client_skills import ClientSkills, H, SkillHandler, offer
 from .connection import Connection
 from .errors import OpenThinkError, cannot_connect
@@ -19,13 +18,12 @@ from .subscription import Feeds, Subscription
 from .turn import Turn
 from .turn_router import TurnRouter, as_event
 from .types import PROTOCOL_VERSION, Content, Decision, InitializeResult, Mode
+from .way import PathLike, Way
 
 VERSION = "0.1.0"
 DEFAULT_SESSION = "conductor:default"
 SECONDS_TO_SHUT_DOWN = 2.0
-OF_THE_PLACE = ("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV")
 
-PathLike = Union[str, "os.PathLike[str]"]
 OnNotification = Callable[[str, "dict[str, Any]"], None]
 
 
@@ -46,26 +44,15 @@ def connect(
     `socket` it connects to a daemon that listens there. Programs of skills are started in `cwd`. `approve` is asked
     about actions that are held. `on_notification` hears what is told beside events, as `daemon.reloaded`.
     """
-    return Client(command, profile, cwd, env, socket, approve, on_notification, name)
+    return Client(Way(command, profile, cwd, env, socket), name, approve, on_notification)
 
 
 class Client(Calls):
     """Made by `connect`."""
 
-    def __init__(
-        self,
-        command: str | Sequence[str],
-        profile: str | None,
-        cwd: PathLike | None,
-        env: Mapping[str, str] | None,
-        socket: PathLike | None,
-        approve: Approve | None,
-        on_notification: OnNotification | None,
-        name: str,
-    ) -> None:
-        program = [command] if isinstance(command, str) else list(command)
-        self._command = [*program, *(["--profile", profile] if profile else []), "--stdio"]
-        self._cwd, self._env, self._socket, self._name = cwd, env, socket, name
+    def __init__(self, way: Way, name: str, approve: Approve | None, on_notification: OnNotification | None) -> None:
+        self._way = way
+        self._name = name
         self._can_approve = approve is not None
         self._approvals = Approvals(approve)
         self._on_notification = on_notification
@@ -210,8 +197,7 @@ class Client(Calls):
         return await (await self._link.connection()).request(method, params, on_answer=on_answer)
 
     async def _open(self, on_end: Callable[[Connection, OpenThinkError], None], again: bool) -> Connection:
-        channel = await self._channel()
-        connection = Connection(channel, self._told, self._asked)
+        connection = Connection(await self._way.channel(), self._told, self._asked)
         connection.start(on_end)
         try:
             self.server = await connection.request("initialize", self._introduction())
@@ -227,22 +213,13 @@ class Client(Calls):
             raise
         return connection
 
-    async def _channel(self) -> Channel:
-        if self._socket is not None:
-            return await dial_socket(self._socket)
-        return await start_program(self._command, self._cwd, self._env)
-
     def _introduction(self) -> dict[str, Any]:
-        cwd = os.path.abspath(self._cwd if self._cwd is not None else os.getcwd())
-        env = os.environ if self._env is None else self._env
-        place = {"cwd": cwd, "env": {name: env[name] for name in env if tells_the_way(name)}}
         return {
             "processId": os.getpid(),
             "clientInfo": {"name": self._name, "version": VERSION},
             "protocolVersion": PROTOCOL_VERSION,
             "capabilities": {"approvals": self._can_approve, "skills": True},
-            # A program that was started for this has both already.
-            "initializationOptions": {} if self._socket is None else place,
+            "initializationOptions": self._way.place(),
         }
 
     def _asked(self, method: str, params: dict[str, Any]) -> Awaitable[Any] | None:
@@ -259,8 +236,3 @@ class Client(Calls):
             self._approvals.resolved(params.get("approvalId"))
         elif self._on_notification is not None:
             self._on_notification(method, params)
-
-
-def tells_the_way(name: str) -> bool:
-    """Whether a program needs this variable to find its way; none of them holds a key."""
-    return name in OF_THE_PLACE or name.startswith("LC_")

@@ -79,9 +79,13 @@ class ClientSkills:
         current_call.set(params)
         try:
             return {"output": await call(offer.handler, params["input"])}
-        except OpenThinkError:
-            raise
         except (Exception, SystemExit) as error:
             log.info("the skill %s failed", id, exc_info=True)
-            message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            raise OpenThinkError("E_SKILL_FAILED", SKILL_FAILED, message) from error
+            raise OpenThinkError("E_SKILL_FAILED", SKILL_FAILED, told_of(error)) from error
+
+
+def told_of(error: BaseException) -> str:
+    """What a model reads: no trace."""
+    if isinstance(error, OpenThinkError):
+        return error.message
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

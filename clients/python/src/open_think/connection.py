@@ -1,4 +1,4 @@
-"""One connection's requests and answers, in both directions. It knows no method."""
+"""One connection's requests and answers, in both directions. It knows no method but `$/cancelRequest`."""
 
 from __future__ import annotations
 

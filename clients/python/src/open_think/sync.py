@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import ParamSpec
 
-from .background import Background, Blocking, following, giving, waiting
+from .background import Background, Blocking, following, giving, passing, waiting
 from .client import Client, connect
 from .subscription import Subscription
 from .turn import Turn
@@ -91,6 +91,7 @@ class SyncClient(Blocking[Client]):
     subscribe = giving(SyncSubscription, Client.subscribe)
     interrupt = waiting(Client.interrupt)
     request = waiting(Client.request)
+    skill = passing(Client.skill)
     register_skill = waiting(Client.register_skill)
     unregister_skill = waiting(Client.unregister_skill)
     skills = waiting(Client.skills)

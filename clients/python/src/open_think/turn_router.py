@@ -22,6 +22,14 @@ class Session:
     early: deque[EventParams] = field(default_factory=lambda: deque(maxlen=CAPACITY))
     """What came while a turn waited for its name."""
 
+    def begin(self, turn: Turn, turn_id: str) -> None:
+        turn.turn_id = turn_id
+        for params in self.early:
+            if params["turnId"] == turn_id:
+                turn.push(params)
+        if all(other.turn_id is not None for other in self.turns.values()):
+            self.early.clear()
+
 
 class TurnRouter:
     def __init__(self) -> None:
@@ -38,14 +46,13 @@ class TurnRouter:
             del self._sessions[turn.session_name]
 
     def progress(self, params: dict[str, Any]) -> None:
-        value = params.get("value")
+        token, value = params.get("token"), params.get("value")
         turn_id = value.get("turnId") if isinstance(value, dict) and value.get("kind") == "begin" else None
-        if not isinstance(turn_id, str):
+        if not isinstance(token, int) or not isinstance(turn_id, str):
             return
         for session in self._sessions.values():
-            for turn in session.turns.values():
-                if turn.id == params.get("token"):
-                    begin(session, turn, turn_id)
+            if (turn := session.turns.get(token)) is not None:
+                session.begin(turn, turn_id)
 
     def event(self, params: EventParams) -> None:
         session = self._sessions.get(params["sessionName"])
@@ -60,15 +67,6 @@ class TurnRouter:
                 session.early.append(params)
         for turn in owners:
             turn.push(params)
-
-
-def begin(session: Session, turn: Turn, turn_id: str) -> None:
-    turn.turn_id = turn_id
-    for params in session.early:
-        if params["turnId"] == turn_id:
-            turn.push(params)
-    if all(other.turn_id is not None for other in session.turns.values()):
-        session.early.clear()
 
 
 def as_event(params: dict[str, Any]) -> EventParams | None:
