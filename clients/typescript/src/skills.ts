@@ -5,7 +5,7 @@ import { ErrorCodes, ResponseError } from "vscode-jsonrpc/node";
 
 import { pause } from "./abort.js";
 import { asyncDispose } from "./dispose.js";
-import type { OpenThinkError } from "./error.js";
+import { OpenThinkError } from "./error.js";
 import { checkJson } from "./json.js";
 import type { Ask } from "./link.js";
 import { Questions } from "./questions.js";
@@ -35,7 +35,10 @@ export class Skills {
 
   async register(skill: ClientSkill, handler: SkillHandler<never>): Promise<SkillRegistration> {
     const offer = { skill, handler };
-    await this.#ask("skills.register", { skills: [skill] });
+    await this.#ask("skills.register", { skills: [skill] }).catch((error: OpenThinkError) => {
+      const message = `the skill ${skill.id} is not offered: ${error.message}`;
+      throw new OpenThinkError(message, { ...error, cause: error });
+    });
     this.#offers.set(skill.id, offer);
     const dispose = (): Promise<void> => this.#withdraw(offer);
     return { id: skill.id, dispose, [asyncDispose]: dispose };
