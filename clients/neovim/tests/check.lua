@@ -7,6 +7,8 @@ local BASES = { "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CAC
 local PROXIES = { "http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY" }
 
 M.program = vim.env.OPEN_THINK_BIN or "open-think"
+--- This Neovim, for tests that need a second one.
+M.neovim = vim.env.OPEN_THINK_NVIM or vim.v.progpath
 
 local CONFIGURATION = [==[
 %s
@@ -145,7 +147,7 @@ function M.notes()
   end
   local text = file:read("a")
   file:close()
-  return vim.tbl_map(vim.json.decode, vim.split(vim.trim(text):gsub("}{", "}\n{"), "\n"))
+  return vim.tbl_map(vim.json.decode, vim.split(text:gsub("}{", "}\n{"), "\n", { trimempty = true }))
 end
 
 --- Writes the configuration, with these settings before its tables.

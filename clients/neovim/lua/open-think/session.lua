@@ -64,10 +64,10 @@ function Session:begin()
   self.listeners = self.listeners or {}
 end
 
---- Calls back once every later event is shown.
+--- Calls back once there is a connection and every later event is shown.
 function Session:attach(callback)
   if self.attached then
-    return callback()
+    return client.with(callback)
   end
   table.insert(self.attaching, callback)
   if #self.attaching > 1 then
@@ -93,6 +93,7 @@ function Session:load(callback)
       return callback(fault)
     end
     local loaded, open = {}, 3
+    self.reached, self.asked_from, self.queue = 0, 0, {}
     local function got(name)
       return function(failed, result)
         open = open - 1
@@ -251,7 +252,7 @@ function Session:play_one(params)
     self.running = nil
     client.look()
   elseif kind == "turn-start" then
-    self.running, self.answering = params.turnId, params.event.provider
+    self.running = params.turnId
   end
   for _, listener in pairs(self.listeners) do
     listener(params)

@@ -73,6 +73,7 @@ function Transcript:open_block(params, group)
 end
 
 function Transcript:grow(block, text)
+  assert(type(text) == "string", "it is no text")
   if #block.pending == 0 then
     table.insert(self.waiting, block)
   end
@@ -219,7 +220,7 @@ function Transcript:event(params)
   local kind = params.event.kind
   local write = KINDS[kind]
   if not write then
-    return self:entry("- · " .. format.line(tostring(kind)))
+    return self:entry("- · " .. format.line(type(kind) == "string" and kind or "something new"))
   end
   if not pcall(write, self, params) then
     self:entry("- · " .. kind .. " (this version does not understand it)")
