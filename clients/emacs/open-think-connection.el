@@ -96,15 +96,21 @@ DONE is called with the result, FAILED with the error.  There is no time limit.
 Starts the daemon if need be."
   (open-think--connect)
   (let ((request (list method params (or done #'ignore) (or failed #'open-think--report))))
-    (if open-think--capabilities
-        (open-think--send request)
-      (push request open-think--waiting))))
+    (cond (open-think--capabilities (open-think--send request))
+          (open-think--connection (push request open-think--waiting))
+          (t (funcall (nth 3 request) open-think--lost)))))
 
 (defun open-think--send (request)
   "Send REQUEST: method, parameters and two functions."
   (pcase-let ((`(,method ,params ,done ,failed) request))
-    (jsonrpc-async-request open-think--connection (intern method) params
-                           :success-fn done :error-fn failed :timeout nil)))
+    (condition-case failure
+        (jsonrpc-async-request open-think--connection (intern method) params
+                               :success-fn done :error-fn failed :timeout nil)
+      ;; A process may end before Emacs has noticed; what cannot be sent for
+      ;; another reason is the caller's fault.
+      (error (if (eq 'run (process-status open-think--process))
+                 (signal (car failure) (cdr failure))
+               (funcall failed open-think--lost))))))
 
 (defun open-think--fetch (method params)
   "Ask the daemon METHOD with PARAMS and wait for the result.
@@ -139,17 +145,17 @@ For what a command must know before it can ask its user."
     (let ((connection (open-think--make-connection)))
       (setq open-think--connection connection)
       (run-with-timer open-think-timeout nil #'open-think--give-up open-think--process)
-      (jsonrpc-async-request
-       connection 'initialize
-       `( :processId ,(emacs-pid)
-          :clientInfo (:name "emacs" :version ,open-think-version)
-          :protocolVersion "1.0"
-          :capabilities (:skills t))
-       :success-fn (lambda (result) (open-think--welcome connection result))
-       :error-fn (lambda (failure)
-                   (open-think--report failure)
-                   (delete-process open-think--process))
-       :timeout nil))))
+      (open-think--send
+       (list "initialize"
+             `( :processId ,(emacs-pid)
+                :clientInfo (:name "emacs" :version ,open-think-version)
+                :protocolVersion "1.0"
+                :capabilities (:skills t))
+             (lambda (result) (open-think--welcome connection result))
+             (lambda (failure)
+               (open-think--report failure)
+               (unless (open-think--lost-p failure)
+                 (delete-process open-think--process))))))))
 
 (defun open-think--make-connection ()
   "Start the program."

@@ -276,7 +276,8 @@ FAILED is called if it fails.  Its events come by the subscription."
      method `(:sessionName ,open-think--session ,@params)
      (open-think--in buffer
        (lambda (result)
-         (open-think--turn-ended)
+         (setq open-think--running (max 0 (1- open-think--running)))
+         (open-think--ask-warmth)
          (when (and (cl-plusp (length (plist-get result :suggestedActions)))
                     (not (get-buffer-window (current-buffer) 'visible)))
            (message "open-think: actions wait for your decision in %s" (buffer-name)))))
@@ -284,16 +285,12 @@ FAILED is called if it fails.  Its events come by the subscription."
        (lambda (failure)
          (when failed
            (funcall failed))
+         (setq open-think--running (max 0 (1- open-think--running)))
          (unless (open-think--lost-p failure)
-           (open-think--turn-ended)
+           (open-think--ask-warmth)
            (open-think--render-error failure)
            (unless (get-buffer-window (current-buffer) 'visible)
              (open-think--report failure))))))))
-
-(defun open-think--turn-ended ()
-  "Count one turn less."
-  (setq open-think--running (max 0 (1- open-think--running)))
-  (open-think--ask-warmth))
 
 (defun open-think--decide (decision id input)
   "Decide the held action ID: DECISION is \"approve\" or \"deny\".

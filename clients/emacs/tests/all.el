@@ -18,5 +18,7 @@
 (require 'wire)
 (require 'life)
 (require 'commands)
+(require 'editor)
+(require 'published)
 
 ;;; all.el ends here

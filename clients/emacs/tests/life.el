@@ -52,19 +52,6 @@
   (should (= 1 (home-count "→ read-note {\"name\":\"quince\"}")))
   (should (= 1 (home-count "→ read-note {\"name\":\"afterwards\"}"))))
 
-(home-test a-decision-that-was-lost-can-be-made-again
-  (home-ask home-write)
-  (let ((process open-think--process))
-    (signal-process process 'SIGSTOP)
-    (open-think-approve)
-    (should (= 0 (home-count "[Approve]")))
-    (signal-process process 'SIGKILL)
-    (home-until "the loss is seen" (lambda () (not open-think--connection))))
-  (should (= 1 (home-count "[Approve]")))
-  (open-think-approve)
-  (home-until-idle)
-  (should (equal "{\"text\":\"medlar\"}" (home-notes))))
-
 (home-test earlier-messages-and-held-actions-are-there-when-emacs-comes-back
   (home-ask home-read)
   (home-ask home-write)
@@ -98,6 +85,22 @@
                  (home-until "the end is seen" (lambda () (not open-think--connection))))))
     (should (= 1 (seq-count (lambda (text) (string-prefix-p "open-think: " text)) told)))
     (should (seq-find (lambda (text) (string-search "sh did not get to answer (no luck today)" text)) told))))
+
+(ert-deftest a-program-that-is-gone-before-it-is-spoken-to-is-told ()
+  (let* ((open-think-command '("sh" "-c" "exit 2"))
+         (make (symbol-function 'open-think--make-connection))
+         (told (home-messages
+                 (cl-letf (((symbol-function 'open-think--make-connection)
+                            (lambda ()
+                              (prog1 (funcall make)
+                                ;; Without reading, so that Emacs has not been told.
+                                (with-timeout (30 (ert-fail "it has not ended"))
+                                  (while (process-live-p open-think--process)))))))
+                   (open-think-status))
+                 (should open-think--connection)
+                 (home-until "the end is seen" (lambda () (not open-think--connection))))))
+    (should (= 1 (seq-count (lambda (text) (string-search "sh did not get to answer" text)) told)))
+    (should-not open-think--waiting)))
 
 (home-test after-a-shutdown-the-next-command-connects
   (home-ask home-read)

@@ -54,7 +54,8 @@
           (scripted-say :id (plist-get message :id)
                         :result (pcase method
                                   ("initialize" `(:capabilities (:protocolVersion "1.9" :methods ,scripted-methods :novelty t)))
-                                  ("conductor.subscribe" '(:seq 0))
+                                  ("conductor.subscribe"
+                                   `(:seq ,(or (plist-get (plist-get message :params) :afterSeq) 0)))
                                   ("sessions.messages" '(:messages []))
                                   ("sessions.get" '(:heldActions []))
                                   (_ nil))))))))

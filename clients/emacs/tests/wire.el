@@ -63,6 +63,28 @@
     (should (= 2 (seq-count (lambda (message) (equal "conductor.subscribe" (plist-get message :method)))
                             scripted-received)))))
 
+(scripted-test a-decision-that-was-lost-can-be-made-again
+  (setq scripted-silent '("conductor.approve"))
+  (let ((buffer (scripted-watched))
+        (asked (lambda ()
+                 (seq-count (lambda (message) (equal "conductor.approve" (plist-get message :method))) scripted-received))))
+    (scripted-event 1 :kind "tool-held" :actionId "act" :toolUseId "u" :skill "cut" :input '(:deep (:er [1 2])))
+    (home-until-shown "[Approve] [Deny]" buffer)
+    (should (string-search "Held: cut\n{\n  \"deep\": {\n    \"er\": [\n      1,\n      2\n    ]\n  }\n}\n[Approve]" (home-text buffer)))
+    (open-think-approve)
+    (home-until "it is asked" (lambda () (= 1 (funcall asked))))
+    (should-not (string-search "[Approve]" (home-text buffer)))
+    (signal-process open-think--process 'SIGKILL)
+    (home-until-shown "[Approve] [Deny]" buffer)
+    (home-until-shown "connection to the daemon was lost" buffer)
+    (should (= 0 (buffer-local-value 'open-think--running buffer)))
+    (open-think-approve)
+    (home-until "it is asked again" (lambda () (= 2 (funcall asked))))
+    (should (equal '(0 1) (sort (mapcar (lambda (message) (or (plist-get (plist-get message :params) :afterSeq) 0))
+                                        (seq-filter (lambda (message) (equal "conductor.subscribe" (plist-get message :method)))
+                                                    scripted-received))
+                                #'<)))))
+
 (scripted-test questions-that-are-not-known-are-declined
   (scripted-watched)
   (scripted-say :id "s1" :method "conductor.approval" :params '(:approvalId "a"))
