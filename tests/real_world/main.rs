@@ -28,3 +28,4 @@ mod skipped;
 mod terminal;
 mod units;
 mod upstream;
+mod vscode_client;

@@ -1,6 +1,6 @@
 // Makes dist/extension.js, the TypeScript client included, from both folders' sources; with --tests the tests as well.
 
-import { copyFile, readdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
@@ -41,6 +41,9 @@ await copyFile(`${root}node_modules/vscode-jsonrpc/License.txt`, `${root}dist/vs
 if (process.argv.includes("--tests")) {
   const tests = (await readdir(`${root}test`)).filter((name) => name.endsWith(".test.ts"));
   await rm(`${root}build`, { recursive: true, force: true });
+  await mkdir(`${root}build`);
+  // Theirs stays as it is while one of them packs the extension anew.
+  await copyFile(`${root}dist/extension.js`, `${root}build/extension.cjs`);
   await build({
     ...common,
     entryPoints: tests.map((name) => `test/${name}`),

@@ -15,7 +15,7 @@ export function code(text: string): string {
 
 /** A text that is to be read as it stands. */
 export function plain(text: string): string {
-  return text.replace(/[\\`*_{}[\]()#+\-!|<>~]/g, "\\$&").replace(/\s+/g, " ");
+  return text.replace(/\s+/g, " ").replace(/[\\`*[\]<>]|\b_|_\b|^[#+-]/g, "\\$&");
 }
 
 export function json(value: unknown): string {

@@ -16,7 +16,7 @@ import { Window } from "./window.js";
 
 export const PROGRAM = process.env["OPEN_THINK_BIN"] ?? "open-think";
 
-const BUNDLE = resolve("dist/extension.js");
+const BUNDLE = resolve("build/extension.cjs");
 const required = createRequire(BUNDLE);
 const run = promisify(execFile);
 
@@ -103,8 +103,10 @@ export class Home {
     return (await readFile(this.path("notes"), "utf8").catch(() => "")).trim();
   }
 
+  /** All that it says. */
   async program(...args: string[]): Promise<string> {
-    return (await run(PROGRAM, args, { env: this.env })).stdout;
+    const { stdout, stderr } = await run(PROGRAM, args, { env: this.env });
+    return stdout + stderr;
   }
 
   async #end(): Promise<void> {
