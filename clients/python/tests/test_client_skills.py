@@ -130,7 +130,7 @@ class ClientSkills(HomeTest):
             self.assertTrue(waiting.begun.is_set())
             self.assertFalse(result["trace"][0]["ok"])
             self.assertEqual(result["stopReason"], "end-turn")
-        await waiting.given_up.wait()
+            await waiting.given_up.wait()
 
     async def test_a_call_fails_with_its_client(self) -> None:
         waiting = Waiting()

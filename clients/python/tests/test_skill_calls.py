@@ -12,17 +12,20 @@ from .fake_daemon import FakeDaemon
 import open_think
 
 
-async def agree(daemon: FakeDaemon, message: dict[str, Any]) -> None:
-    if message["method"].startswith("skills."):
-        daemon.say(id=message["id"], result={"registered": []})
-    elif message["method"] == "cut":
-        daemon.cut()
-
-
 class SkillCalls(unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self) -> None:
-        self.daemon = await FakeDaemon(agree).__aenter__()
+        self.daemon = await FakeDaemon(self.handle).__aenter__()
         self.addAsyncCleanup(self.daemon.__aexit__)
+        self.taken: list[str] = []
+
+    async def handle(self, daemon: FakeDaemon, message: dict[str, Any]) -> None:
+        skills = message["params"].get("skills", [])
+        if any(skill["id"] in self.taken for skill in skills if isinstance(skill, dict)):
+            daemon.say(id=message["id"], error={"code": -32602, "message": "it is another's"})
+        elif skills:
+            daemon.say(id=message["id"], result={"registered": []})
+        elif message["method"] == "cut":
+            daemon.cut()
 
     def call(self, skill: str, input: Any = None, id: str = "s1") -> None:
         params = {"skill": skill, "input": input, "sessionName": "fruit", "turnId": "t1", "deadlineMs": 60000}
@@ -140,6 +143,19 @@ class SkillCalls(unittest.IsolatedAsyncioTestCase):
             await begun.wait()
             given_up.clear()
         await given_up.wait()
+
+    async def test_one_that_was_taken_meanwhile_is_let_go_of_and_reported(self) -> None:
+        reported: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.set_result(context))
+        async with open_think.connect(socket=self.daemon.socket) as client:
+            await client.register_skill("one", lambda input: 1, description="Gives 1.")
+            await client.register_skill("two", lambda input: 2, description="Gives 2.")
+            self.taken.append("one")
+            with self.assertRaises(open_think.OpenThinkError):
+                await client.request("cut")
+            self.assertIn("one is no longer offered", (await reported)["message"])
+            self.assertEqual(await self.answer("two"), {"output": 2})
+            self.assertIn("not offered", (await self.answer("one"))["message"])
 
     async def test_a_new_connection_is_told_what_is_offered(self) -> None:
         async with open_think.connect(socket=self.daemon.socket) as client:

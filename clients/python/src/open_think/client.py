@@ -202,8 +202,7 @@ class Client(Calls):
         try:
             self.server = await connection.request("initialize", self._introduction())
             connection.notify("initialized")
-            if specs := self._skills.specs():
-                await connection.request("skills.register", {"skills": specs})
+            await self._skills.register(connection, again)
             for session_name in self._feeds.sessions() if again else []:
                 await connection.request("conductor.subscribe", self._feeds.again(session_name))
         except BaseException as error:

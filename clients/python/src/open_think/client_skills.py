@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .callbacks import call
+from .connection import Connection
 from .errors import OpenThinkError
 
 ClientSkill = dict[str, Any]
@@ -63,9 +65,20 @@ class ClientSkills:
     def remove(self, id: str) -> None:
         self._offers.pop(id, None)
 
-    def specs(self) -> list[ClientSkill]:
-        """What a new connection has to register."""
-        return [offer.spec for offer in self._offers.values()]
+    async def register(self, connection: Connection, again: bool) -> None:
+        """Registers all with a connection. `again`, one that somebody else has taken meanwhile is let go of."""
+        specs = [offer.spec for offer in self._offers.values()]
+        if specs and not again:
+            await connection.request("skills.register", {"skills": specs})
+        for spec in specs if again else []:
+            try:
+                await connection.request("skills.register", {"skills": [spec]})
+            except OpenThinkError as error:
+                if connection.fault is not None:
+                    raise
+                self.remove(spec["id"])
+                context = {"message": f"open-think: {spec['id']} is no longer offered", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
 
     def request(self, method: str, params: dict[str, Any]) -> Awaitable[Any] | None:
         """The answer to a request of the daemon's, if it is one that is answered here."""
