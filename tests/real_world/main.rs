@@ -9,6 +9,7 @@ mod client;
 mod clients;
 mod codex;
 mod editor;
+mod emacs_client;
 mod faults;
 mod finds;
 mod home;
