@@ -73,17 +73,28 @@ def waiting(
     return run
 
 
+def calling(method: Callable[Concatenate[A_co, P], T]) -> Callable[Concatenate[Blocking[A_co], P], T]:
+    """The method, which does not wait, and is called where the loop is."""
+
+    @functools.wraps(method)
+    def run(self: Blocking[A_co], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        async def work() -> T:
+            return method(self._inner, *args, **kwargs)
+
+        return self._background.run(work())
+
+    return run
+
+
 def giving(
     facade: Callable[[Background, B], F], method: Callable[Concatenate[A_co, P], B]
 ) -> Callable[Concatenate[Blocking[A_co], P], F]:
-    """The method, which needs the loop and does not wait; what it gives gets this façade."""
+    """The same; what it gives gets this façade."""
+    call = calling(method)
 
     @functools.wraps(method)
     def run(self: Blocking[A_co], /, *args: P.args, **kwargs: P.kwargs) -> F:
-        async def begin() -> B:
-            return method(self._inner, *args, **kwargs)
-
-        return facade(self._background, self._background.run(begin()))
+        return facade(self._background, call(self, *args, **kwargs))
 
     return run
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import ParamSpec
 
-from .background import Background, Blocking, following, giving, passing, waiting
+from .background import Background, Blocking, calling, following, giving, passing, waiting
 from .client import Client, connect
 from .subscription import Subscription
 from .turn import Turn
@@ -35,7 +35,7 @@ class SyncTurn(Blocking[Turn], Iterator[Event]):
 
     result = waiting(Turn.result)
     interrupt = waiting(Turn.interrupt)
-    cancel = giving(lambda _, done: done, Turn.cancel)
+    cancel = calling(Turn.cancel)
 
 
 class SyncSubscription(Blocking[Subscription], Iterator[EventParams]):
