@@ -86,6 +86,8 @@ timeout_ms = 600000
 (defun home-run (&rest arguments)
   "Run the program with ARGUMENTS, and give what it prints."
   (with-temp-buffer
+    ;; That of a buffer may be below a `~' that is elsewhere now.
+    (setq default-directory home-folder)
     (apply #'call-process home-program nil t nil arguments)
     (buffer-string)))
 
