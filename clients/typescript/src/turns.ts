@@ -28,7 +28,7 @@ export class Turns {
   }
 
   progress({ token, value }: ProgressParams): void {
-    if (value.kind === "begin" && typeof value.turnId === "string") this.accept(String(token), value.turnId);
+    if (value?.kind === "begin" && typeof value.turnId === "string") this.accept(String(token), value.turnId);
   }
 
   accept(token: string, turnId: string): void {

@@ -22,9 +22,19 @@ test("the package holds what it needs and nothing else", async (t) => {
   assert.deepEqual(paths.filter((path) => path.includes("/") && !path.startsWith("dist/")), []);
 });
 
+test("CommonJS can import it, and require it where Node can", async (t) => {
+  const canRequire = "require_module" in process.features && process.features.require_module;
+  if (!canRequire) t.diagnostic(`require is not tried: Node ${process.versions.node} has it for CommonJS only`);
+  for (const way of ["await import", ...(canRequire ? ["require"] : [])]) {
+    const script = `(async () => console.log(typeof (${way}("open-think")).connect))()`;
+    const { stdout } = await run(process.execPath, ["--input-type=commonjs", "--eval", script], { cwd });
+    assert.equal(stdout.trim(), "function", way);
+  }
+});
+
 test("how long a start takes", async (t) => {
   const home = await Home.make(t);
-  for (const what of ["with the daemon", "to a running daemon"]) {
+  for (const what of ["cold, with the daemon", "warm, to a running daemon"]) {
     const started = performance.now();
     const client = await home.connect();
     const connected = performance.now();
