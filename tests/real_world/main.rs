@@ -18,6 +18,7 @@ mod keyring;
 mod load;
 mod models;
 mod needs;
+mod neovim_client;
 mod node;
 mod npm;
 mod python_client;

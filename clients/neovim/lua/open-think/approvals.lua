@@ -26,7 +26,7 @@ local function show(question)
   local window = question.session.buffer:show(false)
   local first = question.session.actions[question.params.actions[1].id]
   local row = first and held.row(first)
-  if row and window ~= vim.api.nvim_get_current_win() then
+  if row and window and window ~= vim.api.nvim_get_current_win() then
     vim.api.nvim_win_set_cursor(window, { row + 1, 0 })
   end
 end

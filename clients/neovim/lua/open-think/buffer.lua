@@ -23,21 +23,32 @@ local function set_highlights()
   vim.api.nvim_set_hl(0, "OpenThinkVoid", { strikethrough = true, default = true })
 end
 
---- `on` has the functions that keys are bound to, by the names of the setting `keys`, and gone().
-function M.new(session_name, on)
-  set_highlights()
-  local id = vim.api.nvim_create_buf(false, true)
-  vim.api.nvim_buf_set_name(id, "open-think://" .. session_name)
-  for name, value in pairs({ bufhidden = "hide", swapfile = false, undolevels = -1, modifiable = false }) do
-    vim.api.nvim_set_option_value(name, value, { buf = id })
-  end
-  vim.api.nvim_set_option_value("filetype", "markdown", { buf = id })
-  for name, key in pairs(config.get().keys) do
-    if key then
-      vim.keymap.set("n", key, on[name], { buffer = id, nowait = true, desc = "Helm: " .. name })
+--- What is left of a buffer that was unloaded would keep its name.
+local function remove(name)
+  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_get_name(buffer) == name then
+      vim.api.nvim_buf_delete(buffer, { force = true })
     end
   end
-  vim.api.nvim_create_autocmd("BufUnload", { buffer = id, callback = on.gone })
+end
+
+--- `actions` are what keys do, by the names of the setting `keys`; `on_gone` hears that it is unloaded.
+function M.new(session_name, actions, on_gone)
+  set_highlights()
+  local name = "open-think://" .. session_name
+  remove(name)
+  local id = vim.api.nvim_create_buf(false, true)
+  vim.api.nvim_buf_set_name(id, name)
+  for option, value in pairs({ bufhidden = "hide", swapfile = false, undolevels = -1, modifiable = false }) do
+    vim.api.nvim_set_option_value(option, value, { buf = id })
+  end
+  vim.api.nvim_set_option_value("filetype", "markdown", { buf = id })
+  for action, key in pairs(config.get().keys) do
+    if key then
+      vim.keymap.set("n", key, actions[action], { buffer = id, nowait = true, desc = "Helm: " .. action })
+    end
+  end
+  vim.api.nvim_create_autocmd("BufUnload", { buffer = id, callback = on_gone })
   local buffer = setmetatable({ id = id, winbar = "" }, Buffer)
   vim.api.nvim_create_autocmd("BufWinEnter", {
     buffer = id,
@@ -62,18 +73,16 @@ function Buffer:window()
   end
 end
 
---- Shows it, and goes there if that is wanted.
+--- Shows it, and goes there if that is wanted. Neither the mode nor the place of whoever types is touched otherwise.
 function Buffer:show(focus)
   local window = self:window()
-  if not window then
-    local before = vim.api.nvim_get_current_win()
-    vim.cmd(config.get().window)
-    window = vim.api.nvim_get_current_win()
-    vim.api.nvim_win_set_buf(window, self.id)
+  -- No window can be made beside the command-line window.
+  if not window and vim.fn.getcmdwintype() == "" then
+    window = vim.api.nvim_open_win(self.id, false, { split = config.get().window, win = -1 })
     vim.api.nvim_win_set_cursor(window, { vim.api.nvim_buf_line_count(self.id), 0 })
-    vim.api.nvim_set_current_win(before)
+    self:dress()
   end
-  if focus then
+  if focus and window then
     vim.api.nvim_set_current_win(window)
   end
   return window

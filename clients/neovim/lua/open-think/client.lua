@@ -85,6 +85,7 @@ local function ready(connection, started, result)
   require("open-think.sessions").connected()
   settle()
   M.look()
+  require("open-think.invoke").look()
 end
 
 local function handlers(holder)
@@ -199,6 +200,13 @@ end
 function M.warmth(provider)
   provider = provider or state.default_provider
   return provider, provider and state.warmth[provider]
+end
+
+--- The ids of providers, as far as they are known.
+function M.providers()
+  local ids = vim.tbl_keys(state.warmth)
+  table.sort(ids)
+  return ids
 end
 
 --- Finds out how the providers stand.

@@ -109,8 +109,6 @@ local function describe_provider(row)
   return format.line(table.concat(parts, " · "))
 end
 
-local known_providers = {}
-
 function COMMANDS.HelmProvider(call)
   local session = sessions.current()
   local function take(id)
@@ -121,9 +119,6 @@ function COMMANDS.HelmProvider(call)
     return take(call.args)
   end
   request("providers.list", nil, function(result)
-    known_providers = vim.tbl_map(function(row)
-      return row.id
-    end, result.providers)
     local options = { prompt = "Provider of " .. session.name, format_item = describe_provider }
     vim.ui.select(result.providers, options, function(row)
       if row then
@@ -133,17 +128,7 @@ function COMMANDS.HelmProvider(call)
   end)
 end
 
-function COMPLETIONS.HelmProvider()
-  client.request("providers.list", nil, function(_, result)
-    known_providers = vim.tbl_map(function(row)
-      return row.id
-    end, result and result.providers or {})
-  end)
-  vim.wait(300, function()
-    return #known_providers > 0
-  end, 10)
-  return known_providers
-end
+COMPLETIONS.HelmProvider = client.providers
 
 function COMMANDS.HelmModel(call)
   local session = sessions.current()

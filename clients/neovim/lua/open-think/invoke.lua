@@ -8,16 +8,16 @@ local M = {}
 
 local known = {}
 
---- The ids of skills, for completion. Waits a moment for the daemon, once.
-function M.ids()
-  local heard = #known > 0
+--- Finds out which skills there are.
+function M.look()
   client.request("skills.list", nil, function(_, result)
-    heard = true
     known = result and result.skills or known
   end)
-  vim.wait(500, function()
-    return heard
-  end, 10)
+end
+
+--- The ids of skills, as far as they are known; the next time those are that there are now.
+function M.ids()
+  M.look()
   return vim.tbl_map(function(skill)
     return skill.id
   end, known)

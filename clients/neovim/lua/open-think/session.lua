@@ -1,17 +1,16 @@
--- One session: follows its events from the first that is still there, in order and each once, across lost connections.
+-- One session: what is said in it, and its turns in its buffer.
 --
--- Its turns may be anybody's. Those of this Neovim are known by the progress that is reported when they are accepted.
+-- The turns may be anybody's. Those of this Neovim are known by the progress that is reported when they are accepted.
 
 local Buffer = require("open-think.buffer")
 local client = require("open-think.client")
 local config = require("open-think.config")
 local errors = require("open-think.errors")
+local Feed = require("open-think.feed")
 local held = require("open-think.held")
 local Transcript = require("open-think.transcript")
 
 local M = {}
-
-local HISTORY = 100
 
 local Session = {}
 Session.__index = Session
@@ -26,102 +25,39 @@ function M.new(name, on)
     provider = settings.provider,
     model = settings.model,
     on_gone = on.gone,
+    asks = {},
+    listeners = {},
+    turns = {},
+    actions = {},
   }, Session)
-  session:begin()
-  session.buffer = Buffer.new(name, {
-    ask = function()
-      require("open-think.commands").prompt(session)
+  session.feed = Feed.new(name, {
+    loaded = function(loaded)
+      session:show(loaded)
     end,
-    close = function()
-      vim.cmd.close({ mods = { emsg_silent = true } })
+    arrived = function()
+      session:show_arrived()
     end,
-    interrupt = function()
-      session:interrupt()
-    end,
-    approve = function()
-      require("open-think.approvals").decide_at_cursor(session, "approve")
-    end,
-    deny = function()
-      require("open-think.approvals").decide_at_cursor(session, "deny")
-    end,
-    gone = function()
-      session:forget()
+    anew = function()
+      session:start_anew()
     end,
   })
+  session.buffer = Buffer.new(name, require("open-think.keys").of(session), function()
+    session:forget()
+  end)
   session.transcript = Transcript.new(session.buffer, session.actions)
   session:redraw()
   return session
 end
 
---- As if nothing had been heard of it.
-function Session:begin()
-  self.attached, self.attaching = false, {}
-  self.reached, self.asked_from = 0, 0
-  self.queue = {}
-  self.turns = {}
-  self.actions = {}
-  self.asks = self.asks or {}
-  self.listeners = self.listeners or {}
-end
-
 --- Calls back once there is a connection and every later event is shown.
 function Session:attach(callback)
-  if self.attached then
-    return client.with(callback)
-  end
-  table.insert(self.attaching, callback)
-  if #self.attaching > 1 then
-    return
-  end
-  self:load(function(fault, loaded)
-    local waiting = self.attaching
-    self.attaching = {}
-    if not fault and not self.gone then
-      self.attached = true
-      self:show(loaded)
-    end
-    for _, each in ipairs(waiting) do
-      each(fault)
-    end
-  end)
-end
-
---- The events that the daemon still has, and the messages for what was before them.
-function Session:load(callback)
-  client.with(function(fault, connection)
-    if fault then
-      return callback(fault)
-    end
-    local loaded, open = {}, 3
-    self.reached, self.asked_from, self.queue = 0, 0, {}
-    local function got(name)
-      return function(failed, result)
-        open = open - 1
-        loaded[name] = result
-        -- Without a session there are no messages; without a subscription there is nothing.
-        if name == "subscription" then
-          fault = failed
-        end
-        if open == 0 then
-          self.load_until = not fault and loaded.subscription.seq or nil
-          self.on_loaded = function()
-            callback(fault, loaded)
-          end
-          self:drained()
-        end
-      end
-    end
-    local session = { sessionName = self.name }
-    connection:request("conductor.subscribe", { sessionName = self.name, afterSeq = 0 }, got("subscription"))
-    connection:request("sessions.messages", { sessionName = self.name, limit = HISTORY }, got("messages"))
-    connection:request("sessions.get", session, got("detail"))
-  end)
+  self.feed:attach(callback)
 end
 
 --- Shows the history up to the first turn of which all events are there, and then those.
 function Session:show(loaded)
   local by_events = {}
-  for _, params in ipairs(self.queue) do
+  for _, params in ipairs(self.feed.queue) do
     if params.event.kind == "turn-start" and params.event.iteration == 1 then
       by_events[params.turnId] = true
     end
@@ -143,48 +79,20 @@ function Session:show(loaded)
     end
     self.transcript:flush()
   end)
-end
-
---- The connection was lost, or made anew: then it goes on with the event behind the last.
-function Session:lost()
-  self.running = nil
-  if self.attached then
-    self.is_behind = true
-  end
   self:redraw()
 end
 
-function Session:connected(connection)
-  if not self.is_behind then
-    return
-  end
-  self.is_behind, self.asked_from = false, self.reached
-  connection:request("conductor.subscribe", { sessionName = self.name, afterSeq = self.reached }, function(fault)
-    if fault then
-      errors.tell(fault)
-    end
+function Session:show_arrived()
+  self.buffer:write(function()
+    self:play()
+    self.transcript:flush()
   end)
+  self:redraw()
 end
 
---- An event has come. One that was there before is passed over; a daemon that counts anew says so by `resync`.
-function Session:event(params)
-  local is_resync = params.event.kind == "resync"
-  if params.seq <= self.reached and not (is_resync and params.seq < self.asked_from) then
-    return
-  end
-  self.reached = params.seq
-  if is_resync then
-    if self.attached then
-      self:start_anew()
-    end
-    return
-  end
-  table.insert(self.queue, params)
-end
-
+--- Events are missing: all is read again.
 function Session:start_anew()
-  self.attached = false
-  self:begin()
+  self.turns, self.actions = {}, {}
   self.buffer:clear()
   self.transcript = Transcript.new(self.buffer, self.actions)
   self:attach(function(fault)
@@ -194,19 +102,10 @@ function Session:start_anew()
   end)
 end
 
---- All that came in one go is there: shows it.
-function Session:drained()
-  local on_loaded = self.on_loaded
-  if on_loaded and (not self.load_until or self.reached >= self.load_until) then
-    self.on_loaded = nil
-    on_loaded()
-  end
-  if self.attached and #self.queue > 0 and not self.gone then
-    self.buffer:write(function()
-      self:play()
-      self.transcript:flush()
-    end)
-  end
+function Session:lost()
+  self.running = nil
+  self.feed:lost()
+  self:redraw()
 end
 
 --- Whether a turn may be one of ours of which we do not know yet.
@@ -223,12 +122,12 @@ function Session:may_be_ours(turn_id)
 end
 
 function Session:play()
-  local queue = self.queue
-  self.queue = {}
+  local queue = self.feed.queue
+  self.feed.queue = {}
   for index, params in ipairs(queue) do
     if self:may_be_ours(params.turnId) then
       -- Its progress, or its answer, comes right behind.
-      self.queue = vim.list_slice(queue, index)
+      self.feed.queue = vim.list_slice(queue, index)
       break
     end
     self:play_one(params)
@@ -257,7 +156,6 @@ function Session:play_one(params)
   for _, listener in pairs(self.listeners) do
     listener(params)
   end
-  self:redraw()
 end
 
 function Session:show_beginning(turn_id, turn)
@@ -382,10 +280,7 @@ end
 --- Its buffer is gone. What is asked goes on, and is answered.
 function Session:forget()
   self.gone = true
-  local connection = client.connection()
-  if connection and self.attached then
-    connection:request("conductor.unsubscribe", { sessionName = self.name }, function() end)
-  end
+  self.feed:close()
   self.on_gone(self)
 end
 

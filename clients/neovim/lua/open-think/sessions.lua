@@ -62,7 +62,7 @@ end
 function M.event(params)
   local session = is_event(params) and sessions[params.sessionName]
   if session then
-    session:event(params)
+    session.feed:event(params)
   end
 end
 
@@ -77,7 +77,7 @@ end
 
 function M.drained()
   for _, session in pairs(sessions) do
-    session:drained()
+    session.feed:drained()
   end
 end
 
@@ -90,7 +90,7 @@ end
 function M.connected()
   local connection = require("open-think.client").connection()
   for _, session in pairs(sessions) do
-    session:connected(connection)
+    session.feed:connected(connection)
   end
 end
 

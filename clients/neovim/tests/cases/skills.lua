@@ -186,7 +186,9 @@ test("a skill is invoked by a command", function()
     return vim.api.nvim_buf_get_lines(0, 0, 1, false)[1] == "# read-note"
   end)
   check.equal(vim.api.nvim_buf_get_lines(0, 2, -1, false), { "name: `quince`" })
-  assert(vim.list_contains(vim.fn.getcompletion("HelmSkill read-", "cmdline"), "read-note"))
+  check.wait("the completion", function()
+    return vim.deep_equal(vim.fn.getcompletion("HelmSkill read-", "cmdline"), { "read-note" })
+  end)
   local asked
   vim.ui.select = function(_, options, answer)
     asked = options.prompt
