@@ -143,6 +143,7 @@ For what a command must know before it can ask its user."
                   (car open-think-command)))
     (setq open-think--capabilities nil)
     (let ((connection (open-think--make-connection)))
+      (open-think--guard open-think--process)
       (setq open-think--connection connection)
       (run-with-timer open-think-timeout nil #'open-think--give-up open-think--process)
       (open-think--send
@@ -175,6 +176,25 @@ For what a command must know before it can ask its user."
                       :key #'eieio-slot-descriptor-name)
              '(:events-buffer-config (:size 0 :format full))
            '(:events-buffer-scrollback-size 0))))
+
+(defun open-think--guard (process)
+  "Have the output of PROCESS read in its order.
+While Emacs sends something large it reads, and the filter of Emacs 28
+loses messages when it is entered again."
+  (let ((filter (process-filter process))
+        (unread "")
+        (busy nil))
+    (set-process-filter process
+                        (lambda (process text)
+                          (setq unread (concat unread text))
+                          (unless busy
+                            (setq busy t)
+                            (unwind-protect
+                                (while (not (string-empty-p unread))
+                                  (let ((next unread))
+                                    (setq unread "")
+                                    (funcall filter process next)))
+                              (setq busy nil)))))))
 
 (defun open-think--welcome (connection result)
   "The daemon has answered on CONNECTION with RESULT: go on with what waits."

@@ -114,6 +114,34 @@
       (customize-set-variable 'open-think-offer-editor-skills t))
     (should (= 4 (length (funcall offered))))))
 
+(home-test what-another-client-offers-is-told-once
+  (let* ((said "")
+         (other (make-process :name "other" :command open-think-command :connection-type 'pipe :noquery t
+                              :filter (lambda (_ text) (setq said (concat said text))))))
+    (unwind-protect
+        (let (told)
+          (dolist (message '("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"capabilities\":{\"skills\":true}}}"
+                             "{\"jsonrpc\":\"2.0\",\"method\":\"initialized\",\"params\":{}}"
+                             "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"skills.register\",\"params\":{\"skills\":[{\"id\":\"editor-open-file\",\"description\":\"x\"},{\"id\":\"editor-apply-edit\",\"description\":\"x\"}]}}"))
+            (process-send-string other (concat message "\n")))
+          (home-until "it has registered" (lambda () (string-search "\"registered\"" said)))
+          (setq told (home-messages (home-ask home-read)))
+          (should (= 1 (length told)))
+          (should (string-prefix-p "open-think: Helm does not get editor-open-file, editor-apply-edit: " (car told))))
+      (delete-process other))))
+
+(home-test large-inputs-and-outputs-pass
+  (open-think-register-skill "emacs-large" :description "Much." :dangerous nil
+    :handler (lambda (_) (make-string 900000 ?x)))
+  (unwind-protect
+      (let ((text (make-string 300000 ?y)))
+        (open-think-ask (concat "call emacs-large {}\n" text))
+        (home-until-idle)
+        (should (string-search text (home-text)))
+        (should (string-search "✓ emacs-large" (home-text)))
+        (should (= 0 (home-count "Error"))))
+    (open-think-unregister-skill "emacs-large")))
+
 (home-test a-skill-of-the-users-own-is-called-and-its-error-is-told
   (open-think-register-skill "emacs-add"
     :description "Adds one." :dangerous nil

@@ -69,9 +69,10 @@ timeout_ms = 600000
     (write-region (string-replace "HOME" home-folder home-configuration) nil configuration nil 'silent)
     (unwind-protect
         (funcall function)
-      (home-leave)
-      (home-run "stop" "--now")
-      (delete-directory home-folder t))))
+      (unwind-protect
+          (home-leave)
+        (home-run "stop" "--now")
+        (delete-directory home-folder t)))))
 
 (defun home-leave ()
   "End the connection and the buffers of sessions."
