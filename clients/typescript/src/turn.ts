@@ -27,6 +27,8 @@ export class Turn implements AsyncIterable<Event> {
   #refuse!: (error: unknown) => void;
   #turnId: string | undefined;
   #seq = 0;
+  /** Up to which number events of the session are missing. */
+  #missing: number | undefined;
   #over = false;
 
   /** @internal */
@@ -73,15 +75,28 @@ export class Turn implements AsyncIterable<Event> {
     this.#accept(turnId);
   }
 
-  /** Takes the event if it is this turn's, or tells that some are missing, and is new. @internal */
+  /** Takes the event if it is new and this turn's, or says that some are missing. @internal */
   push(event: EventParams): void {
-    const { sessionName, turnId, seq, firstSeq } = event;
-    const isOwn = turnId === this.#turnId;
-    if (this.#turnId === undefined || seq <= this.#seq || !(isOwn || isResync(event))) return;
-    const isKnownInPart = (firstSeq ?? seq) <= this.#seq;
+    const { turnId, seq, firstSeq } = event;
+    if (this.#turnId === undefined || seq <= this.#seq) return;
+    if (isResync(event)) return this.#miss(seq);
+    if (turnId !== this.#turnId) return;
+    // Text that was put together from what is known and what is not cannot be taken apart.
+    const first = firstSeq ?? seq;
+    if (first <= this.#seq) return this.#miss(seq);
+    const follows = this.#seq === 0 && this.#missing === first - 1;
+    if (follows && !isFirst(event)) this.#events.push(resync(this.sessionName, first - 1));
     this.#seq = seq;
-    this.#events.push(isKnownInPart ? resync(sessionName, seq) : event);
-    if (isOwn) this.#begin();
+    this.#events.push(event);
+    this.#begin();
+  }
+
+  /** Whose events are missing is not known before the first one of this turn's. */
+  #miss(seq: number): void {
+    this.#missing = seq;
+    if (this.#seq === 0) return;
+    this.#seq = seq;
+    this.#events.push(resync(this.sessionName, seq));
   }
 
   #end(error?: unknown): void {
@@ -91,3 +106,5 @@ export class Turn implements AsyncIterable<Event> {
     this.#events.end(error);
   }
 }
+
+const isFirst = ({ event }: EventParams): boolean => event.kind === "turn-start" && event.iteration === 1;
