@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -20,6 +21,18 @@ test("the package holds what it needs and nothing else", async (t) => {
     assert.ok(paths.includes(path), path);
   }
   assert.deepEqual(paths.filter((path) => path.includes("/") && !path.startsWith("dist/")), []);
+});
+
+test("the README's examples compile", async () => {
+  const readme = await readFile(`${cwd}/README.md`, "utf8");
+  const examples = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, example]) => example);
+  assert.ok(examples.length > 0);
+  const file = `${cwd}/build/readme.ts`;
+  const given = "declare function ask(actions: unknown): Promise<boolean>;";
+  await writeFile(file, [given, ...examples].join("\n"));
+  const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2022,esnext.disposable"];
+  const compiled = run(process.execPath, ["node_modules/typescript/bin/tsc", ...options, "--skipLibCheck", file], { cwd });
+  await compiled.catch(({ stdout }) => assert.fail(stdout));
 });
 
 test("CommonJS can import it, and require it where Node can", async (t) => {
