@@ -14,6 +14,9 @@ local M = {}
 --- By their ids: { params, respond, session }.
 local questions = {}
 
+--- How long events may take that say the same as a question.
+local EVENTS_MS = 2000
+
 local UNDECIDED = { code = errors.REQUEST_FAILED, message = "nobody decided" }
 
 local function names(actions)
@@ -22,11 +25,17 @@ local function names(actions)
   end, actions), ", ")
 end
 
+--- What does not fit into the window is shown from its beginning; else the window goes on following.
 local function show(question)
   local window = question.session.buffer:show(false)
   local first = question.session.actions[question.params.actions[1].id]
-  local row = first and held.row(first)
-  if row and window and window ~= vim.api.nvim_get_current_win() then
+  local row = held.row(first)
+  if not window or not row or window == vim.api.nvim_get_current_win() then
+    return
+  end
+  local below = vim.api.nvim_buf_line_count(first.buffer) - row
+  local from_cursor = vim.api.nvim_win_get_cursor(window)[1] - 1 - row
+  if from_cursor < 0 or below > vim.api.nvim_win_get_height(window) then
     vim.api.nvim_win_set_cursor(window, { row + 1, 0 })
   end
 end
@@ -62,7 +71,7 @@ local function when_idle(act)
   vim.api.nvim_create_autocmd("ModeChanged", { pattern = "*:n", once = true, callback = vim.schedule_wrap(act) })
 end
 
---- The daemon asks.
+--- The daemon asks. The events that led to it may still be on their way; the question follows them.
 function M.ask(params, respond)
   local session = type(params.sessionName) == "string" and sessions.get(params.sessionName)
   if not session or type(params.actions) ~= "table" or #params.actions == 0 then
@@ -75,16 +84,27 @@ function M.ask(params, respond)
       questions[params.approvalId] = nil
       return respond(UNDECIDED)
     end
-    session.buffer:write(function()
-      session:play()
-      for _, action in ipairs(params.actions) do
-        session.transcript:held(action)
-      end
-      session.transcript:flush()
-    end)
-    session:redraw()
-    M.present(question)
+    M.look(session)
   end)
+  vim.defer_fn(function()
+    if questions[params.approvalId] == question and not question.presented and not session.gone then
+      session:hold(params.actions)
+    end
+  end, EVENTS_MS)
+end
+
+--- Presents what was asked in a session, as soon as the actions are in its buffer.
+function M.look(session)
+  for _, question in pairs(questions) do
+    local is_shown = question.session == session and not question.presented
+    for _, action in ipairs(question.params.actions) do
+      is_shown = is_shown and session.actions[action.id] ~= nil
+    end
+    if is_shown then
+      question.presented = true
+      M.present(question)
+    end
+  end
 end
 
 --- Shows what is asked, and how to decide.

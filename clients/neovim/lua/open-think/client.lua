@@ -61,7 +61,7 @@ local function lost(connection, why)
   state.connection, state.status, state.warmth = nil, "off", {}
   require("open-think.approvals").forget_all()
   require("open-think.skills").forget_registered()
-  require("open-think.sessions").lost()
+  require("open-think.sessions").lost(errors.own("E_CONNECTION_LOST", "the connection was lost: " .. why))
   if was == "ready" then
     errors.notify(("the connection was lost: %s. %s"):format(why, WAY_OUT), vim.log.levels.ERROR)
   end

@@ -12,7 +12,7 @@ local Feed = {}
 Feed.__index = Feed
 
 --- `on` has loaded(loaded), called with the history once all events are there that go with it; arrived(), when there
---- is something in `queue`; and anew(), when events are missing and all is to be read again.
+--- is something in `queue`; and anew(), when events are missing and all is about to be read again.
 function M.new(name, on)
   return setmetatable({ name = name, on = on, attaching = {}, queue = {}, reached = 0, asked_from = 0 }, Feed)
 end
@@ -23,20 +23,38 @@ function Feed:attach(callback)
     return client.with(callback)
   end
   table.insert(self.attaching, callback)
-  if #self.attaching > 1 then
-    return
+  if not self.deaf and not self.loading then
+    self:start()
   end
+end
+
+function Feed:start()
+  self.loading = true
   self:load(function(fault, loaded)
-    local waiting = self.attaching
-    self.attaching = {}
+    self.loading = false
     if not fault and not self.closed then
       self.attached = true
       self.on.loaded(loaded)
     end
-    for _, each in ipairs(waiting) do
-      each(fault)
-    end
+    self:settle(fault)
   end)
+end
+
+function Feed:settle(fault)
+  local waiting = self.attaching
+  self.attaching = {}
+  for _, each in ipairs(waiting) do
+    each(fault)
+  end
+end
+
+--- Calls back at once, or if it is just read anew, after that.
+function Feed:when_settled(callback)
+  if self.loading or self.deaf then
+    table.insert(self.attaching, callback)
+  else
+    callback()
+  end
 end
 
 --- The events that the daemon still has, and the messages for what was before them.
@@ -57,8 +75,8 @@ function Feed:load(callback)
         end
         if open == 0 then
           self.load_until = not fault and loaded.subscription.seq or nil
-          self.on_loaded = function()
-            callback(fault, loaded)
+          self.on_loaded = function(lost)
+            callback(fault or lost, loaded)
           end
           self:drained()
         end
@@ -72,8 +90,13 @@ function Feed:load(callback)
 end
 
 --- The connection was lost.
-function Feed:lost()
+function Feed:lost(fault)
   self.is_behind = self.attached
+  local on_loaded = self.on_loaded
+  self.on_loaded = nil
+  if on_loaded then
+    on_loaded(fault)
+  end
 end
 
 --- It was made again: goes on with the event behind the last.
@@ -91,6 +114,9 @@ end
 
 --- An event has come. One that was there before is passed over; a daemon that counts anew says so by `resync`.
 function Feed:event(params)
+  if self.deaf then
+    return
+  end
   local is_resync = params.event.kind == "resync"
   if params.seq <= self.reached and not (is_resync and params.seq < self.asked_from) then
     return
@@ -99,9 +125,21 @@ function Feed:event(params)
   if not is_resync then
     table.insert(self.queue, params)
   elseif self.attached then
-    self.attached = false
-    self.on.anew()
+    self:begin_again()
   end
+end
+
+--- Events are missing. What still comes of the old subscription would be mixed up with what the new one repeats.
+function Feed:begin_again()
+  self.attached, self.deaf = false, true
+  client.request("conductor.unsubscribe", { sessionName = self.name }, function(fault)
+    self.deaf = false
+    if fault then
+      return self:settle(fault)
+    end
+    self.on.anew()
+    self:start()
+  end)
 end
 
 --- All that came in one go is there.

@@ -2,6 +2,7 @@
 --
 -- The turns may be anybody's. Those of this Neovim are known by the progress that is reported when they are accepted.
 
+local Asks = require("open-think.asks")
 local Buffer = require("open-think.buffer")
 local client = require("open-think.client")
 local config = require("open-think.config")
@@ -15,8 +16,6 @@ local M = {}
 local Session = {}
 Session.__index = Session
 
-local last_token = 0
-
 function M.new(name, on)
   local settings = config.get()
   local session = setmetatable({
@@ -25,8 +24,7 @@ function M.new(name, on)
     provider = settings.provider,
     model = settings.model,
     on_gone = on.gone,
-    asks = {},
-    listeners = {},
+    asks = Asks.new(),
     turns = {},
     actions = {},
   }, Session)
@@ -73,6 +71,10 @@ function Session:show(loaded)
         self.transcript:message(message)
       end
     end
+    if self.is_anew then
+      self.is_anew = false
+      self.transcript:entry("- · the daemon has lost count; this is what it has kept")
+    end
     self:play()
     for _, action in ipairs(loaded.detail and loaded.detail.heldActions or {}) do
       self.transcript:held(action)
@@ -88,44 +90,41 @@ function Session:show_arrived()
     self.transcript:flush()
   end)
   self:redraw()
+  require("open-think.approvals").look(self)
 end
 
---- Events are missing: all is read again.
-function Session:start_anew()
-  self.turns, self.actions = {}, {}
-  self.buffer:clear()
-  self.transcript = Transcript.new(self.buffer, self.actions)
-  self:attach(function(fault)
-    if fault then
-      errors.tell(fault)
+--- Shows actions that wait, of which no event told.
+function Session:hold(actions)
+  self.buffer:write(function()
+    for _, action in ipairs(actions) do
+      self.transcript:held(action)
     end
   end)
-end
-
-function Session:lost()
-  self.running = nil
-  self.feed:lost()
   self:redraw()
+  require("open-think.approvals").look(self)
 end
 
---- Whether a turn may be one of ours of which we do not know yet.
-function Session:may_be_ours(turn_id)
-  if self.turns[turn_id] then
-    return false
+--- Events are missing: all is about to be read again.
+function Session:start_anew()
+  if self.gone then
+    return
   end
-  for _, ask in pairs(self.asks) do
-    if not ask.turn_id then
-      return true
-    end
-  end
-  return false
+  self.turns, self.actions, self.is_anew = self.asks:turns(), {}, true
+  self.buffer:clear()
+  self.transcript = Transcript.new(self.buffer, self.actions)
+end
+
+function Session:lost(fault)
+  self.running = nil
+  self.feed:lost(fault)
+  self:redraw()
 end
 
 function Session:play()
   local queue = self.feed.queue
   self.feed.queue = {}
   for index, params in ipairs(queue) do
-    if self:may_be_ours(params.turnId) then
+    if not self.turns[params.turnId] and self.asks:may_become_known() then
       -- Its progress, or its answer, comes right behind.
       self.feed.queue = vim.list_slice(queue, index)
       break
@@ -153,9 +152,7 @@ function Session:play_one(params)
   elseif kind == "turn-start" then
     self.running = params.turnId
   end
-  for _, listener in pairs(self.listeners) do
-    listener(params)
-  end
+  self.asks:hear(params)
 end
 
 function Session:show_beginning(turn_id, turn)
@@ -180,30 +177,21 @@ function Session:find_words(turn_id, mark)
   end)
 end
 
---- A turn of ours was accepted.
+--- A turn was accepted; it may be one of ours.
 function Session:bind(token, turn_id)
-  local ask = self.asks[token]
-  if not ask or ask.turn_id or type(turn_id) ~= "string" then
-    return
+  local ask = self.asks:bind(token, turn_id)
+  if ask then
+    local turn = self.turns[turn_id] or {}
+    turn.text = ask.text
+    self.turns[turn_id] = turn
   end
-  ask.turn_id = turn_id
-  local turn = self.turns[turn_id] or {}
-  turn.text = ask.text
-  self.turns[turn_id] = turn
 end
 
 --- Says something to Helm. `opts` may have mode, provider, model and on_event; the handle can be cancelled.
 function Session:ask(text, opts, callback)
-  last_token = last_token + 1
-  local ask = { token = "neovim-" .. last_token, text = text }
-  local listeners = self.listeners
-  listeners[ask.token] = opts.on_event and function(params)
-    if params.turnId == ask.turn_id then
-      opts.on_event(params.event)
-    end
-  end or nil
+  local ask = self.asks:add(text, opts.on_event)
   local function finish(fault, result)
-    self.asks[ask.token], listeners[ask.token] = nil, nil
+    self.asks:remove(ask)
     self:redraw()
     callback(fault, result)
   end
@@ -211,8 +199,6 @@ function Session:ask(text, opts, callback)
     if fault or ask.cancelled then
       return finish(fault or errors.own("E_CANCELLED", "the request was cancelled"))
     end
-    self.asks[ask.token] = ask
-    self:redraw()
     ask.id = client.connection():request("conductor.message", {
       content = text,
       sessionName = self.name,
@@ -222,9 +208,14 @@ function Session:ask(text, opts, callback)
       stream = false,
       workDoneToken = ask.token,
     }, function(failed, result)
-      self:answered(ask, failed, result)
-      finish(failed, result)
+      self:bind(ask.token, type(result) == "table" and result.turnId)
+      ask.answered = true
+      self.feed:when_settled(function()
+        self:answered(ask, failed)
+        finish(failed, result)
+      end)
     end)
+    self:redraw()
   end)
   return {
     cancel = function()
@@ -236,12 +227,10 @@ function Session:ask(text, opts, callback)
   }
 end
 
-function Session:answered(ask, fault, result)
+function Session:answered(ask, fault)
   if self.gone then
     return
   end
-  self:bind(ask.token, type(result) == "table" and result.turnId)
-  self.asks[ask.token] = nil
   self.buffer:write(function()
     self:play()
     local turn = ask.turn_id and self.turns[ask.turn_id] or {}
@@ -293,7 +282,7 @@ function Session:redraw()
   local parts = { "Helm", self.name, self.mode }
   parts[#parts + 1] = provider and (self.model and provider .. "/" .. self.model or provider) or self.model
   parts[#parts + 1] = warmth
-  parts[#parts + 1] = self.running and "running" or next(self.asks) and "asking" or nil
+  parts[#parts + 1] = self.running and "running" or self.asks:any() and "asking" or nil
   parts[#parts + 1] = waiting > 0 and waiting .. " held" or nil
   parts[#parts + 1] = client.status() ~= "ready" and client.status() or nil
   self.state = table.concat(parts, " · ")

@@ -81,9 +81,9 @@ function M.drained()
   end
 end
 
-function M.lost()
+function M.lost(fault)
   for _, session in pairs(sessions) do
-    session:lost()
+    session:lost(fault)
   end
 end
 

@@ -61,7 +61,7 @@ check.test("models are picked, and one that fails is told", function()
   local process = upstream()
   vim.cmd("Helm be cut short")
   check.wait("the end", function()
-    return check.text():find("%*%a[%a-]*[ *]") and next(require("open-think.sessions").current().asks) == nil
+    return check.text():find("%*%a[%a-]*[ *]") and not require("open-think.sessions").current().asks:any()
   end)
   local text = check.text()
   assert(text:find("failed:", 1, true) or text:find("**Error**", 1, true), text)
