@@ -22,6 +22,9 @@
   "Face of remarks."
   :group 'open-think)
 
+(defconst open-think--unseen "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+  "Signs that could make an action look like another one.")
+
 (defvar-local open-think--decide-function nil
   "Function of a decision, an action's id and an input or nil.")
 
@@ -53,7 +56,9 @@
   "VALUE, which came as JSON, as JSON text; on several lines if PRETTY."
   (let ((json-encoding-pretty-print pretty)
         (json-false :json-false))
-    (if value (json-encode value) "{}")))
+    (replace-regexp-in-string open-think--unseen (lambda (sign) (format "\\u%04x" (aref sign 0)))
+                              (if value (json-encode value) "{}")
+                              t t)))
 
 (defun open-think--render-held (turn action id)
   "Write ACTION of TURN, which has this ID and waits for a decision."

@@ -75,6 +75,7 @@
   :interactive nil
   (buffer-disable-undo)
   (visual-line-mode)
+  (add-hook 'kill-buffer-hook #'open-think--unwatch nil t)
   (setq-local revert-buffer-function #'open-think--reload)
   (setq-local open-think--decide-function #'open-think--decide)
   (setq header-line-format '(:eval (open-think--header)))
@@ -159,7 +160,7 @@ INPUT, if it is there, replaces what the skill is called with."
    #'ignore))
 
 (defun open-think--forget-turns (_)
-  "Forget the turns whose connection is gone."
+  "Count from zero, for the connection is gone."
   (dolist (buffer (open-think--buffers))
     (with-current-buffer buffer
       (setq open-think--running 0))))

@@ -136,6 +136,11 @@
     (open-think--render-error failure))
   (open-think--report failure))
 
+(defun open-think--unwatch ()
+  "Have the session of this buffer watched no longer."
+  (when (and open-think--attached (open-think--ready-p))
+    (open-think--request "conductor.unsubscribe" `(:sessionName ,open-think--session) nil #'ignore)))
+
 (defun open-think--lost-everywhere (sentence)
   "Write into each session's buffer that the connection is gone: SENTENCE."
   (dolist (buffer (open-think--buffers))

@@ -4,7 +4,6 @@
 ;; Version: 0.1.0
 ;; Package-Requires: ((emacs "28.1"))
 ;; Keywords: tools, convenience
-;; URL: https://github.com/open-think/open-think
 ;; SPDX-License-Identifier: MIT OR Apache-2.0
 
 ;;; Commentary:
@@ -21,6 +20,7 @@
 ;;; Code:
 
 (require 'open-think-connection)
+(require 'open-think-picker)
 (require 'open-think-session)
 (require 'open-think-skills)
 (require 'open-think-editor)
@@ -44,12 +44,15 @@
 
 ;;; Asking
 
+(defvar open-think--prompts nil
+  "What was asked before.")
+
 ;;;###autoload
 (defun open-think-ask (prompt &optional session)
   "Say PROMPT to Helm, and show the session's buffer.
 The region, if it is active, goes along with its file and lines.
 With a prefix argument choose the SESSION."
-  (interactive (list (read-string "Ask Helm: ")
+  (interactive (list (read-string "Ask Helm: " nil 'open-think--prompts)
                      (when current-prefix-arg (open-think--read-session "In session: "))))
   (when (string-blank-p prompt)
     (user-error "Nothing to ask"))
@@ -120,21 +123,6 @@ With a prefix argument EDIT its input before."
 
 ;;; Choosing
 
-(defun open-think--choose (prompt rows &optional any)
-  "Ask with PROMPT for one of ROWS, an alist of names to remarks.
-Other names are taken too if ANY."
-  (completing-read
-   prompt
-   (lambda (string predicate action)
-     (if (eq action 'metadata)
-         `(metadata (display-sort-function . identity)
-                    (annotation-function
-                     . ,(lambda (name)
-                          (when-let ((remark (cdr (assoc name rows))))
-                            (concat (propertize " " 'display '(space :align-to 40)) remark)))))
-       (complete-with-action action rows string predicate)))
-   nil (not any)))
-
 ;;;###autoload
 (defun open-think-set-mode (mode)
   "Set the MODE of what is asked next in the session."
@@ -154,20 +142,15 @@ Other names are taken too if ANY."
   "Set the PROVIDER of what is asked next; nil for the daemon's choice."
   (interactive
    (let* ((rows (plist-get (open-think--fetch "providers.list" nil) :providers))
-          (remarks (mapcar (lambda (row) (cons (plist-get row :id) (open-think--provider-remark row))) rows))
+          (ready (seq-group-by (lambda (row) (eq t (plist-get row :configured))) rows))
+          (remarks (mapcar (lambda (row) (cons (plist-get row :id) (open-think--provider-remark row)))
+                           (append (alist-get t ready) (alist-get nil ready))))
           (name (open-think--choose "Provider: " (cons '("default" . "the daemon's own choice") remarks))))
      (list (unless (member name '("default" "")) name))))
   (with-current-buffer (open-think--current)
     (setq open-think--provider provider
           open-think--warmth provider)
     (open-think--ask-warmth)))
-
-(defun open-think--provider-remark (row)
-  "What is to be known of a provider before it is chosen: its ROW."
-  (if (and (eq t (plist-get row :enabled)) (eq t (plist-get row :configured)))
-      (concat (when (eq t (plist-get row :default)) "default, ")
-              (plist-get row :state) ", " (plist-get row :description))
-    (concat "not ready: " (or (plist-get row :hint) "it is not enabled"))))
 
 ;;;###autoload
 (defun open-think-sessions (session)
@@ -177,21 +160,6 @@ Other names are taken too if ANY."
     (setq open-think--last-session session)
     (open-think--watch buffer #'ignore)
     (pop-to-buffer buffer)))
-
-(defun open-think--read-session (prompt)
-  "Ask with PROMPT for the name of a session."
-  (let ((rows (plist-get (open-think--fetch "sessions.list" nil) :sessions)))
-    (let ((name (open-think--choose
-                 prompt
-                 (mapcar (lambda (row)
-                           (cons (plist-get row :sessionName)
-                                 (concat (format "%d messages" (plist-get row :messageCount))
-                                         (when (cl-plusp (plist-get row :heldCount))
-                                           (format ", %d held" (plist-get row :heldCount)))
-                                         (when (eq t (plist-get row :running)) ", working"))))
-                         rows)
-                 t)))
-      (if (string-blank-p name) open-think-default-session name))))
 
 ;;; Skills without a model
 
@@ -207,7 +175,10 @@ INPUT is what `json-serialize' takes.  CONFIRMED lets a dangerous one run."
                                                                     (plist-get row :description))))
                                                     rows)))
           (row (seq-find (lambda (row) (equal id (plist-get row :id))) rows))
-          (input (open-think--read-json "Input (JSON): " (open-think--template (plist-get row :inputSchema)))))
+          (schema (plist-get row :inputSchema))
+          (input (if (plist-get schema :properties)
+                     (open-think--read-json "Input (JSON): " (open-think--template schema))
+                   (make-hash-table))))
      (list id input
            (and (eq t (plist-get row :dangerous))
                 (or (yes-or-no-p (format "%s is dangerous.  Run it with %s? " id (json-encode input)))
@@ -218,43 +189,6 @@ INPUT is what `json-serialize' takes.  CONFIRMED lets a dangerous one run."
                        (lambda (result)
                          (open-think--show-page (format "*open-think: result of %s*" skill)
                                                 (open-think--json (plist-get result :data) t)))))
-
-(defun open-think--template (schema)
-  "The beginning of an input that fits SCHEMA."
-  (let ((properties (plist-get schema :properties)))
-    (concat "{"
-            (mapconcat (lambda (name)
-                         (let ((property (plist-get properties (intern (concat ":" name)))))
-                           (format "%S: %s" name (pcase (plist-get property :type)
-                                                   ("string" "\"\"") ("array" "[]") ("object" "{}")
-                                                   ("boolean" "false") (_ "0")))))
-                       (plist-get schema :required) ", ")
-            "}")))
-
-(defun open-think--read-json (prompt initial)
-  "Ask with PROMPT for a JSON object, with INITIAL to begin with."
-  (let ((text initial) value fault)
-    (while (progn
-             (setq text (read-string (concat (when fault (format "[%s] " fault)) prompt) text)
-                   fault nil)
-             (condition-case failure
-                 (progn
-                   (setq value (json-parse-string text :null-object nil :false-object :json-false))
-                   (unless (hash-table-p value)
-                     (setq fault "not an object")))
-               (json-error (setq fault (error-message-string failure))))
-             fault))
-    value))
-
-(defun open-think--show-page (name text)
-  "Show TEXT in a buffer called NAME."
-  (with-current-buffer (get-buffer-create name)
-    (special-mode)
-    (let ((inhibit-read-only t))
-      (erase-buffer)
-      (insert text "\n")
-      (goto-char (point-min)))
-    (display-buffer (current-buffer))))
 
 ;;; The daemon
 

@@ -68,9 +68,9 @@
   (let ((buffer (scripted-watched))
         (asked (lambda ()
                  (seq-count (lambda (message) (equal "conductor.approve" (plist-get message :method))) scripted-received))))
-    (scripted-event 1 :kind "tool-held" :actionId "act" :toolUseId "u" :skill "cut" :input '(:deep (:er [1 2])))
+    (scripted-event 1 :kind "tool-held" :actionId "act" :toolUseId "u" :skill "cut" :input '(:deep (:er [1 "a\u202eb"])))
     (home-until-shown "[Approve] [Deny]" buffer)
-    (should (string-search "Held: cut\n{\n  \"deep\": {\n    \"er\": [\n      1,\n      2\n    ]\n  }\n}\n[Approve]" (home-text buffer)))
+    (should (string-search "Held: cut\n{\n  \"deep\": {\n    \"er\": [\n      1,\n      \"a\\u202eb\"\n    ]\n  }\n}\n[Approve]" (home-text buffer)))
     (open-think-approve)
     (home-until "it is asked" (lambda () (= 1 (funcall asked))))
     (should-not (string-search "[Approve]" (home-text buffer)))
@@ -84,6 +84,12 @@
                                         (seq-filter (lambda (message) (equal "conductor.subscribe" (plist-get message :method)))
                                                     scripted-received))
                                 #'<)))))
+
+(scripted-test a-buffer-that-goes-watches-no-longer
+  (kill-buffer (scripted-watched))
+  (home-until "it is unsubscribed"
+              (lambda () (seq-find (lambda (message) (equal "conductor.unsubscribe" (plist-get message :method)))
+                                   scripted-received))))
 
 (scripted-test questions-that-are-not-known-are-declined
   (scripted-watched)
