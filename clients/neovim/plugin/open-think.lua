@@ -23,6 +23,15 @@ local function command(name, description, options)
   }))
 end
 
+-- `:edit` of a session's buffer, or of its name, opens the session.
+vim.api.nvim_create_autocmd("BufReadCmd", {
+  group = vim.api.nvim_create_augroup("open-think", {}),
+  pattern = "open-think://*",
+  callback = function(event)
+    require("open-think.commands").read(event.match)
+  end,
+})
+
 command("Helm", "Ask Helm; with ! in a new session", { nargs = "*", range = true, bang = true })
 command("HelmMode", "Choose what Helm may do by itself", { nargs = "?" })
 command("HelmProvider", "Choose who answers", { nargs = "?" })

@@ -4,6 +4,7 @@ import json
 import sys
 
 TURN = "turn-1"
+WORDS = 30000
 seq = 0
 
 
@@ -37,6 +38,13 @@ def tell_news():
     print('{"jsonrpc": "2.0", "method": 5}\nno JSON\n[]', flush=True)
 
 
+def talk_fast():
+    event({"kind": "turn-start", "iteration": 1, "provider": "newer"})
+    for word in range(WORDS):
+        event({"kind": "text-delta", "index": 0, "text": "word%d%s" % (word, " " if word % 12 else "\n")})
+    event({"kind": "loop-done", "stopReason": "end-turn"})
+
+
 def answer(message):
     id, method, params = message["id"], message["method"], message.get("params", {})
     if method == "initialize":
@@ -48,6 +56,10 @@ def answer(message):
         say(id=id, error={"code": -32800, "message": "cancelled"})
     elif method == "conductor.message" and params["content"] == "err oddly":
         say(id=id, error="odd")
+    elif method == "conductor.message" and params["content"] == "talk fast":
+        say(method="$/progress", params={"token": params["workDoneToken"], "value": {"kind": "begin", "turnId": TURN}})
+        talk_fast()
+        say(id=id, result={"turnId": TURN})
     elif method == "conductor.message":
         # The events come before the progress that tells whose they are.
         tell_news()

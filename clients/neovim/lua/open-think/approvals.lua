@@ -11,8 +11,23 @@ local sessions = require("open-think.sessions")
 
 local M = {}
 
---- By their ids: { params, respond, session }.
+--- By their ids: { params, respond, presented }.
 local questions = {}
+
+--- Its session, if that has a buffer. It may have got another one since it was asked.
+local function session_of(question)
+  return sessions.find(question.params.sessionName)
+end
+
+local function mark(question, state)
+  local session = session_of(question)
+  for _, action in ipairs(session and question.params.actions or {}) do
+    held.set(session.actions[action.id], state)
+  end
+  if session then
+    session:redraw()
+  end
+end
 
 --- How long events may take that say the same as a question.
 local EVENTS_MS = 2000
@@ -26,9 +41,9 @@ local function names(actions)
 end
 
 --- What does not fit into the window is shown from its beginning; else the window goes on following.
-local function show(question)
-  local window = question.session.buffer:show(false)
-  local first = question.session.actions[question.params.actions[1].id]
+local function show(question, session)
+  local window = session.buffer:show(false)
+  local first = session.actions[question.params.actions[1].id]
   local row = held.row(first)
   if not window or not row or window == vim.api.nvim_get_current_win() then
     return
@@ -46,10 +61,7 @@ local function answer(question, decision)
   end
   questions[question.params.approvalId] = nil
   question.respond(nil, { decision = decision })
-  for _, action in ipairs(question.params.actions) do
-    held.set(question.session.actions[action.id], decision == "approve" and "approved" or "denied")
-  end
-  question.session:redraw()
+  mark(question, decision == "approve" and "approved" or "denied")
 end
 
 local function select(question)
@@ -77,7 +89,7 @@ function M.ask(params, respond)
   if not session or type(params.actions) ~= "table" or #params.actions == 0 then
     return respond(UNDECIDED)
   end
-  local question = { params = params, respond = respond, session = session }
+  local question = { params = params, respond = respond }
   questions[params.approvalId] = question
   session:attach(function(fault)
     if fault or session.gone then
@@ -96,24 +108,21 @@ end
 --- Presents what was asked in a session, as soon as the actions are in its buffer.
 function M.look(session)
   for _, question in pairs(questions) do
-    local is_shown = question.session == session and not question.presented
+    local is_shown = session_of(question) == session and not question.presented
     for _, action in ipairs(question.params.actions) do
       is_shown = is_shown and session.actions[action.id] ~= nil
     end
     if is_shown then
       question.presented = true
-      M.present(question)
+      M.present(question, session)
     end
   end
 end
 
 --- Shows what is asked, and how to decide.
-function M.present(question)
+function M.present(question, session)
   local id = question.params.approvalId
-  if questions[id] ~= question then
-    return
-  end
-  show(question)
+  show(question, session)
   if config.get().approvals == "buffer" then
     local one = #question.params.actions == 1
     local what = one and "asks for leave to run " or "asks for leave, for all of these together: "
@@ -135,10 +144,9 @@ function M.resolved(params)
   questions[params.approvalId] = nil
   question.respond(UNDECIDED)
   local state = ({ approve = "approved", deny = "denied" })[params.decision]
-  for _, action in ipairs(state and question.params.actions or {}) do
-    held.set(question.session.actions[action.id], state)
+  if state then
+    mark(question, state)
   end
-  question.session:redraw()
 end
 
 function M.forget_all()

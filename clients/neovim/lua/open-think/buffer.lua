@@ -7,6 +7,7 @@ local M = {}
 local Buffer = {}
 Buffer.__index = Buffer
 
+M.SCHEME = "open-think://"
 M.namespace = vim.api.nvim_create_namespace("open-think")
 
 local HIGHLIGHTS = {
@@ -23,22 +24,24 @@ local function set_highlights()
   vim.api.nvim_set_hl(0, "OpenThinkVoid", { strikethrough = true, default = true })
 end
 
---- What is left of a buffer that was unloaded would keep its name.
-local function remove(name)
+--- Takes the name, and the windows, of a buffer that was unloaded.
+local function take_over(id, name)
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
     if vim.api.nvim_buf_get_name(buffer) == name then
+      for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
+        vim.api.nvim_win_set_buf(window, id)
+      end
       vim.api.nvim_buf_delete(buffer, { force = true })
     end
   end
+  vim.api.nvim_buf_set_name(id, name)
 end
 
 --- `actions` are what keys do, by the names of the setting `keys`; `on_gone` hears that it is unloaded.
 function M.new(session_name, actions, on_gone)
   set_highlights()
-  local name = "open-think://" .. session_name
-  remove(name)
   local id = vim.api.nvim_create_buf(false, true)
-  vim.api.nvim_buf_set_name(id, name)
+  take_over(id, M.SCHEME .. session_name)
   for option, value in pairs({ bufhidden = "hide", swapfile = false, undolevels = -1, modifiable = false }) do
     vim.api.nvim_set_option_value(option, value, { buf = id })
   end
@@ -56,6 +59,7 @@ function M.new(session_name, actions, on_gone)
       buffer:dress()
     end,
   })
+  buffer:dress()
   return buffer
 end
 

@@ -243,6 +243,13 @@ function COMMANDS.HelmStatus()
   end)
 end
 
+--- A buffer of this name is read: its session takes the place of the buffer.
+function M.read(name)
+  vim.schedule(function()
+    open_session(name:sub(#require("open-think.buffer").SCHEME + 1))
+  end)
+end
+
 function M.run(name, call)
   COMMANDS[name](call)
 end

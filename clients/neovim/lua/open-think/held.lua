@@ -25,6 +25,9 @@ local function waiting_label()
 end
 
 local function draw(action)
+  if not vim.api.nvim_buf_is_loaded(action.buffer) then
+    return
+  end
   local row = action.row
   if action.mark then
     row = vim.api.nvim_buf_get_extmark_by_id(action.buffer, namespace, action.mark, {})[1] or row

@@ -25,6 +25,7 @@ function M.start(command, on)
     next_id = 0,
     lines = {},
     first = 1,
+    last = 0,
     partial = {},
     complaint = "",
     scheduled = false,
@@ -110,7 +111,8 @@ function Connection:read(chunk)
       break
     end
     self.partial[#self.partial + 1] = chunk:sub(start, stop - 1)
-    self.lines[#self.lines + 1] = table.concat(self.partial)
+    self.last = self.last + 1
+    self.lines[self.last] = table.concat(self.partial)
     self.partial = {}
     start = stop + 1
   end
@@ -147,7 +149,7 @@ function Connection:drain()
       end, 1)
     end
   end
-  self.lines, self.first, self.scheduled = {}, 1, false
+  self.lines, self.first, self.last, self.scheduled = {}, 1, 0, false
   self.on.drained()
   if self.exit and not self.ended then
     self:finish()

@@ -21,6 +21,11 @@ function M.get(name)
   return sessions[name]
 end
 
+--- The session of this name, if it has a buffer.
+function M.find(name)
+  return sessions[name]
+end
+
 --- The session of the buffer that one is in, else the one that was chosen, else that of the settings.
 function M.current()
   local here = vim.api.nvim_get_current_buf()

@@ -116,3 +116,13 @@ test("what was suggested, or held before, is approved later", function()
     return #check.notes() == 1
   end)
 end)
+
+test("a question outlives its buffer", function()
+  hold()
+  vim.cmd.bdelete(require("open-think.sessions").current().buffer.id)
+  vim.cmd("HelmSession test")
+  check.wait_for_text("### write-note")
+  check.press("a", "### write-note")
+  check.wait_for_text("*end-turn")
+  check.equal({ #check.notes(), label() }, { 1, "ran" })
+end)

@@ -144,6 +144,15 @@ test("a session that was used before shows its history once", function()
   check.wait("a second turn", function()
     return check.count(check.text(), "- name: quince") == 2
   end)
+  vim.cmd.edit()
+  check.wait("the history", function()
+    return check.count(check.text(), "- name: quince") == 2
+  end)
+  check.equal(vim.api.nvim_buf_get_name(0), "open-think://test")
+  vim.cmd.edit("open-think://another")
+  check.wait("another session", function()
+    return require("open-think.sessions").current().name == "another"
+  end)
 end)
 
 test("sessions, modes, providers and models are picked", function()
