@@ -21,8 +21,9 @@ export class Questions {
     const over = new AbortController();
     const { signal } = over;
     this.#open.set(id, over);
-    const deadline = setTimeout(() => this.end(id, "the time is up"), Math.min(deadlineMs, LONGEST)).unref();
-    const withdrawn = token.onCancellationRequested(() => this.end(id, "the daemon no longer asks"));
+    const end = (why: string): void => over.abort(new Error(why));
+    const deadline = setTimeout(end, Math.min(deadlineMs, LONGEST), "the time is up").unref();
+    const withdrawn = token.onCancellationRequested(() => end("the daemon no longer asks"));
     try {
       const aborted = new Promise<never>((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason));
@@ -31,7 +32,7 @@ export class Questions {
     } finally {
       clearTimeout(deadline);
       withdrawn.dispose();
-      this.#open.delete(id);
+      if (this.#open.get(id) === over) this.#open.delete(id);
     }
   }
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import type { Client, ClientSkill, OpenThinkError, State } from "open-think";
 
-import { promised } from "./collect.js";
+import { eventually, promised } from "./collect.js";
 import { Home } from "./home.js";
 import { Proxy } from "./proxy.js";
 
@@ -71,7 +71,7 @@ test("other clients have it, until it is taken back or its client leaves", async
   await assert.rejects(other.invoke("count-words", input), { code: "E_SKILL_UNAVAILABLE" });
   await one.registerSkill(COUNT, count);
   await one.close();
-  while (await has(other, "count-words"));
+  await eventually(async () => !(await has(other, "count-words")));
   await assert.rejects(one.registerSkill(COUNT, count), { code: "E_CLOSED" });
 });
 
@@ -121,7 +121,7 @@ test("it is offered again on a new connection", async (t) => {
   await gone.dispose();
   await proxy.cut();
   await proxy.open();
-  while (!(await has(direct, "count-words")));
+  await eventually(() => has(direct, "count-words"));
   assert.equal((await client.message(CALL).result).trace[0]?.result, 3);
   assert.equal(await has(direct, "no-longer"), false);
 });
@@ -136,6 +136,17 @@ test("it is offered again when the shim has died", async (t) => {
   const { connections } = await direct.status();
   process.kill(connections.find(({ name }) => name === "mortal")?.pid ?? 0, "SIGKILL");
   await again.promise;
-  while (!(await has(direct, "count-words")));
+  await eventually(() => has(direct, "count-words"));
+  assert.equal((await client.message(CALL).result).trace[0]?.result, 3);
+});
+
+test("it is offered again when the daemon behind the shim has gone", async (t) => {
+  const home = await Home.make(t);
+  const client = await home.connect();
+  await client.registerSkill<{ text: string }>(COUNT, count);
+  const { pid } = await client.status();
+  await home.program("stop", "--now");
+  assert.notEqual((await client.status()).pid, pid);
+  await eventually(() => has(client, "count-words"));
   assert.equal((await client.message(CALL).result).trace[0]?.result, 3);
 });

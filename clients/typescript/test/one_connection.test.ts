@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { connect } from "open-think";
 import type { MessageConnection } from "vscode-jsonrpc/node";
 
-import { all, until } from "./collect.js";
+import { all, eventually, until } from "./collect.js";
 import { fake, result } from "./fake.js";
 import { Home } from "./home.js";
 
@@ -118,8 +118,7 @@ test("turns are told apart by their requests, whichever is accepted first", asyn
   const socket = await fake(t, {
     "conductor.message": async ({ workDoneToken, content }, peer) => {
       tokens.push(workDoneToken);
-      while (tokens.length < 2) await new Promise(setImmediate);
-      if (content === "first") while (tokens.length < 3) await new Promise(setImmediate);
+      await eventually(() => tokens.length >= (content === "first" ? 3 : 2));
       await begin(peer, workDoneToken, content);
       await tell(peer, text(tokens.push("begun"), content));
       return result(content);
