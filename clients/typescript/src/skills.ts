@@ -9,7 +9,8 @@ import { OpenThinkError } from "./error.js";
 import { checkJson } from "./json.js";
 import type { Ask } from "./link.js";
 import { Questions } from "./questions.js";
-import type { ClientSkill, SkillCallParams, SkillCallResult, SkillContext, SkillHandler, SkillRegistration } from "./skill.js";
+import type { ClientSkill, SkillCallParams, SkillCallResult } from "./skill.js";
+import type { SkillContext, SkillHandler, SkillRegistration } from "./skill.js";
 
 interface Offer {
   skill: ClientSkill;
@@ -50,8 +51,9 @@ export class Skills {
     const handler = this.#offers.get(skill)?.handler as SkillHandler | undefined;
     if (handler === undefined) throw new ResponseError(ErrorCodes.InvalidParams, `${skill} is no longer offered`);
     const context = { sessionName: params.sessionName ?? undefined, turnId: params.turnId ?? undefined };
+    const question = { id: {}, deadlineMs, token };
     try {
-      return await this.#calls.ask({ id: {}, deadlineMs, token }, (signal) => run(handler, input, { ...context, signal }));
+      return await this.#calls.ask(question, (signal) => run(handler, input, { ...context, signal }));
     } catch (error) {
       throw new ResponseError(SKILL_FAILED, error instanceof Error ? error.message || error.name : String(error));
     }
