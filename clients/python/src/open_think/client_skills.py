@@ -8,14 +8,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from .callbacks import call
 from .connection import Connection
 from .errors import OpenThinkError
-
-ClientSkill = dict[str, Any]
-SkillCallParams = dict[str, Any]
+from .types import ClientSkill, SkillCallParams
 
 SKILL_FAILED = -32015
 
@@ -82,7 +80,7 @@ class ClientSkills:
 
     def request(self, method: str, params: dict[str, Any]) -> Awaitable[Any] | None:
         """The answer to a request of the daemon's, if it is one that is answered here."""
-        return self._call(params) if method == "skills.call" else None
+        return self._call(cast(SkillCallParams, params)) if method == "skills.call" else None
 
     async def _call(self, params: SkillCallParams) -> dict[str, Any]:
         id = params["skill"]
