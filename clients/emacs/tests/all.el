@@ -1,4 +1,4 @@
-;;; all.el --- All tests  -*- lexical-binding: t; -*-
+;;; all.el --- All tests  -*- lexical-binding: t; no-byte-compile: t; -*-
 
 ;; SPDX-License-Identifier: MIT OR Apache-2.0
 

@@ -1,4 +1,4 @@
-;;; commands.el --- What asks its user  -*- lexical-binding: t; -*-
+;;; commands.el --- What asks its user  -*- lexical-binding: t; no-byte-compile: t; -*-
 
 ;; SPDX-License-Identifier: MIT OR Apache-2.0
 

@@ -1,4 +1,4 @@
-;;; editor.el --- The skills of the editor, called by Helm  -*- lexical-binding: t; -*-
+;;; editor.el --- The skills of the editor, called by Helm  -*- lexical-binding: t; no-byte-compile: t; -*-
 
 ;; SPDX-License-Identifier: MIT OR Apache-2.0
 

@@ -1,4 +1,4 @@
-;;; home.el --- What tests share  -*- lexical-binding: t; -*-
+;;; home.el --- What tests share  -*- lexical-binding: t; no-byte-compile: t; -*-
 
 ;; SPDX-License-Identifier: MIT OR Apache-2.0
 
@@ -60,6 +60,7 @@ timeout_ms = 600000
 (defun home-call (function &optional environment)
   "Call FUNCTION in a home of its own, with ENVIRONMENT besides."
   (let* ((home-folder (make-temp-file "open-think-" t))
+         (default-directory (file-name-as-directory home-folder))
          (process-environment (append environment
                                       (list (concat "HOME=" home-folder) (concat "PATH=" (getenv "PATH")))))
          (open-think-command (list home-program "--stdio"))
@@ -134,6 +135,12 @@ timeout_ms = 600000
   (with-temp-buffer
     (insert (home-text (open-think--buffer (or open-think--last-session open-think-default-session))))
     (how-many (regexp-quote text) (point-min) (point-max))))
+
+(defun home-wake ()
+  "End the nap, which a daemon that was killed has left behind."
+  (with-temp-buffer
+    (insert-file-contents (expand-file-name "nap" home-folder))
+    (signal-process (string-to-number (buffer-string)) 'SIGKILL)))
 
 (defmacro home-messages (&rest body)
   "Evaluate BODY and give the messages that were shown."

@@ -1,4 +1,4 @@
-;;; life.el --- Daemons that come and go  -*- lexical-binding: t; -*-
+;;; life.el --- Daemons that come and go  -*- lexical-binding: t; no-byte-compile: t; -*-
 
 ;; SPDX-License-Identifier: MIT OR Apache-2.0
 
@@ -69,6 +69,17 @@
     (home-until-idle buffer)
     (should (= 1 (home-count "\napproved\n"))))
   (should (equal "{\"text\":\"medlar\"}" (home-notes))))
+
+(home-test a-daemon-that-dies-in-the-midst-of-a-turn-is-told-and-followed
+  (open-think-ask home-nap)
+  (home-until "the nap" (lambda () (file-exists-p (expand-file-name "nap" home-folder))))
+  (signal-process (plist-get (open-think--fetch "daemon.status" nil) :pid) 'SIGKILL)
+  (home-until-idle)
+  (home-wake)
+  (should (= 1 (home-count "Error: ")))
+  (home-ask home-read)
+  (should (= 1 (home-count "→ read-note")))
+  (should (= 1 (home-count "→ take-a-nap"))))
 
 (ert-deftest a-program-that-is-missing-is-named-with-the-way-out ()
   (let* ((open-think-command '("open-think-that-is-not-there" "--stdio"))

@@ -1,4 +1,4 @@
-;;; published.el --- The package as it is published  -*- lexical-binding: t; -*-
+;;; published.el --- The package as it is published  -*- lexical-binding: t; no-byte-compile: t; -*-
 
 ;; SPDX-License-Identifier: MIT OR Apache-2.0
 

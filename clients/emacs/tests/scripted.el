@@ -1,4 +1,4 @@
-;;; scripted.el --- A daemon that says what a test wants  -*- lexical-binding: t; -*-
+;;; scripted.el --- A daemon that says what a test wants  -*- lexical-binding: t; no-byte-compile: t; -*-
 
 ;; SPDX-License-Identifier: MIT OR Apache-2.0
 

@@ -1,4 +1,4 @@
-;;; turns.el --- Turns with the real daemon  -*- lexical-binding: t; -*-
+;;; turns.el --- Turns with the real daemon  -*- lexical-binding: t; no-byte-compile: t; -*-
 
 ;; SPDX-License-Identifier: MIT OR Apache-2.0
 
@@ -132,6 +132,7 @@
       (ert-skip "OPEN_THINK_TEST_UPSTREAM does not name tests/real_world/node/upstream.mjs, installed"))
     (let* ((said "")
            (upstream (make-process :name "upstream" :command (list "node" script) :connection-type 'pipe :noquery t
+                                   :stderr (get-buffer-create "*upstream stderr*")
                                    :filter (lambda (_ text) (setq said (concat said text))))))
       (unwind-protect
           (let ((url (progn (home-until "the upstream" (lambda () (string-suffix-p "\n" said)))

@@ -1,4 +1,4 @@
-;;; wire.el --- What a daemon may send  -*- lexical-binding: t; -*-
+;;; wire.el --- What a daemon may send  -*- lexical-binding: t; no-byte-compile: t; -*-
 
 ;; SPDX-License-Identifier: MIT OR Apache-2.0
 
