@@ -13,14 +13,18 @@ if vim.fn.has("nvim-0.10") == 0 then
 end
 
 local function command(name, description, options)
-  vim.api.nvim_create_user_command(name, function(call)
-    require("open-think.commands").run(name, call)
-  end, vim.tbl_extend("error", options, {
-    desc = description,
-    complete = options.nargs ~= 0 and function(lead, line)
-      return require("open-think.commands").complete(name, lead, line)
-    end or nil,
-  }))
+  vim.api.nvim_create_user_command(
+    name,
+    function(call)
+      require("open-think.commands").run(name, call)
+    end,
+    vim.tbl_extend("error", options, {
+      desc = description,
+      complete = options.nargs ~= 0 and function(lead, line)
+        return require("open-think.commands").complete(name, lead, line)
+      end or nil,
+    })
+  )
 end
 
 -- `:edit` of a session's buffer, or of its name, opens the session.

@@ -169,7 +169,8 @@ function M.open_think(...)
 end
 
 local function begin()
-  M.home = vim.uv.fs_realpath(assert(vim.uv.fs_mkdtemp(vim.fs.normalize(vim.env.TMPDIR or "/tmp") .. "/open-think-XXXXXX")))
+  M.home =
+    vim.uv.fs_realpath(assert(vim.uv.fs_mkdtemp(vim.fs.normalize(vim.env.TMPDIR or "/tmp") .. "/open-think-XXXXXX")))
   vim.env.HOME = M.home
   for _, name in ipairs(BASES) do
     vim.env[name] = nil

@@ -35,9 +35,12 @@ local EVENTS_MS = 2000
 local UNDECIDED = { code = errors.REQUEST_FAILED, message = "nobody decided" }
 
 local function names(actions)
-  return table.concat(vim.tbl_map(function(action)
-    return action.skill
-  end, actions), ", ")
+  return table.concat(
+    vim.tbl_map(function(action)
+      return action.skill
+    end, actions),
+    ", "
+  )
 end
 
 --- What does not fit into the window is shown from its beginning; else the window goes on following.
@@ -122,11 +125,17 @@ end
 --- Shows what is asked, and how to decide.
 function M.present(question, session)
   local id = question.params.approvalId
+  for _, action in ipairs(question.params.actions) do
+    held.set_others(session.actions[action.id], #question.params.actions - 1)
+  end
   show(question, session)
   if config.get().approvals == "buffer" then
-    local one = #question.params.actions == 1
-    local what = one and "asks for leave to run " or "asks for leave, for all of these together: "
-    return errors.notify(("Helm %s%s. :HelmApprove or :HelmDeny, or the keys in its buffer."):format(what, names(question.params.actions)), vim.log.levels.WARN)
+    -- A message that needs more room than there is would stop whoever types.
+    local text = ("Helm holds %s: :HelmApprove or :HelmDeny"):format(names(question.params.actions))
+    return errors.notify(
+      vim.fn.strcharpart(text, 0, math.max(20, vim.v.echospace - #"open-think: ")),
+      vim.log.levels.WARN
+    )
   end
   when_idle(function()
     if questions[id] == question then

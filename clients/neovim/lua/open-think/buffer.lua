@@ -94,7 +94,8 @@ end
 
 --- Nothing of it may be hidden: what is approved is read here.
 local function set_up_window(window)
-  local options = { wrap = true, linebreak = true, number = false, relativenumber = false, conceallevel = 0, foldenable = false }
+  local options =
+    { wrap = true, linebreak = true, number = false, relativenumber = false, conceallevel = 0, foldenable = false }
   for name, value in pairs(options) do
     vim.api.nvim_set_option_value(name, value, { win = window, scope = "local" })
   end

@@ -56,12 +56,16 @@ local function lost(connection, why)
   end
   local was = state.status
   if was == "connecting" then
-    return fail(errors.own("E_CANNOT_CONNECT", "the daemon could not be reached: " .. why, "See :checkhealth open-think."))
+    return fail(
+      errors.own("E_CANNOT_CONNECT", "the daemon could not be reached: " .. why, "See :checkhealth open-think.")
+    )
   end
+  local fault = errors.own("E_CONNECTION_LOST", "the connection was lost: " .. why)
   state.connection, state.status, state.warmth = nil, "off", {}
   require("open-think.approvals").forget_all()
   require("open-think.skills").forget_registered()
-  require("open-think.sessions").lost(errors.own("E_CONNECTION_LOST", "the connection was lost: " .. why))
+  require("open-think.sessions").lost(fault)
+  settle(fault)
   if was == "ready" then
     errors.notify(("the connection was lost: %s. %s"):format(why, WAY_OUT), vim.log.levels.ERROR)
   end

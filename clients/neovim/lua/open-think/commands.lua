@@ -94,7 +94,10 @@ function COMMANDS.HelmMode(call)
     end)
   end
   if not vim.list_contains(modes(), call.args) then
-    return errors.notify(("there is no mode `%s`; there are %s"):format(call.args, table.concat(modes(), ", ")), vim.log.levels.ERROR)
+    return errors.notify(
+      ("there is no mode `%s`; there are %s"):format(call.args, table.concat(modes(), ", ")),
+      vim.log.levels.ERROR
+    )
   end
   set(session, "mode", call.args)
 end
@@ -167,7 +170,8 @@ local function open_session(name)
 end
 
 local function describe_session(row)
-  local parts = { row.sessionName, row.messageCount .. " messages", os.date("%d %b %H:%M", math.floor(row.updatedAt / 1000)) }
+  local parts =
+    { row.sessionName, row.messageCount .. " messages", os.date("%d %b %H:%M", math.floor(row.updatedAt / 1000)) }
   parts[#parts + 1] = row.running and "running" or nil
   parts[#parts + 1] = row.heldCount > 0 and row.heldCount .. " held" or nil
   return table.concat(parts, " · ")
@@ -199,9 +203,11 @@ end
 
 local function waiting_ids()
   local session = sessions.peek()
-  return session and vim.tbl_map(function(action)
-    return action.id
-  end, require("open-think.held").waiting(session.actions)) or {}
+  return session
+      and vim.tbl_map(function(action)
+        return action.id
+      end, require("open-think.held").waiting(session.actions))
+    or {}
 end
 
 local function decide(decision)
@@ -228,7 +234,11 @@ end
 function COMMANDS.HelmStatus()
   request("daemon.status", nil, function(status)
     local lines = {
-      ("open-think %s, %d clients, default provider %s"):format(status.version, status.clients, status.defaultProvider or "none"),
+      ("open-think %s, %d clients, default provider %s"):format(
+        status.version,
+        status.clients,
+        status.defaultProvider or "none"
+      ),
     }
     for _, provider in ipairs(status.providers or {}) do
       lines[#lines + 1] = ("%s: %s%s"):format(provider.id, provider.state, provider.why and ", " .. provider.why or "")

@@ -43,7 +43,8 @@ local function is_command(value)
 end
 
 local function is_session(value)
-  return type(value) == "string" and value ~= "" or type(value) == "function", "must be a name, or a function that gives one"
+  return type(value) == "string" and value ~= "" or type(value) == "function",
+    "must be a name, or a function that gives one"
 end
 
 local function are_keys(value)
@@ -52,7 +53,8 @@ local function are_keys(value)
   end
   for name, key in pairs(value) do
     if DEFAULTS.keys[name] == nil then
-      return false, ("has no `%s`; there are %s"):format(name, table.concat(vim.fn.sort(vim.tbl_keys(DEFAULTS.keys)), ", "))
+      return false,
+        ("has no `%s`; there are %s"):format(name, table.concat(vim.fn.sort(vim.tbl_keys(DEFAULTS.keys)), ", "))
     end
     if type(key) ~= "string" and key ~= false then
       return false, ("must have a key or false as `%s`"):format(name)

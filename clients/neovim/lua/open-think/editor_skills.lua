@@ -1,5 +1,5 @@
--- What Helm can do in this editor. Paths are those of files in the working directory, or of buffers that are open; lines
--- count from 1.
+-- What Helm can do in this editor. Paths are those of files in the working directory, or of buffers that are open;
+-- lines count from 1.
 
 local MOST_DIAGNOSTICS = 500
 local SEVERITIES = { "error", "warning", "information", "hint" }

@@ -1,5 +1,5 @@
--- The events of a session, whoever caused them: from the first that the daemon still has, in order and each once, across
--- lost connections.
+-- The events of a session, whoever caused them: from the first that the daemon still has, in order and each once,
+-- across lost connections.
 
 local client = require("open-think.client")
 local errors = require("open-think.errors")

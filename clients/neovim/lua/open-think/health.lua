@@ -54,7 +54,10 @@ local function check_daemon()
   vim.health.start("The daemon")
   local status, fault = ask("daemon.status")
   if not status then
-    vim.health.error("it cannot be reached: " .. fault.message, { fault.hint or "Try `open-think doctor` in a terminal." })
+    vim.health.error(
+      "it cannot be reached: " .. fault.message,
+      { fault.hint or "Try `open-think doctor` in a terminal." }
+    )
     return nil
   end
   vim.health.ok(("version %s, protocol %s, process %d"):format(status.version, status.protocolVersion, status.pid))
@@ -92,7 +95,9 @@ local function check_session(settings)
   vim.health.start("Helm")
   local session = require("open-think.sessions").peek()
   local mode = session and session.mode or settings.mode
-  vim.health.ok(("mode %s, session %s"):format(mode, session and session.name or require("open-think.config").session()))
+  vim.health.ok(
+    ("mode %s, session %s"):format(mode, session and session.name or require("open-think.config").session())
+  )
   local registered, refused = require("open-think.skills").state()
   if #registered > 0 then
     vim.health.ok("skills offered from here: " .. table.concat(registered, ", "))

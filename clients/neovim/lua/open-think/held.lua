@@ -13,9 +13,10 @@ local LABELS = {
   refused = { "did not run", "OpenThinkError" },
 }
 
-local function waiting_label()
+local function waiting_label(action)
   local keys = config.get().keys
-  local parts = { "waits" }
+  local parts =
+    { action.others and action.others > 0 and ("waits, together with %d more"):format(action.others) or "waits" }
   for _, name in ipairs({ "approve", "deny" }) do
     if keys[name] then
       parts[#parts + 1] = keys[name] .. " " .. name
@@ -37,7 +38,7 @@ local function draw(action)
     end_row = row + action.height,
     end_col = 0,
     strict = false,
-    virt_text = { LABELS[action.state] or waiting_label() },
+    virt_text = { LABELS[action.state] or waiting_label(action) },
     virt_text_pos = "eol",
   })
 end
@@ -61,6 +62,14 @@ end
 function M.set(action, state)
   if action and action.state ~= state then
     action.state = state
+    draw(action)
+  end
+end
+
+--- How many more are decided with it.
+function M.set_others(action, others)
+  if action.others ~= others then
+    action.others = others
     draw(action)
   end
 end

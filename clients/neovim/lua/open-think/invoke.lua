@@ -95,7 +95,10 @@ function M.run(call)
   end
   local input = read_input(rest)
   if not input then
-    return errors.notify(("the input of %s must be JSON, as in :HelmSkill %s {}"):format(skill, skill), vim.log.levels.ERROR)
+    return errors.notify(
+      ("the input of %s must be JSON, as in :HelmSkill %s {}"):format(skill, skill),
+      vim.log.levels.ERROR
+    )
   end
   invoke(skill, input, call.bang)
 end

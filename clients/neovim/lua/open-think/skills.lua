@@ -24,7 +24,13 @@ local function check(skill)
   end
   for name in pairs(skill) do
     if not CHECKS[name] then
-      error(("open-think: a skill has no `%s`; it has %s"):format(name, table.concat(vim.fn.sort(vim.tbl_keys(CHECKS)), ", ")), 0)
+      error(
+        ("open-think: a skill has no `%s`; it has %s"):format(
+          name,
+          table.concat(vim.fn.sort(vim.tbl_keys(CHECKS)), ", ")
+        ),
+        0
+      )
     end
   end
   for name, kinds in pairs(CHECKS) do
@@ -106,7 +112,10 @@ end
 function M.call(params, respond, call)
   local skill = offered[params.skill]
   if not skill then
-    return respond({ code = errors.METHOD_NOT_FOUND, message = ("there is no skill `%s` here"):format(tostring(params.skill)) })
+    return respond({
+      code = errors.METHOD_NOT_FOUND,
+      message = ("there is no skill `%s` here"):format(tostring(params.skill)),
+    })
   end
   local function fail(problem)
     respond({ code = errors.REQUEST_FAILED, message = tostring(problem) })

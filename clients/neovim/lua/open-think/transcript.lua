@@ -167,7 +167,13 @@ end
 
 KINDS["tool-held"] = function(self, params)
   local event = params.event
-  self:held({ id = event.actionId, toolUseId = event.toolUseId, skill = event.skill, input = event.input, reason = event.reason })
+  self:held({
+    id = event.actionId,
+    toolUseId = event.toolUseId,
+    skill = event.skill,
+    input = event.input,
+    reason = event.reason,
+  })
 end
 
 KINDS["attempt-failed"] = function(self, params)
@@ -239,9 +245,16 @@ function Transcript:message(message)
   end
   for _, block in ipairs(type(message.blocks) == "table" and message.blocks or {}) do
     if block.type == "tool-use" then
-      self:entry(("- → `%s` %s"):format(tostring(block.name or block.skill), block.input == nil and "" or format.line(block.input)))
+      self:entry(
+        ("- → `%s` %s"):format(
+          tostring(block.name or block.skill),
+          block.input == nil and "" or format.line(block.input)
+        )
+      )
     elseif block.type == "tool-result" then
-      self:entry(("- %s `%s`: %s"):format(block.ok and "✓" or "✗", tostring(block.skill), format.line(block.content or "")))
+      self:entry(
+        ("- %s `%s`: %s"):format(block.ok and "✓" or "✗", tostring(block.skill), format.line(block.content or ""))
+      )
     end
   end
 end

@@ -16,7 +16,7 @@ end
 local function hold(text)
   vim.cmd("Helm " .. (text or WRITE))
   check.wait_for_text("### write-note")
-  check.wait_told("Helm asks for leave")
+  check.wait_told("Helm holds write-note: :HelmApprove or :HelmDeny")
 end
 
 test("a held action is approved by a key", function()
@@ -82,10 +82,11 @@ test("what is asked together is decided together", function()
   check.wait("two actions", function()
     return #require("open-think.held").waiting(require("open-think.sessions").get("both").actions) == 2
   end)
-  check.wait_told("for all of these together: write-note, write-note")
+  check.wait_told("Helm holds write-note, write-note: ")
   local session = require("open-think.sessions").choose("both")
   vim.cmd.enew()
   session.buffer:show(true)
+  check.equal(label(), "waits, together with 1 more · a approve · d deny")
   vim.cmd("HelmApprove")
   check.wait_for_text("*end-turn", "both")
   check.equal(#check.notes(), 2)

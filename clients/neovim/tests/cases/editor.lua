@@ -18,7 +18,10 @@ test("the health check tells how all stands", function()
   check.has(text, "anthropic: not configured")
   check.has(text, "OK mode selective, session test")
   assert(not text:find("ERROR", 1, true), text)
-  check.has(health(), "skills offered from here: editor-apply-edit, editor-list-diagnostics, editor-open-file, editor-read-selection")
+  check.has(
+    health(),
+    "skills offered from here: editor-apply-edit, editor-list-diagnostics, editor-open-file, editor-read-selection"
+  )
 end)
 
 test("the health check tells of skills that another editor offers", function()
@@ -34,7 +37,9 @@ test("the health check tells of skills that another editor offers", function()
     "vim.cmd('silent checkhealth open-think')",
     "io.stdout:write(table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n'))",
   }, script)
-  local second = vim.system({ check.neovim, "--headless", "-u", "NONE", "-i", "NONE", "-l", script }, { text = true }):wait()
+  local second = vim
+    .system({ check.neovim, "--headless", "-u", "NONE", "-i", "NONE", "-l", script }, { text = true })
+    :wait()
   check.has(second.stdout, "editor-open-file is not offered from here")
 end)
 

@@ -48,10 +48,14 @@ check.test("a fast stream leaves the editor its turns", function()
   setup()
   local last, ticks, worst = vim.uv.hrtime(), 0, 0
   local timer = assert(vim.uv.new_timer())
-  timer:start(0, 1, vim.schedule_wrap(function()
-    local now = vim.uv.hrtime()
-    last, ticks, worst = now, ticks + 1, math.max(worst, (now - last) / 1e6)
-  end))
+  timer:start(
+    0,
+    1,
+    vim.schedule_wrap(function()
+      local now = vim.uv.hrtime()
+      last, ticks, worst = now, ticks + 1, math.max(worst, (now - last) / 1e6)
+    end)
+  )
   vim.cmd("Helm talk fast")
   check.wait_for_text("*end-turn*")
   timer:close()

@@ -119,6 +119,22 @@ test("a handler that is called off hears of it", function()
   end)
 end)
 
+test("skills are there again after the daemon, or the connection, was lost", function()
+  vim.cmd.edit("fruit.txt")
+  connect(4)
+  local function works()
+    local fault = invoke("editor-read-selection")
+    return fault == nil
+  end
+  assert(works())
+  local _, status = check.request("daemon.status")
+  vim.uv.kill(status.pid, "sigkill")
+  check.wait("the skill, in another daemon", works)
+  vim.uv.kill(require("open-think.client").connection().process.pid, "sigkill")
+  check.wait_told("the connection was lost")
+  check.wait("the skill, over another connection", works)
+end)
+
 test("Helm opens a file, and reads the selection and the diagnostics", function()
   vim.fn.writefile({ "one", "two", "three" }, "fruit.txt")
   connect(4)
@@ -174,7 +190,11 @@ test("an edit is applied once it was approved, and can be undone", function()
   check.has(again.message, "more than once")
   local gone = invoke("editor-apply-edit", { path = "fruit.txt", oldText = "four", newText = "4" }, { confirm = true })
   check.has(gone.message, "not in the file")
-  local _, done = invoke("editor-apply-edit", { path = "fruit.txt", oldText = "three\n", newText = "3\n" }, { confirm = true })
+  local _, done = invoke(
+    "editor-apply-edit",
+    { path = "fruit.txt", oldText = "three\n", newText = "3\n" },
+    { confirm = true }
+  )
   -- After the undo there were changes to save.
   check.equal(done, { path = "fruit.txt", line = 4, saved = false })
   check.equal(vim.api.nvim_buf_get_lines(buffer, 3, -1, false), { "3" })

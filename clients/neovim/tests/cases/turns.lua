@@ -16,7 +16,10 @@ test("a turn is streamed into the buffer of its session", function()
   check.equal(check.told, {})
   local buffer = require("open-think.sessions").current().buffer.id
   check.equal(vim.api.nvim_buf_get_name(buffer), "open-think://test")
-  check.equal({ vim.bo[buffer].buftype, vim.bo[buffer].modifiable, vim.bo[buffer].filetype }, { "nofile", false, "markdown" })
+  check.equal(
+    { vim.bo[buffer].buftype, vim.bo[buffer].modifiable, vim.bo[buffer].filetype },
+    { "nofile", false, "markdown" }
+  )
   check.has(require("open-think").status(), "Helm · test · selective · offline")
   check.has(vim.wo[vim.fn.bufwinid(buffer)].winbar, "Helm · test · selective")
 end)
@@ -27,7 +30,10 @@ test("the selected lines go along", function()
   vim.bo.filetype = "lua"
   vim.cmd("2,3Helm what is this?")
   check.wait_for_text("*end-turn")
-  check.has(check.text(), "what is this?\n\nFrom `notes.lua`, lines 2 to 3:\n\n````lua\nlocal b = '```'\nlocal c\n````\n")
+  check.has(
+    check.text(),
+    "what is this?\n\nFrom `notes.lua`, lines 2 to 3:\n\n````lua\nlocal b = '```'\nlocal c\n````\n"
+  )
   local _, said = check.request("sessions.messages", { sessionName = "test" })
   check.has(said.messages[1].content, "````lua\nlocal b = '```'\nlocal c\n````")
 end)
@@ -65,7 +71,7 @@ test("what is asked meanwhile waits, and each answer follows its question", func
     return check.count(check.text(), "*end-turn") == 3
   end)
   local order = {}
-  for name in check.text():gmatch("name[\": ]+(%a+)") do
+  for name in check.text():gmatch('name[": ]+(%a+)') do
     if name ~= order[#order] then
       table.insert(order, name)
     end
