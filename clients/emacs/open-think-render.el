@@ -36,7 +36,7 @@
   "Text that is being written: alist of (TURN KIND INDEX) to a pair of markers.")
 
 (defvar-local open-think--told-errors nil
-  "The errors that were told since something was last asked.")
+  "The errors since something was last asked: messages and what was written.")
 
 (defun open-think--heading (text face)
   "Write TEXT in FACE with an empty line above."
@@ -47,8 +47,7 @@
   (open-think--writing
     (erase-buffer))
   (setq open-think--blocks nil
-        open-think--actions nil
-        open-think--told-errors nil))
+        open-think--actions nil))
 
 (defun open-think--render-note (text)
   "Write the remark TEXT."
@@ -63,10 +62,9 @@
   "Write FAILURE, which may come both as an event and as an answer."
   (let ((message (plist-get failure :message))
         (hint (plist-get (plist-get failure :data) :hint)))
-    (unless (member message open-think--told-errors)
-      (push message open-think--told-errors)
-      (open-think--line (concat "Error: " message (when hint (concat "\n" hint)))
-                        'open-think-error))))
+    (unless (assoc message open-think--told-errors)
+      (push (cons message (concat "Error: " message (when hint (concat "\n" hint)))) open-think--told-errors)
+      (open-think--line (cdar open-think--told-errors) 'open-think-error))))
 
 (defun open-think--shortened (text)
   "TEXT on one line, and no longer than `open-think--longest-result'."
@@ -76,9 +74,12 @@
 ;;; Earlier messages
 
 (defun open-think--render-history (messages held)
-  "Write MESSAGES and the actions that are HELD, both vectors."
+  "Write MESSAGES and the actions that are HELD, both vectors.
+Errors are in no message, so the last ones are written again."
   (open-think--render-clear)
   (seq-do #'open-think--render-message messages)
+  (dolist (told (reverse open-think--told-errors))
+    (open-think--line (cdr told) 'open-think-error))
   (seq-do (lambda (action) (open-think--render-held nil action (plist-get action :id))) held))
 
 (defun open-think--render-message (message)

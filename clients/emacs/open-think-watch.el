@@ -30,8 +30,8 @@
 (defvar-local open-think--sequence nil
   "The number of the last event that was shown; nil before the first look.")
 
-(defvar-local open-think--early nil
-  "Events that came while earlier messages were being read, the last one first.")
+(defvar-local open-think--midway nil
+  "Whether earlier messages were read while a turn was running.")
 
 (defvar-local open-think--then nil
   "What to do when the session is watched, the last one first.")
@@ -72,20 +72,26 @@
   "Watch the session of BUFFER: from the event after the last one shown."
   (with-current-buffer buffer
     (unless (memq open-think--attached '(loading t))
-      (let ((again open-think--sequence))
-        (setq open-think--attached 'loading)
-        (open-think--request
-         "conductor.subscribe"
-         `(:sessionName ,open-think--session ,@(when again (list :afterSeq again)))
-         (open-think--in buffer
-           (lambda (result)
-             (let ((last (plist-get result :seq)))
-               (if (and again (<= again last))
-                   (open-think--begin)
-                 ;; The first look, or a session that was begun anew.
-                 (setq open-think--sequence last)
-                 (open-think--read-history)))))
-         (open-think--in buffer #'open-think--not-attached))))))
+      (setq open-think--attached 'loading)
+      (if open-think--sequence
+          (open-think--subscribe open-think--sequence)
+        (open-think--read-history)))))
+
+(defun open-think--subscribe (after)
+  "Have the events after the one with the number AFTER sent, or the new ones."
+  (let ((buffer (current-buffer)))
+    (open-think--request
+     "conductor.subscribe"
+     `(:sessionName ,open-think--session ,@(when after (list :afterSeq after)))
+     (open-think--in buffer
+       (lambda (result)
+         (let ((last (plist-get result :seq)))
+           (if (and after (> after last))
+               ;; A session of that name was begun anew.
+               (open-think--read-history)
+             (setq open-think--sequence (or after last))
+             (open-think--begin)))))
+     (open-think--in buffer #'open-think--not-attached))))
 
 (defun open-think--in (buffer function)
   "A function of one argument, which is FUNCTION in BUFFER while that lives."
@@ -95,42 +101,40 @@
         (funcall function argument)))))
 
 (defun open-think--read-history ()
-  "Show earlier messages and held actions, then what has happened since."
+  "Show earlier messages and held actions, then have what follows sent."
   (let* ((buffer (current-buffer))
          (session open-think--session)
-         (new (lambda (failure)
-                ;; A session begins with its first message.
-                (if (equal (plist-get (plist-get failure :data) :code) "E_BAD_REQUEST")
-                    (open-think--begin)
-                  (open-think--not-attached failure)))))
+         (failed (open-think--in buffer
+                   (lambda (failure)
+                     ;; A session begins with its first message.
+                     (if (equal (plist-get (plist-get failure :data) :code) "E_BAD_REQUEST")
+                         (open-think--subscribe nil)
+                       (open-think--not-attached failure))))))
     (open-think--request
-     "sessions.messages" `(:sessionName ,session :limit ,open-think-history-length)
+     "sessions.get" `(:sessionName ,session)
      (open-think--in buffer
-       (lambda (history)
+       (lambda (detail)
          (open-think--request
-          "sessions.get" `(:sessionName ,session)
+          "sessions.messages" `(:sessionName ,session :limit ,open-think-history-length)
           (open-think--in buffer
-            (lambda (detail)
+            (lambda (history)
+              (setq open-think--midway (eq t (plist-get detail :running)))
               (open-think--render-history (plist-get history :messages) (plist-get detail :heldActions))
-              (open-think--begin)))
-          (open-think--in buffer new))))
-     (open-think--in buffer new))))
+              (open-think--subscribe (plist-get detail :seq))))
+          failed)))
+     failed)))
 
 (defun open-think--begin ()
-  "The session is watched: show what came early, and do what waits for it."
-  (let ((early (nreverse open-think--early))
-        (then (nreverse open-think--then)))
+  "The session is watched: do what waits for it."
+  (let ((then (nreverse open-think--then)))
     (setq open-think--attached t
-          open-think--early nil
           open-think--then nil)
-    (mapc #'open-think--take early)
     (run-hooks 'open-think-watched-functions)
     (mapc #'funcall then)))
 
 (defun open-think--not-attached (failure)
   "The session cannot be watched, because of FAILURE."
   (setq open-think--attached nil
-        open-think--early nil
         open-think--then nil)
   (unless (open-think--lost-p failure)
     (open-think--render-error failure))
@@ -148,16 +152,15 @@
       (when open-think--attached
         (open-think--render-note sentence))
       (setq open-think--attached nil
-            open-think--early nil
-            open-think--then nil))))
+                open-think--then nil))))
 
 (defun open-think--event (params)
   "Deal with PARAMS of a `conductor.event'."
   (when-let ((buffer (open-think--buffer-of (plist-get params :sessionName))))
     (with-current-buffer buffer
-      (if (eq open-think--attached t)
-          (open-think--take params)
-        (push params open-think--early)))))
+      ;; Others are of a subscription that another one takes the place of.
+      (when (eq open-think--attached t)
+        (open-think--take params)))))
 
 (defun open-think--take (params)
   "Show the event in PARAMS, unless that was done before."
@@ -165,7 +168,9 @@
         (event (plist-get params :event)))
     (when (> sequence (or open-think--sequence 0))
       (setq open-think--sequence sequence)
-      (if (equal (plist-get event :kind) "resync")
+      (if (or (equal (plist-get event :kind) "resync")
+              ;; Of that turn some may be there twice, and some not at all.
+              (and open-think--midway (equal (plist-get event :kind) "loop-done")))
           (open-think--reload)
         (open-think--render-event (plist-get params :turnId) event)))))
 

@@ -114,7 +114,12 @@ timeout_ms = 600000
 (defun home-until-idle (&optional buffer)
   "Wait until the turns that were asked for in BUFFER have ended."
   (with-current-buffer (or buffer (open-think--current))
-    (home-until "the turn ends" (lambda () (and (eq t open-think--attached) (zerop open-think--running))))))
+    (home-until "the turn ends" (lambda () (and (eq t open-think--attached) (zerop open-think--running))))
+    ;; Events may come later than the answer.
+    (let ((last (ignore-errors
+                  (plist-get (open-think--fetch "sessions.get" (list :sessionName open-think--session)) :seq))))
+      (home-until "its events are there"
+                  (lambda () (and (eq t open-think--attached) (>= open-think--sequence (or last 0))))))))
 
 (defun home-ask (prompt &optional mode)
   "Ask PROMPT in MODE and wait for the end."

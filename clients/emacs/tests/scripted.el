@@ -57,7 +57,7 @@
                                   ("conductor.subscribe"
                                    `(:seq ,(or (plist-get (plist-get message :params) :afterSeq) 0)))
                                   ("sessions.messages" '(:messages []))
-                                  ("sessions.get" '(:heldActions []))
+                                  ("sessions.get" '(:heldActions [] :seq 0))
                                   (_ nil))))))))
 
 (defun scripted-next (process)
