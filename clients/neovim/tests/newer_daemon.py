@@ -34,6 +34,7 @@ def tell_news():
     say(method="conductor.event", params={"seq": "odd"})
     say(method="weather.changed", params={"to": "rain"})
     say(id="s1", method="client.dance", params={})
+    say(id=2, method="conductor.approval", params={"approvalId": "p1", "sessionName": "test", "actions": ["odd"]})
     say(id=99999, result="nobody asked")
     print('{"jsonrpc": "2.0", "method": 5}\nno JSON\n[]', flush=True)
 
@@ -73,7 +74,7 @@ def answer(message):
 for line in sys.stdin:
     message = json.loads(line)
     if "method" not in message:
-        # What the plugin answered to client.dance.
+        # What the plugin answered to client.dance, and to the odd question.
         event({"kind": "text-stop", "index": 9, "text": "answered %d" % message["error"]["code"]})
     elif "id" in message:
         answer(message)

@@ -86,12 +86,18 @@ local function when_idle(act)
   vim.api.nvim_create_autocmd("ModeChanged", { pattern = "*:n", once = true, callback = vim.schedule_wrap(act) })
 end
 
+local function is_question(params)
+  local fits = type(params.approvalId) == "string" and type(params.sessionName) == "string"
+  fits = fits and type(params.actions) == "table" and #params.actions > 0
+  return fits and vim.iter(params.actions):all(held.is_action)
+end
+
 --- The daemon asks. The events that led to it may still be on their way; the question follows them.
 function M.ask(params, respond)
-  local session = type(params.sessionName) == "string" and sessions.get(params.sessionName)
-  if not session or type(params.actions) ~= "table" or #params.actions == 0 then
+  if not is_question(params) then
     return respond(UNDECIDED)
   end
+  local session = sessions.get(params.sessionName)
   local question = { params = params, respond = respond }
   questions[params.approvalId] = question
   session:attach(function(fault)

@@ -49,7 +49,10 @@ end
 function Asks:hear(params)
   for _, ask in pairs(self.by_token) do
     if ask.turn_id == params.turnId and ask.on_event then
-      ask.on_event(params.event)
+      local fine, why = pcall(ask.on_event, params.event)
+      if not fine then
+        require("open-think.errors").notify(tostring(why), vim.log.levels.ERROR)
+      end
     end
   end
 end

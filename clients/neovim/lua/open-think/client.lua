@@ -41,7 +41,11 @@ local function settle(fault)
   local waiting = state.waiting
   state.waiting = {}
   for _, callback in ipairs(waiting) do
-    callback(fault, state.connection)
+    -- One that fails is no reason not to call the others.
+    local fine, why = pcall(callback, fault, state.connection)
+    if not fine then
+      errors.notify(tostring(why), vim.log.levels.ERROR)
+    end
   end
 end
 

@@ -43,6 +43,11 @@ local function draw(action)
   })
 end
 
+--- Whether it has what is needed to show and decide it.
+function M.is_action(action)
+  return type(action) == "table" and type(action.id) == "string" and type(action.skill) == "string"
+end
+
 --- Takes up an action that is written from `row` on.
 function M.add(actions, buffer, action, row, height)
   local entry = {

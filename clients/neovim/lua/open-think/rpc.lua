@@ -209,7 +209,11 @@ function Connection:asked(id, method, params)
     end
   end
   self.answering[id] = respond
-  if not self.on.request(method, params, respond, call) then
+  local fine, known = pcall(self.on.request, method, params, respond, call)
+  if not fine then
+    respond({ code = errors.REQUEST_FAILED, message = "the client failed: " .. tostring(known) })
+    error(known, 0)
+  elseif not known then
     respond({ code = errors.METHOD_NOT_FOUND, message = method .. " is not a method of this client" })
   end
 end

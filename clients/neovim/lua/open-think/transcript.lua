@@ -206,13 +206,13 @@ end
 
 --- An action that waits, with the whole of its input.
 function Transcript:held(action)
-  if self.actions[action.id] then
+  if not held.is_action(action) or self.actions[action.id] then
     return
   end
   self:flush()
   self.in_list = false
   local lines = { "### " .. action.skill, "" }
-  if action.reason then
+  if type(action.reason) == "string" then
     vim.list_extend(lines, format.lines(action.reason))
     lines[#lines + 1] = ""
   end

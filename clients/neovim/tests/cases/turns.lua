@@ -113,6 +113,20 @@ test("ask() hears the events and the result", function()
   check.equal(require("open-think.sessions").current().buffer:window(), nil)
 end)
 
+test("callbacks of plugins that fail are told, and harm nothing", function()
+  local function fail()
+    error("a plugin's mistake")
+  end
+  require("open-think").request("daemon.status", nil, fail)
+  require("open-think").ask(READ, { on_event = fail }, fail)
+  check.wait_for_text("*end-turn")
+  check.wait_told("a plugin's mistake")
+  vim.cmd("Helm " .. READ)
+  check.wait("a second turn", function()
+    return check.count(check.text(), "*end-turn") == 2
+  end)
+end)
+
 test("ask() can be cancelled, and says so", function()
   local fault
   local handle = require("open-think").ask("call take-a-nap {}", { mode = "auto" }, function(failed)
