@@ -1,22 +1,24 @@
 // Helm without a chat view: asked in an input box, answered in a document.
 
 import { ProgressLocation, window } from "vscode";
-import type { Progress } from "vscode";
+
+import type { SuggestedAction } from "open-think";
 
 import { selected } from "./attachments.js";
 import { follow, newSession } from "./conversation.js";
-import type { Hands } from "./conversation.js";
-import { notify } from "./desk.js";
+import type { Begin, Hands } from "./conversation.js";
+import { decisionOf, notify } from "./desk.js";
 import type { Documents } from "./documents.js";
 import { workingEditor } from "./documents.js";
 import { plain } from "./markdown.js";
-import { explain, isCancelled, tell } from "./problem.js";
+import { explain, tell } from "./problem.js";
 import { settings } from "./settings.js";
 
 export class Ask {
   #sessionName = newSession();
   /** Each conversation has its document. */
   #count = 1;
+  #work: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly hands: Hands,
@@ -24,7 +26,11 @@ export class Ask {
   ) {}
 
   async ask(): Promise<void> {
-    const content = await window.showInputBox({ title: "Ask Helm", prompt: "What is to be done?", ignoreFocusOut: true });
+    const content = await window.showInputBox({
+      title: "Ask Helm",
+      prompt: "What is to be done?",
+      ignoreFocusOut: true,
+    });
     if (content) await this.#say(content, content);
   }
 
@@ -35,7 +41,12 @@ export class Ask {
     }
     const excerpt = selected(editor);
     const prompt = "What about the selection?";
-    const content = await window.showInputBox({ title: "Ask Helm", prompt, value: "Explain this.", ignoreFocusOut: true });
+    const content = await window.showInputBox({
+      title: "Ask Helm",
+      prompt,
+      value: "Explain this.",
+      ignoreFocusOut: true,
+    });
     if (content) await this.#say(content, `${content}\n\n${excerpt}`);
   }
 
@@ -45,49 +56,59 @@ export class Ask {
     void window.showInformationMessage("What you ask next begins a new conversation.");
   }
 
+  /** One at a time, so that each answer stands under its question. */
+  #next(work: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(work);
+    this.#work = done.catch(() => undefined);
+    return done;
+  }
+
   async #say(said: string, content: string): Promise<void> {
-    const path = `/Helm ${this.#count}.md`;
-    const sessionName = this.#sessionName;
-    const write = (text: string): void => this.documents.append(path, text);
-    write(`## ${plain(said)}\n\n`);
-    await this.documents.reveal(path);
-    const options = { location: ProgressLocation.Window, title: "Helm", cancellable: false };
-    await window.withProgress(options, async (progress) => this.#follow(sessionName, content, write, progress));
-  }
-
-  async #follow(
-    sessionName: string,
-    content: string,
-    write: (text: string) => void,
-    progress: Progress<{ message: string }>,
-  ): Promise<void> {
-    const { mode, provider, model } = settings();
-    const screen = {
-      markdown: write,
-      progress: (message: string) => progress.report({ message }),
-      buttons: notify(this.hands.desk),
-    };
-    try {
+    const place = { path: `/Helm ${this.#count}.md`, sessionName: this.#sessionName };
+    await this.#next(async () => {
+      this.documents.append(place.path, `## ${plain(said)}\n\n`);
+      await this.documents.reveal(place.path);
+      const { mode, provider, model } = settings();
+      const { sessionName } = place;
       const message = { content, sessionName, mode, ...(provider && { provider }), ...(model && { model }) };
-      const { suggestedActions } = await follow(this.hands, screen, never, (client, options) => client.message(message, options));
-      write("\n\n");
-      if (suggestedActions.length > 0) await this.#decide(sessionName, suggestedActions.map(({ id }) => id), screen);
-    } catch (error) {
-      write(`\n\n**${plain(explain(error))}**\n\n`);
-      if (!isCancelled(error)) void tell(error);
-    }
+      await this.#follow(place, (client, options) => client.message(message, options));
+    });
   }
 
-  /** What was proposed, or held until nobody was asked any more. */
-  async #decide(sessionName: string, actionIds: string[], screen: Parameters<typeof follow>[1]): Promise<void> {
-    const count = actionIds.length === 1 ? "an action" : `${actionIds.length} actions`;
+  /** Writes a turn down. It is ended by an interrupt. */
+  async #follow(place: Place, begin: Begin): Promise<void> {
+    const options = { location: ProgressLocation.Window, title: "Helm", cancellable: false };
+    const write = (text: string): void => this.documents.append(place.path, text);
+    await window.withProgress(options, async (progress) => {
+      const screen = {
+        markdown: write,
+        progress: (message: string) => progress.report({ message }),
+        buttons: notify(this.hands.desk),
+      };
+      try {
+        const { suggestedActions } = await follow(this.hands, screen, new AbortController().signal, begin);
+        write("\n\n");
+        if (suggestedActions.length > 0) void this.#decide(place, suggestedActions);
+      } catch (error) {
+        write(`\n\n**${plain(explain(error))}**\n\n`);
+        void tell(error);
+      }
+    });
+  }
+
+  /** What was proposed, or held until nobody was asked any more. Whoever does not answer asks something else. */
+  async #decide(place: Place, actions: SuggestedAction[]): Promise<void> {
+    const count = actions.length === 1 ? "an action" : `${actions.length} actions`;
     const answer = await window.showInformationMessage(`Helm has ${count} for you to decide.`, "Approve", "Deny");
-    if (answer === undefined) return;
-    const approval = { sessionName, actionIds, decision: answer === "Approve" ? ("approve" as const) : ("deny" as const) };
-    await follow(this.hands, screen, never, (client, options) => client.approve(approval, options));
-    screen.markdown("\n\n");
+    const decision = decisionOf(answer);
+    if (decision === undefined) return;
+    const approval = { sessionName: place.sessionName, actionIds: actions.map(({ id }) => id), decision };
+    await this.#next(() => this.#follow(place, (client, options) => client.approve(approval, options)));
   }
 }
 
-/** The turn is ended by an interrupt. */
-const never = new AbortController().signal;
+interface Place {
+  /** Of the document. */
+  path: string;
+  sessionName: string;
+}

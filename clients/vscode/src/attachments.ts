@@ -10,7 +10,9 @@ const LONGEST = 100_000;
 
 export async function attach(content: string, references: readonly ChatPromptReference[]): Promise<string> {
   // Those named last in the text come first.
-  const blocks = await Promise.all([...references].reverse().map(({ value, modelDescription }) => block(value, modelDescription)));
+  const blocks = await Promise.all(
+    [...references].reverse().map(({ value, modelDescription }) => block(value, modelDescription)),
+  );
   return [content, ...blocks].join("\n\n");
 }
 
@@ -38,7 +40,8 @@ async function block(value: unknown, description: string | undefined): Promise<s
 function excerpt(document: TextDocument, range?: Range): string {
   const path = workspace.asRelativePath(document.uri);
   const whole = document.getText(range);
-  const text = whole.length > LONGEST ? `${whole.slice(0, LONGEST)}\n… (${whole.length - LONGEST} characters more)` : whole;
+  const text =
+    whole.length > LONGEST ? `${whole.slice(0, LONGEST)}\n… (${whole.length - LONGEST} characters more)` : whole;
   const lines = range === undefined ? "" : `, lines ${range.start.line + 1} to ${lastLine(range) + 1}`;
   return `${path}${lines}:\n${fenced(text, document.languageId)}`;
 }

@@ -63,13 +63,20 @@ async function answer(
     const content = decision === undefined ? await attach(request.prompt, request.references) : "";
     const result = await follow(hands, screen(stream), stop.signal, (client, options) =>
       decision === undefined
-        ? client.message({ content, sessionName, mode, ...(provider && { provider }), ...(model && { model }) }, options)
+        ? client.message(
+            { content, sessionName, mode, ...(provider && { provider }), ...(model && { model }) },
+            options,
+          )
         : client.approve({ sessionName, actionIds: metadata.actionIds, decision }, options),
     );
     return { metadata: { sessionName, actionIds: result.suggestedActions.map(({ id }) => id) } };
   } catch (error) {
     if (isCancelled(error)) return { metadata };
-    const settings = { title: "Open Settings", command: "workbench.action.openSettings", arguments: ["openThink.command"] };
+    const settings = {
+      title: "Open Settings",
+      command: "workbench.action.openSettings",
+      arguments: ["openThink.command"],
+    };
     if (isUnreachable(error)) stream.button(settings);
     return { metadata, errorDetails: { message: explain(error) } };
   } finally {
@@ -102,7 +109,12 @@ function kept({ history }: ChatContext): Kept | undefined {
 function followups({ metadata, errorDetails }: Result): ChatFollowup[] {
   if (metadata.actionIds.length === 0 || errorDetails !== undefined) return [];
   const which = metadata.actionIds.length === 1 ? "it" : "them";
-  const way = (command: Decision, label: string): ChatFollowup => ({ prompt: label, label, command, participant: PARTICIPANT });
+  const way = (command: Decision, label: string): ChatFollowup => ({
+    prompt: label,
+    label,
+    command,
+    participant: PARTICIPANT,
+  });
   return [way("approve", `Run ${which}`), way("deny", `Do not run ${which}`)];
 }
 

@@ -21,10 +21,15 @@ export interface Hands {
   desk: Desk;
 }
 
-type Begin = (client: Client, options: RequestOptions) => Turn;
+export type Begin = (client: Client, options: RequestOptions) => Turn;
 
 /** Resolves with the end of the turn, all of which is on the screen by then. */
-export async function follow({ daemon, desk }: Hands, screen: Screen, signal: AbortSignal, begin: Begin): Promise<TurnResult> {
+export async function follow(
+  { daemon, desk }: Hands,
+  screen: Screen,
+  signal: AbortSignal,
+  begin: Begin,
+): Promise<TurnResult> {
   const story = new Story();
   const draw = (pieces: Piece[]): void => pieces.forEach(({ kind, text }) => screen[kind](text));
   return daemon.call("turn", async (client) => {

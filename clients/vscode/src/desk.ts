@@ -60,10 +60,11 @@ export class Desk implements Disposable {
         resolve(decision);
       };
       // What was decided is told right after.
-      const over = (): void => queueMicrotask(() => {
-        close(this.#elsewhere(id, signal.reason));
-        resolve(undefined);
-      });
+      const over = (): void =>
+        queueMicrotask(() => {
+          close(this.#elsewhere(id, signal.reason));
+          resolve(undefined);
+        });
       signal.addEventListener("abort", over, { once: true });
       const question: Open = { id, sessionName, actions, settled, decide };
       this.#open.set(id, question);
@@ -134,7 +135,7 @@ export function notify(desk: Desk): Show {
   };
 }
 
-function decisionOf(answer: string | undefined): Decision | undefined {
+export function decisionOf(answer: string | undefined): Decision | undefined {
   if (answer === "Approve") return "approve";
   return answer === "Deny" ? "deny" : undefined;
 }

@@ -8,6 +8,9 @@ export const SCHEME = "open-think";
 /** Milliseconds between two redraws while text comes. */
 const PACE = 50;
 
+/** Characters of a document; of a longer one the end is kept. */
+const LONGEST = 1_000_000;
+
 export class Documents implements TextDocumentContentProvider, Disposable {
   readonly #texts = new Map<string, string>();
   readonly #changed = new EventEmitter<Uri>();
@@ -17,11 +20,7 @@ export class Documents implements TextDocumentContentProvider, Disposable {
   readonly onDidChange = this.#changed.event;
 
   constructor() {
-    this.#registered = [
-      workspace.registerTextDocumentContentProvider(SCHEME, this),
-      workspace.onDidCloseTextDocument(({ uri }) => void (uri.scheme === SCHEME && this.#drop(uri.path))),
-      this.#changed,
-    ];
+    this.#registered = [workspace.registerTextDocumentContentProvider(SCHEME, this), this.#changed];
   }
 
   provideTextDocumentContent(uri: Uri): string {
@@ -29,8 +28,12 @@ export class Documents implements TextDocumentContentProvider, Disposable {
   }
 
   append(path: string, text: string): void {
-    this.#texts.set(path, (this.#texts.get(path) ?? "") + text);
-    if (!this.#due.has(path)) this.#due.set(path, setTimeout(() => this.#redraw(path), PACE));
+    this.#texts.set(path, ((this.#texts.get(path) ?? "") + text).slice(-LONGEST));
+    if (!this.#due.has(path))
+      this.#due.set(
+        path,
+        setTimeout(() => this.#redraw(path), PACE),
+      );
   }
 
   /** In place of what stood there. */
@@ -56,16 +59,12 @@ export class Documents implements TextDocumentContentProvider, Disposable {
     this.#due.delete(path);
     this.#changed.fire(Uri.from({ scheme: SCHEME, path }));
   }
-
-  /** An answer that still comes is kept for whoever opens it again. */
-  #drop(path: string): void {
-    if (!this.#due.has(path)) this.#texts.delete(path);
-  }
 }
 
 /** The editor that the user works in, which is none of ours. */
 export function workingEditor(): TextEditor | undefined {
-  const isTheirs = (editor: TextEditor | undefined): boolean => editor !== undefined && editor.document.uri.scheme !== SCHEME;
+  const isTheirs = (editor: TextEditor | undefined): boolean =>
+    editor !== undefined && editor.document.uri.scheme !== SCHEME;
   const { activeTextEditor, visibleTextEditors } = window;
   return isTheirs(activeTextEditor) ? activeTextEditor : visibleTextEditors.find(isTheirs);
 }

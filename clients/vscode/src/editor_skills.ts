@@ -1,6 +1,17 @@
 // What Helm can do in this editor. Lines count from 1.
 
-import { DiagnosticSeverity, EndOfLine, languages, Position, Range, Selection, Uri, window, workspace, WorkspaceEdit } from "vscode";
+import {
+  DiagnosticSeverity,
+  EndOfLine,
+  languages,
+  Position,
+  Range,
+  Selection,
+  Uri,
+  window,
+  workspace,
+  WorkspaceEdit,
+} from "vscode";
 import type { Diagnostic, TextDocument } from "vscode";
 
 import type { SkillContext, ClientSkill } from "open-think";
@@ -90,7 +101,9 @@ async function readSelection(): Promise<unknown> {
 
 async function listDiagnostics({ path }: Record<string, unknown>): Promise<unknown> {
   const all: [Uri, Diagnostic[]][] =
-    path === undefined || path === null ? languages.getDiagnostics() : [await ofOne(await fileInWorkspace(String(path)))];
+    path === undefined || path === null
+      ? languages.getDiagnostics()
+      : [await ofOne(await fileInWorkspace(String(path)))];
   const diagnostics = all
     .flatMap(([uri, found]) => found.map((diagnostic) => ({ uri, diagnostic })))
     .sort((one, other) => one.diagnostic.severity - other.diagnostic.severity)
@@ -105,13 +118,17 @@ async function listDiagnostics({ path }: Record<string, unknown>): Promise<unkno
   return { diagnostics };
 }
 
-async function applyEdit({ path, oldText, newText }: Record<string, unknown>, { signal }: SkillContext): Promise<unknown> {
+async function applyEdit(
+  { path, oldText, newText }: Record<string, unknown>,
+  { signal }: SkillContext,
+): Promise<unknown> {
   const document = await documentAt(path);
   const [old, fresh] = [endedAsIn(document, oldText), endedAsIn(document, newText)];
   const whole = document.getText();
   const at = whole.indexOf(old);
   if (old === "" || at < 0) throw new Error("oldText is not in the file; read it again");
-  if (whole.indexOf(old, at + 1) >= 0) throw new Error("oldText is in the file more than once; give more of what is around it");
+  if (whole.indexOf(old, at + 1) >= 0)
+    throw new Error("oldText is in the file more than once; give more of what is around it");
   if (signal.aborted) throw new Error("the turn has ended");
   const edit = new WorkspaceEdit();
   const range = new Range(document.positionAt(at), document.positionAt(at + old.length));

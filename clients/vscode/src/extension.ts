@@ -60,7 +60,8 @@ function begin(context: ExtensionContext): void {
 function register(context: ExtensionContext, hands: Hands, documents: Documents, showOutput: () => void): void {
   const { daemon, desk } = hands;
   const ask = new Ask(hands, documents);
-  const decide = (decision: Decision) => (id?: unknown) => desk.decide(typeof id === "string" ? id : undefined, decision);
+  const decide = (decision: Decision) => (id?: unknown) =>
+    desk.decide(typeof id === "string" ? id : undefined, decision);
   const rows: Record<string, (...args: unknown[]) => unknown> = {
     ask: () => ask.ask(),
     askAboutSelection: () => ask.askAboutSelection(),

@@ -1,8 +1,8 @@
 // Which window offers Helm the skills of the editor: the one that was used last.
 //
-// A daemon takes each skill from one client. So a window that gets the focus writes its name into a file that all windows
-// of this editor share. The one that has the skills sees that, lets go of them once its own turns are over, and says so in
-// a second file. Where somebody else has them, such as another editor, they stay there until the next focus.
+// A daemon takes each skill from one client. So a window that gets the focus writes its name into a file that all
+// windows of this editor share. The one that has the skills sees that, lets go of them once its own turns are over, and
+// says so in a second file. Where somebody else has them, such as another editor, they stay there until the next focus.
 
 import { randomUUID } from "node:crypto";
 import { watch } from "node:fs";
@@ -21,6 +21,10 @@ import type { Daemon } from "./daemon.js";
 import { EDITOR_SKILLS } from "./editor_skills.js";
 import { settings } from "./settings.js";
 
+/** Milliseconds, and how often, where the daemon goes while it is told. */
+const PAUSE = 500;
+const TRIES = 5;
+
 export class Offering implements Disposable {
   readonly #name = randomUUID();
   readonly #directory: string;
@@ -30,6 +34,7 @@ export class Offering implements Disposable {
   #registered: SkillRegistration[] = [];
   /** One thing at a time. */
   #work: Promise<void> = Promise.resolve();
+  #over = false;
 
   constructor(
     private readonly daemon: Daemon,
@@ -54,18 +59,22 @@ export class Offering implements Disposable {
   }
 
   dispose(): void {
+    this.#over = true;
     this.#watcher?.close();
     for (const one of this.#listening) one.dispose();
   }
 
   #next(work: () => Promise<void>): void {
-    this.#work = this.#work.then(work).catch((error: unknown) => this.output.warn(`editor skills: ${String(error)}`));
+    this.#work = this.#work
+      .then(() => (this.#over ? undefined : work()))
+      .catch((error: unknown) => this.output.warn(`editor skills: ${String(error)}`));
   }
 
   /** A window in the background takes what is free; one in front claims it. */
   async #begin(): Promise<void> {
     if (this.#client === undefined) return;
     await mkdir(this.#directory, { recursive: true });
+    if (this.#over) return;
     this.#watcher ??= watch(this.#directory, () => this.#next(() => this.#look())).on("error", () => undefined);
     if (window.state.focused && (await this.#owner()) !== this.#name) await writeFile(this.#file("window"), this.#name);
     await this.#offer();
@@ -81,7 +90,7 @@ export class Offering implements Disposable {
   }
 
   /** All of them or none. */
-  async #offer(): Promise<void> {
+  async #offer(tries = TRIES): Promise<void> {
     const client = this.#client;
     if (client === undefined || this.#registered.length > 0) return;
     const registered: SkillRegistration[] = [];
@@ -99,13 +108,21 @@ export class Offering implements Disposable {
       await Promise.all(registered.map((one) => one.dispose()));
       if (!(error instanceof OpenThinkError)) throw error;
       this.output.info(`Helm does not have the skills of this window: ${error.message}`);
+      // The daemon has gone meanwhile. Where it does not come back there will be another client.
+      if (error.retryable && tries > 1) this.#again(tries - 1);
     }
+  }
+
+  #again(tries: number): void {
+    setTimeout(() => this.#next(() => this.#offer(tries)), PAUSE).unref();
   }
 
   /** Paths and the selection mean this window's, which the turns of others do not. */
   #check({ sessionName }: SkillContext): void {
     if (sessionName === undefined || !isSessionOfEditor(sessionName) || this.daemon.sessions.has(sessionName)) return;
-    throw new Error("Helm has the skills of another window of the editor at the moment; ask again from the window that is meant");
+    throw new Error(
+      "Helm has the skills of another window of the editor at the moment; ask again from the window that is meant",
+    );
   }
 
   async #withdraw(): Promise<void> {

@@ -22,7 +22,12 @@ export async function pickProvider(daemon: Daemon): Promise<void> {
   const { provider: now } = settings();
   const providers = await daemon.call("providers.list", (client) => client.providers());
   const items = [
-    { label: "Default", description: now === undefined ? "chosen" : "", detail: "As the daemon is configured", row: undefined },
+    {
+      label: "Default",
+      description: now === undefined ? "chosen" : "",
+      detail: "As the daemon is configured",
+      row: undefined,
+    },
     ...providers.map((row) => ({ label: row.id, description: standing(row, now), detail: row.description, row })),
   ];
   const picked = await window.showQuickPick(items, { title: "Provider", matchOnDetail: true });
@@ -40,7 +45,10 @@ async function keepBoth(provider: string | undefined, model: string | undefined)
 }
 
 /** None where nothing was picked; no id for the provider's default. */
-async function pickModel(daemon: Daemon, { id, defaultModel }: ProviderRow): Promise<{ id: string | undefined } | undefined> {
+async function pickModel(
+  daemon: Daemon,
+  { id, defaultModel }: ProviderRow,
+): Promise<{ id: string | undefined } | undefined> {
   const models = await daemon.call("providers.models", (client) => client.models(id)).catch((): ModelRow[] => []);
   const usual = { label: "Default model", description: defaultModel ?? "", id: undefined };
   const other = { label: "Another…", description: "by its name", id: "" };

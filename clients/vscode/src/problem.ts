@@ -14,8 +14,13 @@ export function isCancelled(error: unknown): boolean {
 /** What happened, and what to do about it. */
 export function explain(error: unknown): string {
   if (!(error instanceof OpenThinkError)) return error instanceof Error ? error.message : String(error);
-  const hint = isUnreachable(error) ? "Install open-think, or say where it is in the setting openThink.command." : error.hint;
-  return [error.message, hint ?? ""].filter((part) => part !== "").map(sentence).join(" ");
+  const hint = isUnreachable(error)
+    ? "Install open-think, or say where it is in the setting openThink.command."
+    : (error.hint ?? (error.retryable ? "Try again." : undefined));
+  return [error.message, hint ?? ""]
+    .filter((part) => part !== "")
+    .map(sentence)
+    .join(" ");
 }
 
 /** On the screen, with buttons that lead on. */

@@ -69,7 +69,10 @@ export class Story {
     const { suggestedActions, stopReason, assistantMessage, refusal } = result;
     const pieces: Piece[] = [];
     if (this.#missing && assistantMessage?.content) {
-      pieces.push(...this.#note("_Some of this was lost on its way. The answer is:_"), ...this.#note(assistantMessage.content));
+      pieces.push(
+        ...this.#note("_Some of this was lost on its way. The answer is:_"),
+        ...this.#note(assistantMessage.content),
+      );
     }
     const why = ENDS[stopReason] ?? (stopReason === "end-turn" ? undefined : `Helm stopped: ${stopReason}.`);
     if (why !== undefined) pieces.push(...this.#note(`_${plain([why, refusal].filter(Boolean).join(" "))}_`));

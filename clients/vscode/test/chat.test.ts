@@ -39,7 +39,10 @@ test("what is held has buttons under all of its input, and runs when it is appro
   const window = home.start();
   const reply = new Chat(window).say(WRITE);
   await window.until(() => reply.buttons.length === 2, "both buttons");
-  assert.match(reply.text, /\*\*Helm wants to run\*\* `write-note`.*\n\n```json\n\{\n {2}"text": "medlar"\n\}\n```\n\n$/);
+  assert.match(
+    reply.text,
+    /\*\*Helm wants to run\*\* `write-note`.*\n\n```json\n\{\n {2}"text": "medlar"\n\}\n```\n\n$/,
+  );
   assert.match(window.statusBar.text, /bell-dot/);
   assert.equal(window.context.get("openThink.asking"), true);
   assert.equal(await home.notes(), "");
@@ -70,7 +73,11 @@ test("what another client decides is said, and its buttons do nothing more", asy
   await window.until(() => reply.buttons.length === 2, "both buttons");
   const [live] = (await client.status()).sessions;
   const { heldActions } = await client.sessions.get(live?.sessionName ?? "");
-  const approval = { sessionName: live?.sessionName ?? "", actionIds: heldActions.map(({ id }) => id), decision: "approve" as const };
+  const approval = {
+    sessionName: live?.sessionName ?? "",
+    actionIds: heldActions.map(({ id }) => id),
+    decision: "approve" as const,
+  };
   await client.approve(approval).result;
   await reply.result;
   assert.match(reply.text, /Another client approved/);

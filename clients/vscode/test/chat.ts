@@ -13,10 +13,12 @@ export class Chat {
     const reply = new Reply(this.window);
     const request = { prompt, references: [], ...more };
     const { handler, id } = this.window.participant;
-    reply.result = Promise.resolve(handler(request, { history: [...this.history] }, reply.stream, reply.token)).then((result) => {
-      this.history.push({ participant: id, prompt }, { participant: id, result });
-      return result;
-    });
+    reply.result = Promise.resolve(handler(request, { history: [...this.history] }, reply.stream, reply.token)).then(
+      (result) => {
+        this.history.push({ participant: id, prompt }, { participant: id, result });
+        return result;
+      },
+    );
     return reply;
   }
 

@@ -6,8 +6,10 @@ import { Home } from "./home.js";
 import { through } from "./through.js";
 import type { Window } from "./window.js";
 
-const picks = (label: RegExp, then: Window["user"] = () => undefined): Window["user"] => (asked) =>
-  asked.kind === "pick" ? asked.items.find((item: { label: string }) => label.test(item.label)) : then(asked);
+const picks =
+  (label: RegExp, then: Window["user"] = () => undefined): Window["user"] =>
+  (asked) =>
+    asked.kind === "pick" ? asked.items.find((item: { label: string }) => label.test(item.label)) : then(asked);
 
 test("a skill is picked, given its input and run", async (t) => {
   const home = await Home.make(t);
@@ -72,7 +74,9 @@ test("a provider is picked with its model, and one without its settings says wha
   await window.run("pickProvider");
   assert.deepEqual([window.settings.get("provider"), window.settings.get("model")], ["offline", "big"]);
   assert.match(window.statusBar.text, /selective, offline/);
-  const row = window.asked.find(({ message }) => message === "Provider")?.items.find(({ label }) => label === "offline");
+  const row = window.asked
+    .find(({ message }) => message === "Provider")
+    ?.items.find(({ label }) => label === "offline");
   assert.match(row.description, /default/);
   window.user = picks(/^Default$/);
   await window.run("pickProvider");
@@ -89,20 +93,29 @@ test("the status can be read", async (t) => {
   assert.ok(page.includes(home.path(".config")), page);
 });
 
-const START = { status: "pending", deviceCode: "d", userCode: "ABCD-1234", verificationUri: "https://example.com/device", interval: 0 };
+const START = {
+  status: "pending",
+  deviceCode: "d",
+  userCode: "ABCD-1234",
+  verificationUri: "https://example.com/device",
+  interval: 0,
+};
 
 test("signing in shows the code and opens the page", async (t) => {
   const home = await Home.make(t);
   const window = home.window();
   let isOpened!: () => void;
   const opened = new Promise<void>((resolve) => (isOpened = resolve));
-  through(window, await fake(t, {
-    "oauth.codex.deviceStart": () => START,
-    "oauth.codex.devicePoll": async () => {
-      await opened;
-      return { status: "complete", login: { owner: "daemon", email: "me@example.com" } };
-    },
-  }));
+  through(
+    window,
+    await fake(t, {
+      "oauth.codex.deviceStart": () => START,
+      "oauth.codex.devicePoll": async () => {
+        await opened;
+        return { status: "complete", login: { owner: "daemon", email: "me@example.com" } };
+      },
+    }),
+  );
   window.module.env.openExternal = async (uri: unknown) => {
     window.opened.push(`${uri as { toString(): string }}`);
     isOpened();
@@ -120,11 +133,14 @@ test("a sign-in can be given up", async (t) => {
   const window = home.window();
   let isGivenUp!: (params: unknown) => void;
   const givenUp = new Promise<unknown>((resolve) => (isGivenUp = resolve));
-  through(window, await fake(t, {
-    "oauth.codex.deviceStart": () => START,
-    "oauth.codex.devicePoll": () => ({ status: "pending", interval: 0.01 }),
-    "oauth.codex.deviceCancel": (params) => (isGivenUp(params), { cancelled: true }),
-  }));
+  through(
+    window,
+    await fake(t, {
+      "oauth.codex.deviceStart": () => START,
+      "oauth.codex.devicePoll": () => ({ status: "pending", interval: 0.01 }),
+      "oauth.codex.deviceCancel": (params) => (isGivenUp(params), { cancelled: true }),
+    }),
+  );
   home.activate(window);
   const signing = window.run("signIn");
   await window.until(() => window.progress.length > 0, "the code");

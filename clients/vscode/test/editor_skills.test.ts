@@ -28,15 +28,24 @@ async function working(t: TestContext): Promise<{ home: Home; window: Window; cl
 
 async function offered(client: Client): Promise<string[]> {
   const skills = await client.skills();
-  return skills.filter(({ id }) => id.startsWith("editor-")).map(({ id }) => id).sort();
+  return skills
+    .filter(({ id }) => id.startsWith("editor-"))
+    .map(({ id }) => id)
+    .sort();
 }
 
 test("Helm has the skills of the editor, of which one is dangerous", async (t) => {
   const { client } = await working(t);
   const skills = (await client.skills()).filter(({ id }) => id.startsWith("editor-"));
   assert.deepEqual(skills.map(({ id }) => id).sort(), IDS);
-  assert.deepEqual(skills.filter(({ dangerous }) => dangerous).map(({ id }) => id), ["editor-apply-edit"]);
-  assert.ok(skills.every(({ plugin }) => plugin === "client:vscode"), JSON.stringify(skills));
+  assert.deepEqual(
+    skills.filter(({ dangerous }) => dangerous).map(({ id }) => id),
+    ["editor-apply-edit"],
+  );
+  assert.ok(
+    skills.every(({ plugin }) => plugin === "client:vscode"),
+    JSON.stringify(skills),
+  );
 });
 
 test("a file is opened at a line", async (t) => {
@@ -76,7 +85,9 @@ test("an edit replaces what stands there once, and is saved where nothing else w
   const path = await home.file("a.ts", "one\r\ntwo\r\ntwo\r\n");
   const edit = (oldText: string, newText: string) =>
     client.invoke("editor-apply-edit", { path: "a.ts", oldText, newText }, { confirm: true });
-  await assert.rejects(client.invoke("editor-apply-edit", { path, oldText: "one", newText: "1" }), { code: "E_APPROVAL_REQUIRED" });
+  await assert.rejects(client.invoke("editor-apply-edit", { path, oldText: "one", newText: "1" }), {
+    code: "E_APPROVAL_REQUIRED",
+  });
   await assert.rejects(edit("two", "2"), /more than once/);
   await assert.rejects(edit("three", "3"), /not in the file/);
   await assert.rejects(edit("", "3"), /not in the file/);

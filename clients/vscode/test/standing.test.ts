@@ -5,11 +5,26 @@ import { view } from "../src/standing.js";
 import type { Facts } from "../src/standing.js";
 
 const STATUS = {
-  version: "1", pid: 2, clients: 3, skills: 4, runningTurns: [], defaultProvider: "codex",
-  providers: [{ id: "codex", state: "warm" }, { id: "offline", state: "cold" }, { id: "other", state: "tepid" }],
+  version: "1",
+  pid: 2,
+  clients: 3,
+  skills: 4,
+  runningTurns: [],
+  defaultProvider: "codex",
+  providers: [
+    { id: "codex", state: "warm" },
+    { id: "offline", state: "cold" },
+    { id: "other", state: "tepid" },
+  ],
 } as unknown as NonNullable<Facts["status"]>;
 
-const FACTS: Facts = { standing: "connected", turns: 0, questions: 0, status: STATUS, settings: { mode: "auto", provider: undefined, model: undefined } };
+const FACTS: Facts = {
+  standing: "connected",
+  turns: 0,
+  questions: 0,
+  status: STATUS,
+  settings: { mode: "auto", provider: undefined, model: undefined },
+};
 
 const text = (facts: Partial<Facts>): string => view({ ...FACTS, ...facts }).text;
 const by = (provider: string): Partial<Facts> => ({ settings: { ...FACTS.settings, provider } });

@@ -25,7 +25,10 @@ test("text that did not come in parts is shown whole, and none of it twice", () 
 
 test("what is between texts stands in paragraphs of its own", () => {
   const result = { kind: "tool-result", toolUseId: "t", skill: "read-note", ok: true, durationMs: 3 };
-  assert.equal(told([delta("First"), result, result, delta("Then", 1)]), "First\n\n✓ `read-note` 3 ms\n\n✓ `read-note` 3 ms\n\nThen");
+  assert.equal(
+    told([delta("First"), result, result, delta("Then", 1)]),
+    "First\n\n✓ `read-note` 3 ms\n\n✓ `read-note` 3 ms\n\nThen",
+  );
   assert.equal(told([delta("One"), { kind: "text-start", index: 1 }, delta("Two", 1)]), "One\n\nTwo");
 });
 
@@ -42,7 +45,11 @@ test("where some of it is lost the whole answer follows", () => {
 });
 
 test("events and values of a later daemon are passed over, or shown as they are", () => {
-  const later = [{ kind: "mood-change", mood: "good" }, { kind: "text-delta-2", text: 7 }, { kind: "turn-stop", iteration: 1, stopReason: "tired" }];
+  const later = [
+    { kind: "mood-change", mood: "good" },
+    { kind: "text-delta-2", text: 7 },
+    { kind: "turn-stop", iteration: 1, stopReason: "tired" },
+  ];
   assert.equal(told(later), "");
   assert.equal(told([], { stopReason: "tired" }), "_Helm stopped: tired._\n\n");
   assert.equal(told([], { stopReason: "cancelled" }), "_Interrupted._\n\n");

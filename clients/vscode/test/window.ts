@@ -27,7 +27,12 @@ export class Window {
   readonly documents = new Map<string, Document>();
   readonly shown: { document: Document; options: any }[] = [];
   readonly diagnostics: [Uri, any[]][] = [];
-  readonly statusBar: any = { text: "", visible: false, show: () => (this.statusBar.visible = true), dispose: () => undefined };
+  readonly statusBar: any = {
+    text: "",
+    visible: false,
+    show: () => (this.statusBar.visible = true),
+    dispose: () => undefined,
+  };
   readonly progress: string[] = [];
   readonly output: string[] = [];
   readonly opened: string[] = [];
@@ -45,7 +50,6 @@ export class Window {
   readonly #configured = new EventEmitter<any>();
   readonly #trusted = new EventEmitter<void>();
   readonly #focused = new EventEmitter<any>();
-  readonly #closed = new EventEmitter<any>();
   readonly #providers = new Map<string, any>();
 
   /** Resolves once it holds, and fails with what there is instead. */
@@ -95,7 +99,9 @@ export class Window {
 
   /** The text of a document of the extension's own. */
   text(path: string): string {
-    return this.#providers.get("open-think")?.provideTextDocumentContent(Uri.from({ scheme: "open-think", path })) ?? "";
+    return (
+      this.#providers.get("open-think")?.provideTextDocumentContent(Uri.from({ scheme: "open-think", path })) ?? ""
+    );
   }
 
   run(name: string, ...args: unknown[]): Promise<unknown> {
@@ -131,7 +137,15 @@ export class Window {
 
   /** What `require("vscode")` gives. */
   readonly module: any = {
-    Uri, Position, Range, Selection, Location, MarkdownString, ThemeColor, EventEmitter, WorkspaceEdit,
+    Uri,
+    Position,
+    Range,
+    Selection,
+    Location,
+    MarkdownString,
+    ThemeColor,
+    EventEmitter,
+    WorkspaceEdit,
     ConfigurationTarget: { Global: 1 },
     DiagnosticSeverity: { Error: 0, Warning: 1, Information: 2, Hint: 3 },
     EndOfLine: { LF: 1, CRLF: 2 },
@@ -152,23 +166,29 @@ export class Window {
     },
     languages: {
       getDiagnostics: (uri?: Uri) =>
-        uri === undefined ? this.diagnostics : this.diagnostics.flatMap(([of, found]) => (of.path === uri.path ? found : [])),
+        uri === undefined
+          ? this.diagnostics
+          : this.diagnostics.flatMap(([of, found]) => (of.path === uri.path ? found : [])),
     },
     env: {
       clipboard: { writeText: async (text: string) => void (this.clipboard = text) },
       openExternal: async (uri: Uri) => this.opened.push(uri.toString()),
     },
     window: {
-      createStatusBarItem: () => new Proxy(this.statusBar, {
-        set: (item, name, value) => {
-          item[name] = value;
-          this.happened.fire();
-          return true;
-        },
-      }),
+      createStatusBarItem: () =>
+        new Proxy(this.statusBar, {
+          set: (item, name, value) => {
+            item[name] = value;
+            this.happened.fire();
+            return true;
+          },
+        }),
       createOutputChannel: () => ({
-        info: this.#log("info"), warn: this.#log("warn"), error: this.#log("error"),
-        show: () => this.called.push(["output.show"]), dispose: () => undefined,
+        info: this.#log("info"),
+        warn: this.#log("warn"),
+        error: this.#log("error"),
+        show: () => this.called.push(["output.show"]),
+        dispose: () => undefined,
       }),
       showInformationMessage: this.#message("information"),
       showWarningMessage: this.#message("warning"),
@@ -183,7 +203,15 @@ export class Window {
         const cancelled = new EventEmitter<void>();
         const token = { isCancellationRequested: false, onCancellationRequested: cancelled.event };
         void this.#ask("progress", options.title, [() => cancelled.fire()], options);
-        return work({ report: ({ message }: any) => { this.progress.push(message); this.happened.fire(); } }, token);
+        return work(
+          {
+            report: ({ message }: any) => {
+              this.progress.push(message);
+              this.happened.fire();
+            },
+          },
+          token,
+        );
       },
       onDidChangeWindowState: this.#focused.event,
     },
@@ -208,13 +236,14 @@ export class Window {
         for (const { uri, range, text } of edits) {
           const document = this.open(uri);
           const whole = document.getText();
-          document.set(whole.slice(0, document.offsetAt(range.start)) + text + whole.slice(document.offsetAt(range.end)));
+          document.set(
+            whole.slice(0, document.offsetAt(range.start)) + text + whole.slice(document.offsetAt(range.end)),
+          );
         }
         return true;
       },
       onDidChangeConfiguration: this.#configured.event,
       onDidGrantWorkspaceTrust: this.#trusted.event,
-      onDidCloseTextDocument: this.#closed.event,
     },
     chat: {
       createChatParticipant: (id: string, handler: any) =>
@@ -223,14 +252,23 @@ export class Window {
   };
 
   constructor() {
-    const getters = { activeTextEditor: () => this.editor, visibleTextEditors: () => [this.editor].filter(Boolean), state: () => this.state };
+    const getters = {
+      activeTextEditor: () => this.editor,
+      visibleTextEditors: () => [this.editor].filter(Boolean),
+      state: () => this.state,
+    };
     for (const [name, get] of Object.entries(getters)) Object.defineProperty(this.module.window, name, { get });
     Object.defineProperty(this.module.workspace, "isTrusted", { get: () => this.isTrusted });
-    Object.defineProperty(this.module.workspace, "workspaceFolders", { get: () => (this.folders.length > 0 ? this.folders : undefined) });
+    Object.defineProperty(this.module.workspace, "workspaceFolders", {
+      get: () => (this.folders.length > 0 ? this.folders : undefined),
+    });
     Object.defineProperty(this.module, "chat", { value: this.module.chat, writable: true });
     Object.defineProperty(Document.prototype, "save", {
       configurable: true,
-      value: async function (this: Document) { writeFileSync(this.uri.fsPath, this.getText()); return true; },
+      value: async function (this: Document) {
+        writeFileSync(this.uri.fsPath, this.getText());
+        return true;
+      },
     });
   }
 }
