@@ -52,6 +52,21 @@
   (should (= 1 (home-count "→ read-note {\"name\":\"quince\"}")))
   (should (= 1 (home-count "→ read-note {\"name\":\"afterwards\"}"))))
 
+(home-test a-session-is-looked-at-while-another-client-s-turn-runs
+  ;; Commands work by themselves where no daemon runs.
+  (open-think--fetch "daemon.status" nil)
+  (make-process :name "other" :command (list home-program "ask" "--session" "emacs" "--mode" "auto" home-nap) :noquery t)
+  (home-until "the nap" (lambda () (file-exists-p (expand-file-name "nap" home-folder))))
+  (let ((buffer (open-think-sessions "emacs")))
+    (home-until-shown "→ take-a-nap" buffer)
+    (home-until "it is watched" (lambda () (eq t (buffer-local-value 'open-think--attached buffer))))
+    (should (buffer-local-value 'open-think--midway buffer))
+    (open-think-interrupt)
+    (home-until "the turn is over" (lambda () (not (buffer-local-value 'open-think--midway buffer))))
+    (home-until-idle buffer)
+    (should (= 1 (home-count (concat "You\n" home-nap))))
+    (should (= 1 (home-count "→ take-a-nap")))))
+
 (home-test earlier-messages-and-held-actions-are-there-when-emacs-comes-back
   (home-ask home-read)
   (home-ask home-write)
