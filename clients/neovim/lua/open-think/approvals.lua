@@ -134,8 +134,12 @@ function M.present(question, session)
   for _, action in ipairs(question.params.actions) do
     held.set_others(session.actions[action.id], #question.params.actions - 1)
   end
-  show(question, session)
-  if config.get().approvals == "buffer" then
+  -- What another client has asked for opens no window here.
+  local is_seen = session:owns(question.params.turnId) or session.buffer:window() ~= nil
+  if is_seen then
+    show(question, session)
+  end
+  if config.get().approvals == "buffer" or not is_seen then
     -- A message that needs more room than there is would stop whoever types.
     local text = ("Helm holds %s: :HelmApprove or :HelmDeny"):format(names(question.params.actions))
     return errors.notify(

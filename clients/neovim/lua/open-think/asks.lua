@@ -62,7 +62,7 @@ function Asks:turns()
   local turns = {}
   for _, ask in pairs(self.by_token) do
     if ask.turn_id then
-      turns[ask.turn_id] = { text = ask.text }
+      turns[ask.turn_id] = { text = ask.text, is_ours = true }
     end
   end
   return turns

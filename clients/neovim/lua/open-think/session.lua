@@ -182,9 +182,15 @@ function Session:bind(token, turn_id)
   local ask = self.asks:bind(token, turn_id)
   if ask then
     local turn = self.turns[turn_id] or {}
-    turn.text = ask.text
+    turn.text, turn.is_ours = ask.text, true
     self.turns[turn_id] = turn
   end
+end
+
+--- Whether a turn was asked for here.
+function Session:owns(turn_id)
+  local turn = self.turns[turn_id]
+  return turn ~= nil and turn.is_ours == true
 end
 
 --- Says something to Helm. `opts` may have mode, provider, model and on_event; the handle can be cancelled.
