@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rm, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { Chat } from "./chat.js";
@@ -108,6 +109,31 @@ test("where there is no program one message says so and leads on", async (t) => 
     ["Open Settings"],
   );
   window.configure("command", right);
+  await stands(window, "Cold");
+});
+
+test("when the daemon stays away one message says so, and leads back once it is there", async (t) => {
+  const home = await Home.make(t);
+  const window = home.window();
+  const [script, args] = [home.path("program"), window.settings.get("args") as string[]];
+  const write = () => writeFile(script, `#!/bin/sh\nexec env ${args.join(" ")}\n`, { mode: 0o755 });
+  await write();
+  window.settings.set("command", script);
+  window.settings.set("args", []);
+  home.activate(window);
+  await new Chat(window).say("hello").result;
+  let press!: (button: string) => void;
+  window.user = () => new Promise<string>((resolve) => (press = resolve));
+  const shim = await pid(home);
+  await rm(script);
+  process.kill(shim, "SIGKILL");
+  await stands(window, "Not running");
+  assert.deepEqual(
+    window.asked.map(({ kind, items }) => [kind, items]),
+    [["error", ["Open Settings", "Try Again", "Show Output"]]],
+  );
+  await write();
+  press("Try Again");
   await stands(window, "Cold");
 });
 

@@ -35,7 +35,7 @@ test("a model reads what the editor shows, and changes it once that is approved"
   const { errorDetails } = await reply.result;
   assert.equal(errorDetails, undefined, errorDetails?.message);
   assert.equal(saved(path), "wrong\n");
-  assert.match(reply.text, /✓ `editor-list-diagnostics`.*You approved.*✓ `editor-apply-edit`.*I have mended the spelling/s);
+  assert.match(reply.text, /✓ `editor-list-diagnostics`.*You approved.*✓ `editor-apply-edit`.*I have mended/s);
   assert.match(reply.text, /, in several pieces\.$/);
   assert.ok(
     reply.progress.some((text) => text.startsWith("Asking openai-compatible")),
