@@ -7,7 +7,7 @@ import type { Listeners } from "./listeners.js";
 import type * as protocol from "./protocol.js";
 import type { SignInOptions } from "./sign_in.js";
 import { signIn } from "./sign_in.js";
-import type { ClientSkill, SkillHandler, SkillRegistration } from "./skill.js";
+import type { SkillHandler, SkillRegistration } from "./skill.js";
 import type { Skills } from "./skills.js";
 import type { SubscribeOptions, Subscription } from "./subscription.js";
 import type { Subscriptions } from "./subscriptions.js";
@@ -83,7 +83,10 @@ export class Client {
   }
 
   /** Offers a skill to Helm, and to all other clients, for as long as this client is connected. */
-  async registerSkill<Input = unknown>(skill: ClientSkill, handler: SkillHandler<Input>): Promise<SkillRegistration> {
+  async registerSkill<Input = unknown>(
+    skill: protocol.ClientSkill,
+    handler: SkillHandler<Input>,
+  ): Promise<SkillRegistration> {
     if (this.#closed !== undefined) throw closed();
     return this.#parts.skills.register(skill, handler);
   }

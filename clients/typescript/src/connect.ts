@@ -15,9 +15,9 @@ import type {
   ClientInfo,
   InitializeParams,
   ProgressParams,
+  SkillCallParams,
 } from "./protocol.js";
 import { PROTOCOL_VERSION } from "./protocol.js";
-import type { SkillCallParams } from "./skill.js";
 import { Skills } from "./skills.js";
 import { Subscriptions } from "./subscriptions.js";
 import type { Way } from "./transport.js";

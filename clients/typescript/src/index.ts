@@ -7,6 +7,6 @@ export { OpenThinkError } from "./error.js";
 export type { State } from "./link.js";
 export * from "./protocol.js";
 export type { SignInOptions } from "./sign_in.js";
-export type { ClientSkill, SkillContext, SkillHandler, SkillRegistration } from "./skill.js";
+export type { SkillContext, SkillHandler, SkillRegistration } from "./skill.js";
 export type { SubscribeOptions, Subscription } from "./subscription.js";
 export type { Turn } from "./turn.js";

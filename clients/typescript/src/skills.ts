@@ -8,8 +8,8 @@ import { asyncDispose } from "./dispose.js";
 import { OpenThinkError } from "./error.js";
 import { checkJson } from "./json.js";
 import type { Ask } from "./link.js";
+import type { ClientSkill, SkillCallParams, SkillCallResult } from "./protocol.js";
 import { Questions } from "./questions.js";
-import type { ClientSkill, SkillCallParams, SkillCallResult } from "./skill.js";
 import type { SkillContext, SkillHandler, SkillRegistration } from "./skill.js";
 
 interface Offer {
