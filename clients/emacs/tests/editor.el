@@ -152,6 +152,10 @@
         (should (equal "42" (editor-call "emacs-add" "{\"a\":41}")))
         (should (string-search "No luck today" (editor-call "emacs-add" "{\"a\":13}")))
         ;; What was lost is offered again.
+        (let ((before (home-daemon)))
+          (home-run "stop" "--now")
+          (home-until-another before))
+        (should (equal "5" (editor-call "emacs-add" "{\"a\":4}")))
         (signal-process open-think--process 'SIGKILL)
         (home-until "the loss is seen" (lambda () (not open-think--connection)))
         (should (equal "8" (editor-call "emacs-add" "{\"a\":7}"))))

@@ -141,6 +141,15 @@ timeout_ms = 600000
     (insert (home-text (open-think--buffer (or open-think--last-session open-think-default-session))))
     (how-many (regexp-quote text) (point-min) (point-max))))
 
+(defun home-daemon ()
+  "The process of the daemon."
+  (plist-get (open-think--fetch "daemon.status" nil) :pid))
+
+(defun home-until-another (before)
+  "Wait for another daemon than BEFORE.
+What is said while one ends may be refused, to be said again."
+  (home-until "another daemon" (lambda () (not (member (ignore-errors (home-daemon)) (list nil before))))))
+
 (defun home-wake ()
   "End the nap, which a daemon that was killed has left behind."
   (with-temp-buffer

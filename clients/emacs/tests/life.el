@@ -45,10 +45,10 @@
 
 (home-test a-daemon-that-ends-is-followed-by-another
   (home-ask home-read)
-  (let ((before (plist-get (open-think--fetch "daemon.status" nil) :pid)))
+  (let ((before (home-daemon)))
     (home-run "stop" "--now")
-    (home-ask "call read-note {\"name\":\"afterwards\"}")
-    (should-not (equal before (plist-get (open-think--fetch "daemon.status" nil) :pid))))
+    (home-until-another before))
+  (home-ask "call read-note {\"name\":\"afterwards\"}")
   (should (= 1 (home-count "→ read-note {\"name\":\"quince\"}")))
   (should (= 1 (home-count "→ read-note {\"name\":\"afterwards\"}"))))
 
@@ -88,10 +88,12 @@
 (home-test a-daemon-that-dies-in-the-midst-of-a-turn-is-told-and-followed
   (open-think-ask home-nap)
   (home-until "the nap" (lambda () (file-exists-p (expand-file-name "nap" home-folder))))
-  (signal-process (plist-get (open-think--fetch "daemon.status" nil) :pid) 'SIGKILL)
-  (home-until-idle)
-  (home-wake)
-  (should (= 1 (home-count "Error: ")))
+  (let ((before (home-daemon)))
+    (signal-process before 'SIGKILL)
+    (home-until-idle)
+    (home-wake)
+    (should (= 1 (home-count "Error: ")))
+    (home-until-another before))
   (home-ask home-read)
   (should (= 1 (home-count "→ read-note")))
   (should (= 1 (home-count "→ take-a-nap"))))
