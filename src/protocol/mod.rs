@@ -53,7 +53,10 @@ pub use session::{
     SessionDeleteResult, SessionDetail, SessionMessage, SessionMessagesParams, SessionMessagesResult, SessionParams,
     SessionSummary, SessionsListResult,
 };
-pub use skill::{SkillInvokeParams, SkillInvokeResult, SkillRow, SkillsListResult};
+pub use skill::{
+    ClientSkill, SkillCallParams, SkillCallResult, SkillInvokeParams, SkillInvokeResult, SkillRow, SkillsListResult,
+    SkillsRegisterParams, SkillsRegisteredResult, SkillsUnregisterParams,
+};
 
 /// The version of this protocol: `major.minor`, where a client and a daemon of one major understand each other.
 pub const VERSION: &str = "1.0";
