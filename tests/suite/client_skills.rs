@@ -238,7 +238,7 @@ async fn a_request_of_http_has_nobody_to_call_back_and_a_websocket_has() {
     let site = Site::start("").await;
     let skills = json!({ "skills": [skill("open-it")] });
     let body = json!({ "id": 1, "method": "skills.register", "params": skills });
-    let refused = site.post("/rpc", &body).await;
+    let refused = site.send("POST /rpc", &body.to_string()).await.json();
     assert_eq!(refused["error"]["message"], "over a single request of HTTP nobody can be asked to run a skill");
     let mut quill = ready(Wire::over_websocket(site.socket().await), "quill").await;
     assert_eq!(register(&mut quill, &[skill("open-it")]).await, Ok(json!(["open-it"])));
