@@ -170,3 +170,7 @@ impl Drop for Asked<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "peer_tests.rs"]
+mod tests;

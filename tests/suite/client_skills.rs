@@ -214,7 +214,7 @@ async fn an_answer_has_an_output_of_bounded_size_and_no_secret_of_the_daemons() 
     let long = "a".repeat(1024 * 1024);
     let cases = [
         (json!({ "result": { "output": "key sk-ant-quince" } }), Ok("key ***")),
-        (json!({ "error": { "code": 1, "message": "no sk-ant-quince" } }), Err("no ***")),
+        (json!({ "error": { "code": 1, "message": "there is no sk-ant-quince" } }), Err("there is no ***")),
         (json!({ "error": { "code": 1, "message": "" } }), Err("open-it failed with error 1")),
         (json!({ "result": { "output": long } }), Err("the client that offers open-it answered with more than")),
         (json!({ "result": null }), Err("the client that offers open-it must answer with an object that has 'output'")),

@@ -98,7 +98,8 @@ const definition = ([name, value]) => {
 };
 
 const table = (name, summary, side, isRequest) => {
-  const rows = methods.filter(([, method]) => method["x-side"] === side && (method.result !== undefined) === isRequest);
+  const isOfSide = (method) => [side, "both"].includes(method["x-side"]);
+  const rows = methods.filter(([, method]) => isOfSide(method) && (method.result !== undefined) === isRequest);
   const row = ([method, { summary: text, params, result }]) => {
     const types = isRequest ? `{ params: ${typeOf(params)}; result: ${typeOf(result)} }` : typeOf(params);
     return `${comment(text, "  ")}  ${JSON.stringify(method)}: ${types};\n`;

@@ -27,6 +27,8 @@ export interface ClientInfo {
 export interface ClientCapabilities {
   /** Whether the client answers `conductor.approval`. */
   approvals?: boolean;
+  /** Whether the client answers `skills.call`, and so may register skills. */
+  skills?: boolean;
 }
 
 export interface InitializeResult {
@@ -389,6 +391,35 @@ export interface SkillInvokeResult {
   /** Always true: a failure is an error. */
   ok: boolean;
   data: unknown;
+}
+
+/** What the client can do is offered as skills: to Helm in each turn that begins from then on, and to every client. */
+export interface SkillsRegisterParams {
+  /** Taken whole or not at all. One whose id this client has registered before takes the place of that one. */
+  skills: ClientSkill[];
+}
+
+export interface ClientSkill {
+  /** Kebab-case, at most 64 letters long, and nobody else's. */
+  id: string;
+  /** What it does and when to use it, for people and models; at most 1,000 letters, in one line. */
+  description: string;
+  /** A JSON Schema of type `object`; any object where it is left out. */
+  inputSchema?: unknown;
+  /** Whether it waits for the user's leave: so, unless it is said otherwise. */
+  dangerous?: boolean | null;
+  /** How long the client may take to answer: a minute where it is left out, an hour at most. */
+  timeoutMs?: number | null;
+}
+
+export interface SkillsRegisteredResult {
+  /** All that this client offers now, in the order in which it registered them first. */
+  registered: string[];
+}
+
+export interface SkillsUnregisterParams {
+  /** Ids; those that this client does not offer are passed over. */
+  skills: string[];
 }
 
 export interface ProvidersListResult {
@@ -841,6 +872,23 @@ export interface ApprovalAnswer {
   input?: unknown;
 }
 
+/** An error is the skill's own: its message is what a model reads. */
+export interface SkillCallParams {
+  skill: string;
+  /** Checked against the skill's schema. */
+  input: unknown;
+  /** Of the turn that calls; missing where a client does. */
+  sessionName?: string | null;
+  turnId?: string | null;
+  /** How long an answer is waited for. */
+  deadlineMs: number;
+}
+
+export interface SkillCallResult {
+  /** Anything. At most 1 MiB of JSON. */
+  output: unknown;
+}
+
 export interface CancelParams {
   id: Token;
 }
@@ -1143,6 +1191,10 @@ export interface Requests {
   "skills.list": { params: Empty; result: SkillsListResult };
   /** Runs one skill, without a model. */
   "skills.invoke": { params: SkillInvokeParams; result: SkillInvokeResult };
+  /** Offers what this client can do as skills, until it leaves. Only for clients that announced `skills`. */
+  "skills.register": { params: SkillsRegisterParams; result: SkillsRegisteredResult };
+  /** Takes skills back that this client has registered. */
+  "skills.unregister": { params: SkillsUnregisterParams; result: SkillsRegisteredResult };
   /** Lists the ways to a model: which are enabled, which are configured, and how to set up the rest. */
   "providers.list": { params: Empty; result: ProvidersListResult };
   /** Lists the models of one provider. */
@@ -1181,10 +1233,14 @@ export interface Requests {
 export interface ClientRequests {
   /** Asks the user about held actions. Sent only to clients that announced `approvals`; no answer means held. */
   "conductor.approval": { params: ApprovalParams; result: ApprovalAnswer };
+  /** Runs a skill that this client has registered. `$/cancelRequest` says that nobody waits for it any more. */
+  "skills.call": { params: SkillCallParams; result: SkillCallResult };
 }
 
 /** What the daemon tells. */
 export interface Notifications {
+  /** Cancels a request; one of the client's is then answered with error -32800. */
+  "$/cancelRequest": CancelParams;
   /** Something happened in a session. Sequence numbers of one session have no holes. */
   "conductor.event": EventParams;
   /** An approval that this client was asked for has been settled elsewhere. */
@@ -1209,6 +1265,6 @@ export interface ClientNotifications {
   "initialized": Empty;
   /** Ends the connection: with code 0 after `shutdown`, else 1. */
   "exit": Empty;
-  /** Cancels a request; it is then answered with error -32800. */
+  /** Cancels a request; one of the client's is then answered with error -32800. */
   "$/cancelRequest": CancelParams;
 }

@@ -40,6 +40,8 @@ class ClientCapabilities(TypedDict):
 
     approvals: NotRequired[bool]
     """Whether the client answers `conductor.approval`."""
+    skills: NotRequired[bool]
+    """Whether the client answers `skills.call`, and so may register skills."""
 
 
 class InitializeResult(TypedDict):
@@ -345,6 +347,38 @@ class SkillInvokeResult(TypedDict):
     ok: bool
     """Always true: a failure is an error."""
     data: Any
+
+
+class SkillsRegisterParams(TypedDict):
+    """What the client can do is offered as skills: to Helm in each turn that begins from then on, and to
+    every client.
+    """
+
+    skills: list[ClientSkill]
+    """Taken whole or not at all. One whose id this client has registered before takes the place of that one."""
+
+
+class ClientSkill(TypedDict):
+    id: str
+    """Kebab-case, at most 64 letters long, and nobody else's."""
+    description: str
+    """What it does and when to use it, for people and models; at most 1,000 letters, in one line."""
+    inputSchema: NotRequired[Any]
+    """A JSON Schema of type `object`; any object where it is left out."""
+    dangerous: NotRequired[Union[bool, None]]
+    """Whether it waits for the user's leave: so, unless it is said otherwise."""
+    timeoutMs: NotRequired[Union[int, None]]
+    """How long the client may take to answer: a minute where it is left out, an hour at most."""
+
+
+class SkillsRegisteredResult(TypedDict):
+    registered: list[str]
+    """All that this client offers now, in the order in which it registered them first."""
+
+
+class SkillsUnregisterParams(TypedDict):
+    skills: list[str]
+    """Ids; those that this client does not offer are passed over."""
 
 
 class ProvidersListResult(TypedDict):
@@ -773,6 +807,24 @@ class ApprovalAnswer(TypedDict):
     decision: Decision
     input: NotRequired[Any]
     """Replaces the input of the action; only if it is a single one."""
+
+
+class SkillCallParams(TypedDict):
+    """An error is the skill's own: its message is what a model reads."""
+
+    skill: str
+    input: Any
+    """Checked against the skill's schema."""
+    sessionName: NotRequired[Union[str, None]]
+    """Of the turn that calls; missing where a client does."""
+    turnId: NotRequired[Union[str, None]]
+    deadlineMs: int
+    """How long an answer is waited for."""
+
+
+class SkillCallResult(TypedDict):
+    output: Any
+    """Anything. At most 1 MiB of JSON."""
 
 
 class CancelParams(TypedDict):
