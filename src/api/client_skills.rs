@@ -31,6 +31,9 @@ pub async fn register(context: Context, params: SkillsRegisterParams) -> Result<
     context.app.conductor.offer(by, skills).map_err(|fault| match fault {
         OfferFault::Taken { at, plugin } => taken(at, &format!("a skill of '{plugin}'")),
         OfferFault::TooMany => too_many(),
+        OfferFault::Full => {
+            ApiError::new(Code::Overloaded, "clients offer as many skills already as there is room for")
+        }
     })?;
     Ok(registered(&context))
 }

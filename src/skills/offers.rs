@@ -8,6 +8,9 @@ use super::{Registry, Skill};
 /// What one may offer.
 pub const MAX_OFFERED: usize = 128;
 
+/// What all together may.
+const MAX_IN_ALL: usize = 1024;
+
 #[derive(Default)]
 pub struct Offers {
     own: Arc<Registry>,
@@ -24,6 +27,8 @@ pub enum OfferFault {
         plugin: String,
     },
     TooMany,
+    /// There is no room for more, whoever offers them.
+    Full,
 }
 
 impl Offers {
@@ -50,6 +55,10 @@ impl Offers {
         }
         if offered.len() > MAX_OFFERED {
             return Err(OfferFault::TooMany);
+        }
+        let others: usize = self.offered.iter().filter(|(number, _)| **number != by).map(|(_, of)| of.len()).sum();
+        if others + offered.len() > MAX_IN_ALL {
+            return Err(OfferFault::Full);
         }
         self.offered.insert(by, offered);
         Ok(())
@@ -171,5 +180,12 @@ mod tests {
         offers.offer(1, many(MAX_OFFERED)).expect("they are the same");
         assert_eq!(offers.offer(1, vec![skill("more", "")]), Err(OfferFault::TooMany));
         assert_eq!(offers.ids(1).len(), MAX_OFFERED);
+        for by in 2..=8 {
+            let others = (0..MAX_OFFERED).map(|number| skill(&format!("s{by}-{number}"), ""));
+            offers.offer(by, others.collect()).expect("there is room");
+        }
+        assert_eq!(offers.offer(9, vec![skill("more", "")]), Err(OfferFault::Full));
+        offers.withdraw_all(8);
+        offers.offer(9, vec![skill("more", "")]).expect("there is room again");
     }
 }
