@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::exit::Exit;
 use crate::cli::terminal::Terminal;
-use crate::protocol::{json_schema, openapi, openrpc};
+use crate::protocol::{json_schema, openapi, openrpc, typescript};
 
 #[derive(Args)]
 pub struct SchemaArgs {
@@ -21,6 +21,8 @@ enum Format {
     Openrpc,
     /// OpenAPI, as `/openapi.json` gives it
     Openapi,
+    /// Types of TypeScript
+    Ts,
 }
 
 pub fn run(args: &SchemaArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
@@ -28,6 +30,10 @@ pub fn run(args: &SchemaArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
         Format::Json => json_schema(),
         Format::Openrpc => openrpc(),
         Format::Openapi => openapi(),
+        Format::Ts => {
+            terminal.print(&typescript())?;
+            return Ok(Exit::Done);
+        }
     };
     // Always for eyes: it is read, kept in files and compared.
     terminal.print_line(&serde_json::to_string_pretty(&schema)?)?;

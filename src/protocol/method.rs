@@ -23,6 +23,8 @@ pub trait Method {
     /// One sentence, for the schema and `rpc.discover`.
     const SUMMARY: &'static str;
     const SIDE: Side = Side::Daemon;
+    /// The version of the protocol that brought it.
+    const SINCE: &'static str = "1.0";
     type Params: DeserializeOwned + Serialize + JsonSchema;
     type Result: Serialize + DeserializeOwned + JsonSchema;
 }
@@ -32,6 +34,7 @@ pub trait Notification {
     const NAME: &'static str;
     const SUMMARY: &'static str;
     const SIDE: Side;
+    const SINCE: &'static str = "1.0";
     type Params: DeserializeOwned + Serialize + JsonSchema;
 }
 

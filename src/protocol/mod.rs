@@ -16,6 +16,7 @@ mod route;
 mod schema;
 mod session;
 mod skill;
+mod typescript;
 
 pub use codex::{
     CodexLink, CodexLostParams, CodexNotificationParams, CodexProblem, CodexRateLimit, CodexRequestParams,
@@ -57,6 +58,7 @@ pub use skill::{
     ClientSkill, SkillCallParams, SkillCallResult, SkillInvokeParams, SkillInvokeResult, SkillRow, SkillsListResult,
     SkillsRegisterParams, SkillsRegisteredResult, SkillsUnregisterParams,
 };
+pub use typescript::typescript;
 
 /// The version of this protocol: `major.minor`, where a client and a daemon of one major understand each other.
 pub const VERSION: &str = "1.0";

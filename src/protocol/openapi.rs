@@ -1,10 +1,9 @@
 //! The OpenAPI document of what is served over HTTP, made of the routes and of the types of the methods behind them.
 
-use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use super::route::{ROUTES, Route, Target, Verb};
-use super::schema::{MethodSchema, descriptors, generator, method_schema};
+use super::schema::{MethodSchema, definitions, descriptors, generator, method_schema};
 use super::{ErrorData, EventParams, VERSION};
 
 pub fn openapi() -> Value {
@@ -37,10 +36,6 @@ pub fn openapi() -> Value {
             "schemas": definitions(generator),
         },
     })
-}
-
-fn definitions(mut generator: SchemaGenerator) -> Map<String, Value> {
-    generator.take_definitions(true)
 }
 
 fn operation(route: &Route, methods: &[MethodSchema], schemas: &Map<String, Value>, event: &Value) -> Value {

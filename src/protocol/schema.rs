@@ -11,6 +11,7 @@ pub struct MethodSchema {
     pub name: &'static str,
     pub summary: &'static str,
     pub side: Side,
+    pub since: &'static str,
     /// None for a notification.
     pub result: Option<Value>,
     pub params: Value,
@@ -20,12 +21,12 @@ impl MethodSchema {
     pub(super) fn of_request<M: Method>(generator: &mut SchemaGenerator) -> Self {
         let params = schema::<M::Params>(generator);
         let result = Some(schema::<M::Result>(generator));
-        Self { name: M::NAME, summary: M::SUMMARY, side: M::SIDE, params, result }
+        Self { name: M::NAME, summary: M::SUMMARY, side: M::SIDE, since: M::SINCE, params, result }
     }
 
     pub(super) fn of_notification<N: Notification>(generator: &mut SchemaGenerator) -> Self {
         let params = schema::<N::Params>(generator);
-        Self { name: N::NAME, summary: N::SUMMARY, side: N::SIDE, params, result: None }
+        Self { name: N::NAME, summary: N::SUMMARY, side: N::SIDE, since: N::SINCE, params, result: None }
     }
 }
 
@@ -50,7 +51,12 @@ pub fn json_schema() -> Value {
     let table: Map<String, Value> = methods
         .into_iter()
         .map(|method| {
-            let mut row = json!({"summary": method.summary, "x-side": side(method.side), "params": method.params});
+            let mut row = json!({
+                "summary": method.summary,
+                "x-side": side(method.side),
+                "x-since": method.since,
+                "params": method.params,
+            });
             if let Some(result) = method.result {
                 row["result"] = result;
             }
@@ -62,7 +68,7 @@ pub fn json_schema() -> Value {
         "title": "Open Think protocol",
         "x-version": VERSION,
         "x-method": table,
-        "$defs": generator.take_definitions(true),
+        "$defs": definitions(generator),
     })
 }
 
@@ -71,7 +77,7 @@ pub fn openrpc() -> Value {
     let mut generator = generator("#/components/schemas/");
     let methods = method_schema(&mut generator);
     generator.subschema_for::<ErrorData>();
-    let schemas = generator.take_definitions(true);
+    let schemas = definitions(generator);
     let rows = |side: Side| -> Vec<Value> {
         let of_the_side = methods.iter().filter(|method| [side, Side::Both].contains(&method.side));
         of_the_side.map(|method| openrpc_method(method, &schemas)).collect()
@@ -93,6 +99,7 @@ fn openrpc_method(method: &MethodSchema, schemas: &Map<String, Value>) -> Value 
     let mut row = json!({
         "name": method.name,
         "summary": method.summary,
+        "x-since": method.since,
         "paramStructure": "by-name",
         "params": descriptors(&method.params, schemas),
     });
@@ -117,6 +124,42 @@ pub(super) fn generator(definitions: &str) -> SchemaGenerator {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = definitions.to_owned().into();
     settings.into_generator()
+}
+
+/// All that was asked for so far; each name of an enumeration is a variant with a title, as those of other unions are.
+pub(super) fn definitions(mut generator: SchemaGenerator) -> Map<String, Value> {
+    let mut definitions = generator.take_definitions(true);
+    for (name, definition) in &mut definitions {
+        let Some(members) = definition.as_object_mut() else { continue };
+        if let Some(names) = members.shift_remove("enum") {
+            members.shift_remove("type");
+            members.insert("oneOf".to_owned(), json!([{"enum": names}]));
+        }
+        let Some(Value::Array(variants)) = members.get_mut("oneOf") else { continue };
+        *variants = variants.drain(..).flat_map(apart).map(|variant| titled(variant, name)).collect();
+    }
+    definitions
+}
+
+/// Names of which nothing is said come in one variant.
+fn apart(variant: Value) -> Vec<Value> {
+    match &variant["enum"] {
+        Value::Array(names) => names.iter().map(|name| json!({"type": "string", "const": name})).collect(),
+        _ => vec![variant],
+    }
+}
+
+fn titled(mut variant: Value, definition: &str) -> Value {
+    if let Some(name) = variant["const"].as_str() {
+        let words = name.split(['-', '_']).map(capitalised);
+        variant["title"] = words.fold(definition.to_owned(), |title, word| title + &word).into();
+    }
+    variant
+}
+
+fn capitalised(word: &str) -> String {
+    let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+    first.to_uppercase() + &rest.to_lowercase()
 }
 
 fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {

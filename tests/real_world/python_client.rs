@@ -1,10 +1,14 @@
-//! The Python client's own tests, against the built program.
+//! The Python package passes its own check as it is installed, against the built program and a model's API that others
+//! wrote.
 
+use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::home::PROGRAM;
+use crate::home::{Home, PROGRAM};
 use crate::needs::has;
 use crate::skipped::skipped;
+use crate::upstream::Upstream;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/python");
 
@@ -12,7 +16,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/python");
 const IS_NEW_ENOUGH: &str = "import sys; sys.exit(sys.version_info < (3, 10))";
 
 #[test]
-fn the_python_client_passes_its_tests() {
+fn the_python_package_passes_its_tests() {
     if !has("python3") {
         return;
     }
@@ -20,15 +24,20 @@ fn the_python_client_passes_its_tests() {
     if !asked.is_ok_and(|status| status.success()) {
         return skipped("the python3 of this machine is older than 3.10");
     }
-    let Output { status, stderr, .. } = Command::new("python3")
-        .args(["-m", "unittest", "discover"])
-        .current_dir(FOLDER)
-        .env("OPEN_THINK_BIN", PROGRAM)
-        .env("PYTHONPATH", "src")
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .expect("Python starts");
-    let said = String::from_utf8_lossy(&stderr);
-    // In a checkout there is all that its tests need.
-    assert!(status.success() && !said.contains("skipped="), "{said}");
+    let home = Home::new();
+    let upstream = Upstream::start(&home);
+    let mut check = Command::new("python3");
+    check.arg("check.py").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("python")).current_dir(FOLDER);
+    check.env("OPEN_THINK_BIN", PROGRAM).env("PYTHONDONTWRITEBYTECODE", "1");
+    if let Some(upstream) = &upstream {
+        check.env("OPEN_THINK_MODEL_URL", upstream.url());
+    }
+    let Output { status, stdout, stderr } = check.output().expect("Python starts");
+    let (said, complaints) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert!(status.success(), "{said}\n{complaints}");
+    // In a checkout there is all that its tests need, but for what needs Node.
+    assert_eq!(complaints.contains("skipped="), upstream.is_none(), "{complaints}");
+    for figure in said.lines().filter(|line| line.contains("bytes packed") || line.contains("connected in")) {
+        let _ = writeln!(std::io::stderr(), "clients/python: {figure}");
+    }
 }

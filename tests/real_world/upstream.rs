@@ -45,6 +45,11 @@ impl Upstream {
         Some(Self { process, answers, url })
     }
 
+    /// Where it listens, without a path.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Points a daemon here and nowhere else.
     pub fn configure(&self, daemon: &mut Command, dialect: Dialect) {
         match dialect {

@@ -1,6 +1,6 @@
 //! The committed schema is that of the code, and what goes over the wire conforms to it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -10,24 +10,65 @@ use serde_json::{Value, json};
 
 const UPDATE: &str = "UPDATE_SCHEMA";
 
+/// `test` is what makes the file anew.
 #[track_caller]
-fn check_file(name: &str, value: &Value) {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "schema", name].iter().collect();
-    let text = format!("{value:#}\n");
+pub fn check_file(path: &str, text: &str, test: &str) {
+    let file: PathBuf = [env!("CARGO_MANIFEST_DIR"), path].iter().collect();
     if std::env::var_os(UPDATE).is_some() {
-        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-        std::fs::write(&path, text).expect("the schema can be written");
+        std::fs::write(&file, text).expect("the schema can be written");
         return;
     }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    let refresh = format!("{UPDATE}=1 cargo test --locked schema");
-    assert!(committed == text, "schema/{name} is not what the code says; to refresh it: {refresh}");
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    let refresh = format!("{UPDATE}=1 cargo test --locked {test}");
+    assert!(committed == text, "{path} is not what the code says; to refresh it: {refresh}");
 }
 
 #[test]
 fn the_schema_files_are_those_of_the_code() {
-    check_file("open-think.schema.json", &protocol::json_schema());
-    check_file("openrpc.json", &protocol::openrpc());
+    let pretty = |value: Value| format!("{value:#}\n");
+    check_file("schema/open-think.schema.json", &pretty(protocol::json_schema()), "schema");
+    check_file("schema/openrpc.json", &pretty(protocol::openrpc()), "schema");
+    check_file("schema/openapi.json", &pretty(protocol::openapi()), "schema");
+    check_file("clients/typescript/src/protocol.ts", &protocol::typescript(), "schema");
+}
+
+#[test]
+fn the_program_prints_what_the_files_say() {
+    for (format, path) in [
+        ("json", "schema/open-think.schema.json"),
+        ("openrpc", "schema/openrpc.json"),
+        ("openapi", "schema/openapi.json"),
+        ("ts", "clients/typescript/src/protocol.ts"),
+    ] {
+        let output = std::process::Command::new(crate::home::PROGRAM).args(["schema", "--format", format]).output();
+        let output = output.expect("the program starts");
+        assert!(output.status.success(), "{output:?}");
+        check_file(path, &String::from_utf8(output.stdout).expect("text"), "schema");
+    }
+}
+
+#[test]
+fn every_variant_has_a_title_of_its_own() {
+    let mut titles = HashSet::new();
+    for (name, definition) in SCHEMA["$defs"].as_object().expect("definitions") {
+        let variants = ["oneOf", "anyOf"].iter().filter_map(|choice| definition[choice].as_array()).flatten();
+        for variant in variants.filter(|variant| variant.get("$ref").is_none()) {
+            let title =
+                variant["title"].as_str().unwrap_or_else(|| panic!("{name} has a variant without one: {variant}"));
+            assert!(titles.insert(title), "{title} stands twice");
+        }
+        assert!(definition.get("enum").is_none(), "{name} is a choice of names without titles");
+    }
+}
+
+#[test]
+fn every_method_says_what_it_is() {
+    for (name, row) in SCHEMA["x-method"].as_object().expect("methods") {
+        assert!(["daemon", "client", "both"].iter().any(|side| row["x-side"] == *side), "{name}");
+        let since = row["x-since"].as_str().unwrap_or_default();
+        assert!(since.split('.').count() == 2 && since.split('.').all(|part| part.parse::<u32>().is_ok()), "{name}");
+        assert!(row["summary"].as_str().is_some_and(|summary| summary.ends_with('.')), "{name}");
+    }
 }
 
 #[test]
@@ -52,8 +93,8 @@ fn validator(schema: &Value) -> Arc<Validator> {
     static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
     let mut validators = VALIDATORS.lock().expect("no panic while it is held");
     let make = || {
-        let mut whole = schema.clone();
-        whole["$defs"] = SCHEMA["$defs"].clone();
+        // What takes anything is no object.
+        let whole = json!({"allOf": [schema], "$defs": SCHEMA["$defs"]});
         Arc::new(jsonschema::validator_for(&whole).unwrap_or_else(|error| panic!("{schema}: {error}")))
     };
     Arc::clone(validators.entry(schema.to_string()).or_insert_with(make))

@@ -19,7 +19,7 @@ use crate::skipped::skipped;
 use crate::wire::Framing;
 
 /// The program as its user runs it, from when it is ready.
-async fn serve(home: &Home) -> Child {
+pub async fn serve(home: &Home) -> Child {
     let mut command = home.command();
     let process = command.arg("serve").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     while Record::read(&home.address()).is_none() {
@@ -28,7 +28,7 @@ async fn serve(home: &Home) -> Child {
     process
 }
 
-async fn ended(mut process: Child) -> Option<i32> {
+pub async fn ended(mut process: Child) -> Option<i32> {
     timeout(Duration::from_secs(20), process.wait()).await.expect("it ends in time").expect("a status").code()
 }
 

@@ -1,6 +1,7 @@
-"""An agent loop of one's own: skills as its tools, a provider as its chat model.
+"""An agent framework's loop over the daemon that it spawns: a provider is its chat model, skills are its tools, and its
+own tools are skills too, which Helm and other clients may call as long as this runs.
 
-    python3 agent.py [--yes] "what are my zones?"
+    python3 agent.py [--yes] "what is 17 times 23?"
 
 With --yes dangerous skills run too; without it the model is told that they may not.
 """
@@ -9,13 +10,43 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import open_think
 
 MAX_ROUNDS = 8
+
+
+@dataclass
+class Tool:
+    """As frameworks describe them."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    run: Callable[..., Any]
+
+    async def offer(self, client: open_think.Client) -> None:
+        await client.register_skill(
+            self.name,
+            lambda input: self.run(**input),
+            description=self.description,
+            input_schema=self.parameters,
+            dangerous=False,
+        )
+
+
+NUMBERS = {
+    "type": "object",
+    "properties": {"numbers": {"type": "array", "items": {"type": "number"}}},
+    "required": ["numbers"],
+}
+OWN = [Tool("multiply", "Multiplies numbers.", NUMBERS, lambda numbers: math.prod(numbers))]
 
 
 class ChatModel:
@@ -40,7 +71,7 @@ class ChatModel:
 
 
 class Tools:
-    """The daemon's skills, but for those that ask a model themselves."""
+    """All skills but those that ask a model themselves."""
 
     def __init__(self, client: open_think.Client, skills: list[open_think.types.SkillRow], confirm: bool) -> None:
         self._client = client
@@ -60,6 +91,8 @@ class Tools:
 
 
 async def run(client: open_think.Client, question: str, confirm: bool) -> str:
+    for tool in OWN:
+        await tool.offer(client)
     model, tools = await ChatModel.of(client), Tools(client, await client.skills(), confirm)
     messages: list[dict[str, Any]] = [{"role": "user", "content": question}]
     for _ in range(MAX_ROUNDS):
@@ -73,7 +106,7 @@ async def run(client: open_think.Client, question: str, confirm: bool) -> str:
 
 async def main(arguments: list[str]) -> None:
     confirm = arguments[:1] == ["--yes"]
-    async with open_think.connect(command=os.environ.get("OPEN_THINK_BIN", "open-think")) as client:
+    async with open_think.connect(command=os.environ.get("OPEN_THINK_BIN", "open-think"), name="agent") as client:
         print(await run(client, " ".join(arguments[confirm:]), confirm))
 
 

@@ -13,10 +13,10 @@ import open_think
 from open_think.types import ApprovalParams
 
 
-async def approve(question: ApprovalParams) -> str:
+def approve(question: ApprovalParams) -> str:
     for action in question["actions"]:
         print(f"{action['skill']} {action.get('input')}", flush=True)
-    answer = await asyncio.to_thread(input, "Run this? [y/N] ")
+    answer = input("Run this? [y/N] ")
     return "approve" if answer.strip().lower() == "y" else "deny"
 
 

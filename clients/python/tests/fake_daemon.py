@@ -40,6 +40,10 @@ class FakeDaemon:
         assert self._writer is not None
         self._writer.write(text.encode() + b"\n")
 
+    def begin(self, token: Any, turn: str = "t1") -> None:
+        value = {"kind": "begin", "title": "Helm", "cancellable": True, "turnId": turn}
+        self.say(method="$/progress", params={"token": token, "value": value})
+
     def event(self, seq: int, event: dict[str, Any], turn: str = "t1", session: str = "conductor:default") -> None:
         params = {"sessionName": session, "turnId": turn, "seq": seq, "event": event}
         self.say(method="conductor.event", params=params)

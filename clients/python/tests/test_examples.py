@@ -80,7 +80,7 @@ class Examples(unittest.TestCase):
     def run_python(self, *arguments: str | Path, said: str = "", **env: str) -> str:
         done = subprocess.run(
             [sys.executable, *arguments],
-            env={**self.home.env, "OPEN_THINK_BIN": PROGRAM, "PYTHONPATH": str(FOLDER / "src"), **env},
+            env={**self.home.env, "OPEN_THINK_BIN": PROGRAM, "PYTHONPATH": os.pathsep.join(sys.path), **env},
             input=said,
             capture_output=True,
             text=True,
@@ -114,9 +114,26 @@ class Examples(unittest.TestCase):
         self.assertIn('{"text": "sloe"}', self.run_example("agent.py", "--yes", "write the note", **settings))
         self.assertEqual(self.home.notes(), [{"text": "sloe"}])
 
+    def test_an_agent_offers_its_own_tools(self) -> None:
+        model = Model([("multiply", {"numbers": [17, 23]})])
+        self.addCleanup(model.end)
+        settings = {"OPENAI_COMPATIBLE_URL": model.url, "OPENAI_COMPATIBLE_DEFAULT_MODEL": "m"}
+        self.assertEqual(self.run_example("agent.py", "what is 17 times 23?", **settings), "391\n")
+
+    def test_helm_calls_functions_of_ones_own(self) -> None:
+        text, made = self.home.path / "text", self.home.path / "made"
+        text.write_text("one two three", encoding="utf-8")
+        counted = self.run_example("skills.py", f'call count-words {{"file":"{text}"}}')
+        self.assertIn("[count-words: {'words': 3}]", counted)
+        make = f'call make-empty-file {{"file":"{made}"}}'
+        self.run_example("skills.py", make, said="n\n")
+        self.assertFalse(made.exists())
+        self.assertIn("[make-empty-file: made]", self.run_example("skills.py", make, said="y\n"))
+        self.assertTrue(made.exists())
+        self.assertIn("FileExistsError", self.run_example("skills.py", make, said="y\n"))
+
     def test_what_the_readme_shows(self) -> None:
         shown = re.findall("```python\n(.*?)```", (FOLDER / "README.md").read_text(encoding="utf-8"), re.DOTALL)
         path = os.pathsep.join([str(Path(PROGRAM).parent), self.home.env["PATH"]])
-        for code in shown:
-            self.assertIn("loop-done\n", self.run_python("-c", code, PATH=path))
-        self.assertEqual(len(shown), 2)
+        for code, said in zip(shown, ("'loop-done'", "loop-done\n", "{'words': 3}\n"), strict=True):
+            self.assertIn(said, self.run_python("-c", code, PATH=path))

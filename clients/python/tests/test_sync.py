@@ -67,6 +67,16 @@ class Sync(unittest.TestCase):
             client.message(WRITE, mode="selective").result()
         self.assertEqual(self.home.notes(), [])
 
+    def test_an_asynchronous_callback_cannot_wait_for_the_client_whose_thread_it_is_on(self) -> None:
+        async def ask(input: Any) -> Any:
+            return client.invoke("read-note", {"name": "quince"})
+
+        with self.connect() as client:
+            client.register_skill("ask", ask, description="Asks another.", dangerous=False)
+            with self.assertRaises(open_think.OpenThinkError) as raised:
+                client.invoke("ask")
+            self.assertIn("async callback", raised.exception.message)
+
     def test_held_actions_and_watching(self) -> None:
         with self.connect() as client, client.subscribe("fruit") as watched:
             held = client.message(WRITE, session_name="fruit", mode="selective").result()

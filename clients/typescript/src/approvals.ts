@@ -1,6 +1,9 @@
-// Asking the user about held actions, once, on however many connections the daemon asks.
+// Asking the user about held actions.
+
+import type { CancellationToken } from "vscode-jsonrpc/node";
 
 import type { ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, Decision } from "./protocol.js";
+import { Questions } from "./questions.js";
 
 /** No answer leaves the actions held: they are not run, and can be decided later. */
 export type Approve = (
@@ -11,49 +14,26 @@ export type Approve = (
 
 export type Answer = Decision | ApprovalAnswer | undefined;
 
-/** The most milliseconds that a timer counts. */
-const LONGEST = 2 ** 31 - 1;
-
-interface Open {
-  answer: Promise<ApprovalAnswer>;
-  over: AbortController;
-}
-
 export class Approvals {
   readonly #approve: Approve;
-  readonly #open = new Map<string, Open>();
+  readonly #questions = new Questions();
 
   constructor(approve: Approve) {
     this.#approve = approve;
   }
 
   /** Rejects where there is no answer, which the daemon takes for none. */
-  ask(request: ApprovalParams): Promise<ApprovalAnswer> {
-    const { approvalId } = request;
-    const open = this.#open.get(approvalId) ?? this.#begin(request);
-    this.#open.set(approvalId, open);
-    return open.answer;
+  ask(request: ApprovalParams, token: CancellationToken): Promise<ApprovalAnswer> {
+    const { approvalId: id, deadlineMs } = request;
+    return this.#questions.ask({ id, deadlineMs, token }, (signal) => this.#decide(request, signal));
   }
 
   resolved({ approvalId }: ApprovalResolvedParams): void {
-    this.#end(approvalId, "it was decided elsewhere");
+    this.#questions.end(approvalId, "it was decided elsewhere");
   }
 
-  /** No answer reaches the daemon any more. */
   lost(): void {
-    for (const approvalId of this.#open.keys()) this.#end(approvalId, "the connection is lost");
-  }
-
-  #begin(request: ApprovalParams): Open {
-    const over = new AbortController();
-    const { approvalId, deadlineMs } = request;
-    // The question may come a second time, on another connection, until it is settled or the time is up.
-    const deadline = setTimeout(() => this.#end(approvalId, "the time is up"), Math.min(deadlineMs, LONGEST)).unref();
-    over.signal.addEventListener("abort", () => clearTimeout(deadline));
-    const aborted = new Promise<never>((_, reject) => {
-      over.signal.addEventListener("abort", () => reject(over.signal.reason));
-    });
-    return { answer: Promise.race([this.#decide(request, over.signal), aborted]), over };
+    this.#questions.lost();
   }
 
   async #decide(request: ApprovalParams, signal: AbortSignal): Promise<ApprovalAnswer> {
@@ -66,11 +46,5 @@ export class Approvals {
     }
     if (answer === undefined) throw new Error("nobody decided");
     return typeof answer === "string" ? { decision: answer } : answer;
-  }
-
-  #end(approvalId: string, why: string): void {
-    const open = this.#open.get(approvalId);
-    this.#open.delete(approvalId);
-    open?.over.abort(new Error(why));
   }
 }

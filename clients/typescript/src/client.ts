@@ -2,11 +2,13 @@
 
 import { asyncDispose } from "./dispose.js";
 import { closed } from "./error.js";
-import type { Asking, Link } from "./link.js";
+import type { Link } from "./link.js";
 import type { Listeners } from "./listeners.js";
 import type * as protocol from "./protocol.js";
 import type { SignInOptions } from "./sign_in.js";
 import { signIn } from "./sign_in.js";
+import type { ClientSkill, SkillHandler, SkillRegistration } from "./skill.js";
+import type { Skills } from "./skills.js";
 import type { SubscribeOptions, Subscription } from "./subscription.js";
 import type { Subscriptions } from "./subscriptions.js";
 import { Turn } from "./turn.js";
@@ -28,7 +30,8 @@ export interface Parts {
   turns: Turns;
   listeners: Listeners;
   subscriptions: Subscriptions;
-  /** Ends the connections. */
+  skills: Skills;
+  /** Ends the connection. */
   close(): Promise<void>;
 }
 
@@ -77,6 +80,12 @@ export class Client {
 
   async skills(): Promise<protocol.SkillRow[]> {
     return (await this.request("skills.list", {})).skills;
+  }
+
+  /** Offers a skill to Helm, and to all other clients, for as long as this client is connected. */
+  async registerSkill<Input = unknown>(skill: ClientSkill, handler: SkillHandler<Input>): Promise<SkillRegistration> {
+    if (this.#closed !== undefined) throw closed();
+    return this.#parts.skills.register(skill, handler);
   }
 
   /** The ways to a model, and what is missing for those that cannot be used. */
@@ -156,19 +165,22 @@ export class Client {
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort, { once: true });
     const ask = async (turn: Turn): Promise<protocol.TurnResult> => {
+      const workDoneToken = turns.add(turn);
       try {
-        const asking = { signal: stop.signal, sent: () => turns.add(turn) };
-        return (await this.#ask(method, { ...params, stream: true }, asking)) as protocol.TurnResult;
+        const asked = { ...params, stream: true, workDoneToken };
+        const result = (await this.#ask(method, asked, { signal: stop.signal })) as protocol.TurnResult;
+        turns.accept(workDoneToken, result.turnId);
+        return result;
       } finally {
-        turns.delete(turn);
+        turns.delete(workDoneToken);
         signal?.removeEventListener("abort", abort);
       }
     };
     return new Turn(sessionName, { ask, interrupt: () => this.interrupt(sessionName), cancel: () => stop.abort() });
   }
 
-  async #ask(method: string, params: object, asking: Asking): Promise<unknown> {
+  async #ask(method: string, params: object, options: RequestOptions): Promise<unknown> {
     if (this.#closed !== undefined) throw closed();
-    return this.#parts.link.request(method, params, asking);
+    return this.#parts.link.request(method, params, options.signal);
   }
 }

@@ -1,7 +1,7 @@
 // One connection to a daemon, from its first message to its last.
 
 import type { CancellationToken, DataCallback, Disposable, MessageConnection } from "vscode-jsonrpc/node";
-import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from "vscode-jsonrpc/node";
+import { createMessageConnection, Message, StreamMessageReader, StreamMessageWriter } from "vscode-jsonrpc/node";
 
 import { errorOf, OpenThinkError } from "./error.js";
 import type { InitializeParams, InitializeResult } from "./protocol.js";
@@ -33,11 +33,22 @@ class CountingReader extends StreamMessageReader {
   }
 }
 
+/** That an answer finds nobody left is no fault, and the library has nobody who would hear of it. */
+class AnsweringWriter extends StreamMessageWriter {
+  override async write(message: Message): Promise<void> {
+    try {
+      await super.write(message);
+    } catch (error) {
+      if (!Message.isResponse(message)) throw error;
+    }
+  }
+}
+
 /** Says who we are; what the daemon answers is the first thing to come. */
 export async function converse(transport: Transport, who: InitializeParams, handlers: Handlers): Promise<Connection> {
   const reader = new CountingReader(transport.input);
   let handled = 0;
-  const rpc = createMessageConnection(reader, new StreamMessageWriter(transport.output), undefined, {
+  const rpc = createMessageConnection(reader, new AnsweringWriter(transport.output), undefined, {
     messageStrategy: {
       handleMessage(message, next) {
         handled += 1;

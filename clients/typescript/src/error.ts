@@ -2,8 +2,7 @@
 
 import { ConnectionError, ErrorCodes, ResponseError } from "vscode-jsonrpc/node";
 
-import type { Open } from "./open.js";
-import type { Code, ErrorData } from "./protocol.js";
+import type { Code, ErrorData, Open } from "./protocol.js";
 
 /** What goes wrong on this side of the connection. */
 export type LocalCode = "E_CONNECT" | "E_CONNECTION_LOST" | "E_CLOSED" | "E_UNKNOWN";

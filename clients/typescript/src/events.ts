@@ -11,6 +11,8 @@ export function resync(sessionName: string, seq: number): EventParams {
   return { sessionName, turnId: "", seq, event: { kind: "resync" } };
 }
 
+export const isResync = ({ event }: EventParams): boolean => event.kind === "resync";
+
 /** Where a reader falls too far behind, it gets the event `resync` in place of what is dropped. */
 export function eventQueue(backlog: number): Queue<EventParams> {
   return new Queue(backlog, ({ sessionName, seq }) => resync(sessionName, seq));

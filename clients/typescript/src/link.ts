@@ -6,6 +6,7 @@ import { pause, unlessAborted } from "./abort.js";
 import type { Connection, Handlers } from "./connection.js";
 import { converse } from "./connection.js";
 import { cancelled, closed, errorOf, lost } from "./error.js";
+import { checkJson } from "./json.js";
 import type { InitializeParams, InitializeResult } from "./protocol.js";
 import type { Way } from "./transport.js";
 import { open } from "./transport.js";
@@ -17,16 +18,12 @@ export interface LinkOptions extends Handlers {
   who: InitializeParams;
   /** How often a lost connection is tried to be made anew. */
   attempts: number;
-  /** A new connection stands, in place of one that was lost. */
-  again(): void;
+  /** A new connection stands, in place of one that was lost. What is asked by `ask` comes before all that waits. */
+  again(ask: Ask): void;
   changed(state: State, error?: unknown): void;
 }
 
-export interface Asking {
-  signal?: AbortSignal | undefined;
-  /** Called when the request goes out. */
-  sent?: () => void;
-}
+export type Ask = (method: string, params: object) => Promise<unknown>;
 
 /** Milliseconds before another try, doubled each time. */
 const FIRST_PAUSE = 50;
@@ -57,29 +54,11 @@ export class Link {
     return this.#initialized;
   }
 
-  async request(method: string, params: object, { signal, sent }: Asking = {}): Promise<unknown> {
-    const { rpc } = await unlessAborted(this.#current, signal);
+  async request(method: string, params: object, signal?: AbortSignal): Promise<unknown> {
+    checkJson(params, `what ${method} is given`);
+    const connection = await unlessAborted(this.#current, signal);
     if (signal?.aborted) throw cancelled(signal);
-    const source = new CancellationTokenSource();
-    const cancel = (): void => {
-      try {
-        source.cancel();
-      } catch {
-        // The connection is gone, and the request with it.
-      }
-    };
-    signal?.addEventListener("abort", cancel, { once: true });
-    this.#asked.add(cancel);
-    try {
-      sent?.();
-      return await rpc.sendRequest(method, params, source.token);
-    } catch (error) {
-      throw this.#closing.signal.aborted ? closed() : errorOf(error, signal);
-    } finally {
-      signal?.removeEventListener("abort", cancel);
-      this.#asked.delete(cancel);
-      source.dispose();
-    }
+    return this.#ask(connection, method, params, signal);
   }
 
   /** Cancels what is under way, and lets go. */
@@ -94,6 +73,28 @@ export class Link {
     await connection.end();
     await connection.gone;
     this.#options.changed("closed");
+  }
+
+  async #ask(connection: Connection, method: string, params: object, signal?: AbortSignal): Promise<unknown> {
+    const source = new CancellationTokenSource();
+    const cancel = (): void => {
+      try {
+        source.cancel();
+      } catch {
+        // The connection is gone, and the request with it.
+      }
+    };
+    signal?.addEventListener("abort", cancel, { once: true });
+    this.#asked.add(cancel);
+    try {
+      return await connection.rpc.sendRequest(method, params, source.token);
+    } catch (error) {
+      throw this.#closing.signal.aborted ? closed() : errorOf(error, signal);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      this.#asked.delete(cancel);
+      source.dispose();
+    }
   }
 
   async #connect(): Promise<Connection> {
@@ -111,9 +112,7 @@ export class Link {
     const { signal } = this.#closing;
     this.#current.then(
       () => {
-        if (signal.aborted) return;
-        this.#options.changed("connected");
-        this.#options.again();
+        if (!signal.aborted) this.#options.changed("connected");
       },
       (error: unknown) => this.#options.changed("closed", signal.aborted ? undefined : error),
     );
@@ -124,7 +123,9 @@ export class Link {
     for (let attempt = 0; attempt < this.#options.attempts; attempt += 1) {
       if (attempt > 0) await pause(Math.min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE), this.#closing.signal);
       try {
-        return await this.#connect();
+        const connection = await this.#connect();
+        this.#options.again((method, params) => this.#ask(connection, method, params));
+        return connection;
       } catch (cause) {
         error = cause;
       }

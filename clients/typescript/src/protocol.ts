@@ -1,6 +1,15 @@
-// Made by `npm run generate` from schema/open-think.schema.json; not to be changed by hand.
+// Made by `open-think schema --format ts`; not to be changed by hand.
 
-import type { Open, Unknown } from "./open.js";
+/** One of the values that are known here, or another. */
+export type Open<Known extends string> = Known | (string & {});
+
+/** Stands for every string that is not known here. As the value of an enum it is apart from all that are. */
+declare enum Another {
+  Value = "",
+}
+
+/** A variant that is not known here. Comparing its tag with a known one rules it out, so that known ones have types. */
+export type Unknown<Tag extends string> = { [tag in Tag]: Another } & { [field: string]: unknown };
 
 export const PROTOCOL_VERSION = "1.0";
 

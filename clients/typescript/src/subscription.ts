@@ -1,7 +1,7 @@
 // One reader of a session's events.
 
 import { asyncDispose } from "./dispose.js";
-import { BACKLOG, eventQueue, resync } from "./events.js";
+import { BACKLOG, eventQueue, isResync, resync } from "./events.js";
 import type { EventParams } from "./protocol.js";
 import type { Queue } from "./queue.js";
 
@@ -21,7 +21,8 @@ export class Subscription implements AsyncIterable<EventParams> {
   readonly #events: Queue<EventParams>;
   readonly #leave: () => Promise<void>;
   #seq: number | undefined;
-  #begun = false;
+  /** The last event before the daemon began to send what comes; unknown until then. */
+  #last: number | undefined;
 
   /** @internal */
   constructor(sessionName: string, options: SubscribeOptions, leave: (subscription: Subscription) => Promise<void>) {
@@ -56,7 +57,7 @@ export class Subscription implements AsyncIterable<EventParams> {
 
   /** The daemon sends from now on; `last` is the session's last event so far. @internal */
   begin(last: number): void {
-    this.#begun = true;
+    this.#last = last;
     this.#seq ??= last;
     // Another daemon counts anew.
     if (this.#seq > last) this.#missing(last);
@@ -64,9 +65,12 @@ export class Subscription implements AsyncIterable<EventParams> {
 
   /** @internal */
   push(event: EventParams): void {
-    if (!this.#begun || this.#seq === undefined || event.seq <= this.#seq) return;
+    if (this.#last === undefined || this.#seq === undefined || event.seq <= this.#seq) return;
+    const first = event.firstSeq ?? event.seq;
+    // A turn's event that was on its way already; it comes again when all before it has been replayed.
+    if (event.seq <= this.#last && first > this.#seq + 1 && !isResync(event)) return;
     // Text that was put together from what is known and what is not cannot be taken apart.
-    if ((event.firstSeq ?? event.seq) <= this.#seq) return this.#missing(event.seq);
+    if (first <= this.#seq) return this.#missing(event.seq);
     this.#seq = event.seq;
     this.#events.push(event);
   }

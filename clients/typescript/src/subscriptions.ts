@@ -1,10 +1,9 @@
-// All that this client watches, over one connection of its own: on it no event is of a turn that was asked for there.
+// All that this client watches.
 
+import type { Ask } from "./link.js";
 import type { EventParams, SubscribeResult } from "./protocol.js";
 import { Subscription } from "./subscription.js";
 import type { SubscribeOptions } from "./subscription.js";
-
-type Ask = (method: string, params: object) => Promise<unknown>;
 
 export class Subscriptions {
   readonly #ask: Ask;

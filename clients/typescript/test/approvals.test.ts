@@ -22,7 +22,7 @@ test("what is approved runs, once", async (t) => {
   await client.subscribe("s");
   const { stopReason, trace } = await client.message(WRITE).result;
   assert.deepEqual([stopReason, trace[0]?.ok], ["end-turn", true]);
-  assert.equal(asked.length, 1, "although both connections can answer");
+  assert.equal(asked.length, 1, "although this client both speaks and watches");
   assert.equal(asked[0]?.actions[0]?.skill, "write-note");
   assert.equal(await home.notes(), '{"text":"held"}');
 });

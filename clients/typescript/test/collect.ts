@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+
 /** All that comes up to the first that fits, or to the end. */
 export async function until<Item>(items: AsyncIterable<Item>, fits: (item: Item) => boolean): Promise<Item[]> {
   const seen: Item[] = [];
@@ -15,4 +17,13 @@ export function promised<T = void>(): { promise: Promise<T>; resolve: (value: T)
   let resolve!: (value: T) => void;
   const promise = new Promise<T>((settle) => (resolve = settle));
   return { promise, resolve };
+}
+
+/** Returns once it holds. */
+export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await holds())) {
+    assert.ok(Date.now() < deadline, `never: ${holds}`);
+    await new Promise(setImmediate);
+  }
 }

@@ -30,25 +30,52 @@ test("unknown events and values reach the user as they are", async (t) => {
     { kind: "loop-done", stopReason: "bored" },
   ];
   const socket = await fake(t, {
-    "conductor.message": async (_, peer) => {
-      await peer.sendNotification("conductor.mystery", { event: 1 });
-      await peer.sendNotification("conductor.event", { sessionName: "s", event: "what?" });
-      await peer.sendNotification("conductor.event");
+    initialize: () => ({
+      capabilities: { protocolVersion: "1.9", methods: ["user.dance"], modes: ["propose", "telepathic"], taste: "sweet" },
+      serverInfo: { name: "fake", version: "9", mood: "good" },
+      weather: {},
+    }),
+    "conductor.message": async ({ workDoneToken }, peer) => {
+      const progress = (value?: object) => peer.sendNotification("$/progress", { token: workDoneToken, value });
+      await progress();
+      await progress({ kind: "sparkle" });
+      await progress({ kind: "begin", title: "Helm", cancellable: "perhaps", turnId: "t", colour: "green" });
       for (const [index, event] of told.entries()) {
         await peer.sendNotification("conductor.event", { sessionName: "s", turnId: "t", seq: index + 1, event, mood: 7 });
       }
-      return result("t", { stopReason: "bored", mode: "telepathic", forecast: "rain" });
+      return result("t", { stopReason: "bored", mode: "telepathic", halted: "full moon", forecast: "rain" });
     },
-    "skills.list": () => ({ skills: [], more: true }),
+    "providers.list": () => ({ providers: [{ id: "quartz", kind: "crystal", state: "humming" }], discovered: [1] }),
   });
   const client = await connect({ socket });
   const turn = client.message({ content: "hello", sessionName: "s" });
   const events: Event[] = await all(turn);
   assert.deepEqual(events, told);
   assert.deepEqual(events.map(described), ["hologram-start", "hello", "bored"]);
-  const { stopReason, mode } = await turn.result;
-  assert.deepEqual([stopReason, mode], ["bored", "telepathic"]);
-  assert.deepEqual(await client.skills(), []);
+  const { stopReason, mode, halted } = await turn.result;
+  assert.deepEqual([stopReason, mode, halted], ["bored", "telepathic", "full moon"]);
+  assert.deepEqual(await client.providers(), [{ id: "quartz", kind: "crystal", state: "humming" }]);
+  assert.deepEqual(client.server.capabilities.modes, ["propose", "telepathic"]);
+  await client.close();
+});
+
+test("what cannot be understood is passed over", async (t) => {
+  const methods = ["conductor.event", "conductor.mystery", "conductor.approvalResolved", "$/progress", "$/secret"];
+  const socket = await fake(t, {
+    "daemon.status": async (_, peer) => {
+      for (const method of methods) {
+        await peer.sendNotification(method);
+        await peer.sendNotification(method, { event: "what?", sessionName: 5, value: 1, token: {} });
+      }
+      return { pid: 7 };
+    },
+  });
+  const client = await connect({ socket, approve: async () => "deny" });
+  const heard: unknown[] = [];
+  client.on("conductor.mystery" as never, (params) => heard.push(params));
+  assert.equal((await client.status()).pid, 7);
+  assert.equal(heard.length, 2, "who asks for it hears of it");
+  assert.equal((await client.status()).pid, 7);
   await client.close();
 });
 
@@ -56,14 +83,16 @@ test("an unknown error keeps its name, and a question that nobody knows is answe
   const answers: unknown[] = [];
   const socket = await fake(t, {
     "daemon.status": async (_, peer) => {
-      answers.push(await peer.sendRequest("user.dance", {}).catch((error: unknown) => error));
+      for (const method of ["user.dance", "conductor.approval"]) {
+        answers.push(await peer.sendRequest(method, {}).catch(({ code }: { code: number }) => code));
+      }
       const { ResponseError } = await import("vscode-jsonrpc/node");
       return new ResponseError(-32099, "full moon", { code: "E_MOON", retryable: true, retryAfterMs: 9 });
     },
   });
   const client = await connect({ socket });
   await assert.rejects(client.status(), { code: "E_MOON", number: -32099, retryable: true, retryAfterMs: 9 });
-  assert.equal((answers[0] as { code: number }).code, -32601);
+  assert.deepEqual(answers, [-32601, -32601], "without `approve` it cannot be asked");
   await client.close();
 });
 

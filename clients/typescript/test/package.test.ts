@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -8,10 +9,6 @@ import { Home } from "./home.js";
 
 const run = promisify(execFile);
 const cwd = fileURLToPath(new URL("../..", import.meta.url));
-
-test("the types are those of the schema", async () => {
-  await run(process.execPath, ["scripts/generate.mjs", "--check"], { cwd }).catch(({ stderr }) => assert.fail(stderr));
-});
 
 test("the package holds what it needs and nothing else", async (t) => {
   const { stdout } = await run("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd });
@@ -26,9 +23,31 @@ test("the package holds what it needs and nothing else", async (t) => {
   assert.deepEqual(paths.filter((path) => path.includes("/") && !path.startsWith("dist/")), []);
 });
 
+test("the README's examples compile", async () => {
+  const readme = await readFile(`${cwd}/README.md`, "utf8");
+  const examples = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, example]) => example);
+  assert.ok(examples.length > 0);
+  const file = `${cwd}/build/readme.ts`;
+  const given = "declare function ask(actions: unknown): Promise<boolean>;";
+  await writeFile(file, [given, ...examples].join("\n"));
+  const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2022,esnext.disposable"];
+  const compiled = run(process.execPath, ["node_modules/typescript/bin/tsc", ...options, "--skipLibCheck", file], { cwd });
+  await compiled.catch(({ stdout }) => assert.fail(stdout));
+});
+
+test("CommonJS can import it, and require it where Node can", async (t) => {
+  const canRequire = "require_module" in process.features && process.features.require_module;
+  if (!canRequire) t.diagnostic(`require is not tried: Node ${process.versions.node} has it for CommonJS only`);
+  for (const way of ["await import", ...(canRequire ? ["require"] : [])]) {
+    const script = `(async () => console.log(typeof (${way}("open-think")).connect))()`;
+    const { stdout } = await run(process.execPath, ["--input-type=commonjs", "--eval", script], { cwd });
+    assert.equal(stdout.trim(), "function", way);
+  }
+});
+
 test("how long a start takes", async (t) => {
   const home = await Home.make(t);
-  for (const what of ["with the daemon", "to a running daemon"]) {
+  for (const what of ["cold, with the daemon", "warm, to a running daemon"]) {
     const started = performance.now();
     const client = await home.connect();
     const connected = performance.now();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { until } from "./collect.js";
+import { eventually, until } from "./collect.js";
 import { Home } from "./home.js";
 
 const isDone = ({ event }: { event: { kind: string } }): boolean => event.kind === "loop-done";
@@ -68,5 +68,5 @@ test("what goes out of scope is closed", async (t) => {
     assert.ok((await names()).has("guest"), turn.sessionName);
   }
   assert.deepEqual((await watcher.status()).runningTurns, []);
-  while ((await names()).has("guest"));
+  await eventually(async () => !(await names()).has("guest"));
 });

@@ -11,6 +11,7 @@ from . import types
 from .approvals import Approve
 from .client import VERSION as __version__
 from .client import Client, connect
+from .client_skills import SkillHandler, current_call
 from .errors import OpenThinkError
 from .subscription import Subscription
 from .sync import SyncClient, SyncSubscription, SyncTurn, connect_sync
@@ -20,6 +21,7 @@ __all__ = [
     "Approve",
     "Client",
     "OpenThinkError",
+    "SkillHandler",
     "Subscription",
     "SyncClient",
     "SyncSubscription",
@@ -28,5 +30,6 @@ __all__ = [
     "__version__",
     "connect",
     "connect_sync",
+    "current_call",
     "types",
 ]

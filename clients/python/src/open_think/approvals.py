@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Union, cast
 
+from .callbacks import call
 from .errors import OpenThinkError, cancelled
 from .types import ApprovalAnswer, ApprovalParams, Decision
 
-Approve = Callable[[ApprovalParams], Awaitable[Union[Decision, ApprovalAnswer, None]]]
-"""Answers `"approve"`, `"deny"`, or both with another `input`. `None` decides nothing: the actions stay held."""
+Answer = Union[Decision, ApprovalAnswer, None]
+Approve = Callable[[ApprovalParams], Union[Answer, Awaitable[Answer]]]
+"""Async or plain; a plain one runs in a thread. Answers `"approve"`, `"deny"`, or both with another `input`. `None`
+decides nothing: the actions stay held."""
 
 
 class Approvals:
@@ -25,11 +28,8 @@ class Approvals:
         return self._ask(self._approve, cast(ApprovalParams, params))
 
     async def _ask(self, approve: Approve, params: ApprovalParams) -> ApprovalAnswer:
-        async def decide() -> Decision | ApprovalAnswer | None:
-            return await approve(params)
-
         approval_id = params["approvalId"]
-        task = self._asked[approval_id] = asyncio.create_task(decide())
+        task = self._asked[approval_id] = asyncio.create_task(call(approve, params))
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Union, cast
+from typing import Any
 
 from .approvals import Approvals, Approve
 from .calls import Calls
-from .channel import Channel, dial_socket, start_program
+from .client_skills import ClientSkills, H, SkillHandler, offer
 from .connection import Connection
 from .errors import OpenThinkError, cannot_connect
 from .link import Link
@@ -18,13 +18,12 @@ from .subscription import Feeds, Subscription
 from .turn import Turn
 from .turn_router import TurnRouter, as_event
 from .types import PROTOCOL_VERSION, Content, Decision, InitializeResult, Mode
+from .way import PathLike, Way
 
 VERSION = "0.1.0"
 DEFAULT_SESSION = "conductor:default"
 SECONDS_TO_SHUT_DOWN = 2.0
-OF_THE_PLACE = ("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV")
 
-PathLike = Union[str, "os.PathLike[str]"]
 OnNotification = Callable[[str, "dict[str, Any]"], None]
 
 
@@ -45,37 +44,29 @@ def connect(
     `socket` it connects to a daemon that listens there. Programs of skills are started in `cwd`. `approve` is asked
     about actions that are held. `on_notification` hears what is told beside events, as `daemon.reloaded`.
     """
-    return Client(command, profile, cwd, env, socket, approve, on_notification, name)
+    return Client(Way(command, profile, cwd, env, socket), name, approve, on_notification)
 
 
 class Client(Calls):
     """Made by `connect`."""
 
-    def __init__(
-        self,
-        command: str | Sequence[str],
-        profile: str | None,
-        cwd: PathLike | None,
-        env: Mapping[str, str] | None,
-        socket: PathLike | None,
-        approve: Approve | None,
-        on_notification: OnNotification | None,
-        name: str,
-    ) -> None:
-        program = [command] if isinstance(command, str) else list(command)
-        self._command = [*program, *(["--profile", profile] if profile else []), "--stdio"]
-        self._cwd, self._env, self._socket, self._name = cwd, env, socket, name
+    def __init__(self, way: Way, name: str, approve: Approve | None, on_notification: OnNotification | None) -> None:
+        self._way = way
+        self._name = name
         self._can_approve = approve is not None
         self._approvals = Approvals(approve)
         self._on_notification = on_notification
+        self._skills = ClientSkills()
+        self._was_entered = False
         self._feeds = Feeds(self._ask)
-        self._router = TurnRouter(self._feeds.watches)
+        self._router = TurnRouter()
         self._turns: set[Turn] = set()
         self._link = Link(self._open, self._feeds.end)
         self.server: InitializeResult | None = None
         """What the daemon said of itself."""
 
     async def __aenter__(self) -> Client:
+        self._was_entered = True
         await self._link.start()
         return self
 
@@ -106,6 +97,7 @@ class Client(Calls):
 
     def message(
         self,
+        /,
         content: Content,
         *,
         session_name: str = DEFAULT_SESSION,
@@ -121,6 +113,7 @@ class Client(Calls):
 
     def approve(
         self,
+        /,
         action_ids: Sequence[str],
         decision: Decision = "approve",
         *,
@@ -140,22 +133,63 @@ class Client(Calls):
         """The events of a session, whoever caused them: from `after_seq` on, or from now on."""
         return Subscription(self._feeds, session_name, after_seq)
 
+    async def register_skill(
+        self,
+        id: str,
+        handler: SkillHandler,
+        *,
+        description: str | None = None,
+        input_schema: dict[str, Any] | None = None,
+        dangerous: bool = True,
+        timeout_ms: int | None = None,
+    ) -> None:
+        """Offers a skill, for as long as the client lives; one of its own with this id is replaced.
+
+        `handler` gets the input and gives any JSON. It may be async, and is then cancelled when nobody waits for it any
+        more, or plain, and then runs in a thread. What it raises is the failure that the model reads. Its docstring is
+        the description where none is given. A skill that is `dangerous` runs only when somebody allows it.
+        """
+        offered = offer(id, handler, description, input_schema, dangerous, timeout_ms)
+        await self._ask("skills.register", {"skills": [offered.spec]}, lambda _: self._skills.put(offered))
+
+    def skill(
+        self,
+        id: str,
+        *,
+        description: str | None = None,
+        input_schema: dict[str, Any] | None = None,
+        dangerous: bool = True,
+        timeout_ms: int | None = None,
+    ) -> Callable[[H], H]:
+        """A decorator for a function that is offered from the start; for a client that was not entered yet."""
+
+        def decorate(handler: H) -> H:
+            if self._was_entered:
+                raise RuntimeError(f"the client was entered already: offer {id} by `register_skill`, which can wait")
+            self._skills.put(offer(id, handler, description, input_schema, dangerous, timeout_ms))
+            return handler
+
+        return decorate
+
+    async def unregister_skill(self, id: str) -> None:
+        """Offers it no longer."""
+        self._skills.remove(id)
+        await self.request("skills.unregister", {"skills": [id]})
+
     def _turn(self, method: str, session_name: str, params: dict[str, Any]) -> Turn:
         id = Connection.next_id()
         params = {**params, "sessionName": session_name, "workDoneToken": id}
 
-        async def run(turn: Turn) -> Any:
+        async def run() -> Any:
             connection = await self._link.connection()
-            return await connection.request(
-                method, params, id=id, on_answer=lambda result: self._router.answered(turn, result)
-            )
+            return await connection.request(method, params, id=id)
 
         def forget(turn: Turn) -> None:
             self._router.remove(turn)
             self._turns.discard(turn)
 
         turn = Turn(id, session_name, run, lambda: self.interrupt(session_name), forget)
-        self._router.add(turn, is_new=method == "conductor.message" and not params.get("steer"))
+        self._router.add(turn)
         self._turns.add(turn)
         return turn
 
@@ -163,12 +197,12 @@ class Client(Calls):
         return await (await self._link.connection()).request(method, params, on_answer=on_answer)
 
     async def _open(self, on_end: Callable[[Connection, OpenThinkError], None], again: bool) -> Connection:
-        channel = await self._channel()
-        connection = Connection(channel, self._told, self._approvals.request)
+        connection = Connection(await self._way.channel(), self._told, self._asked)
         connection.start(on_end)
         try:
             self.server = await connection.request("initialize", self._introduction())
             connection.notify("initialized")
+            await self._skills.register(connection, again)
             for session_name in self._feeds.sessions() if again else []:
                 await connection.request("conductor.subscribe", self._feeds.again(session_name))
         except BaseException as error:
@@ -178,23 +212,17 @@ class Client(Calls):
             raise
         return connection
 
-    async def _channel(self) -> Channel:
-        if self._socket is not None:
-            return await dial_socket(self._socket)
-        return await start_program(self._command, self._cwd, self._env)
-
     def _introduction(self) -> dict[str, Any]:
-        cwd = os.path.abspath(self._cwd if self._cwd is not None else os.getcwd())
-        env = os.environ if self._env is None else self._env
-        place = {"cwd": cwd, "env": {name: env[name] for name in env if tells_the_way(name)}}
         return {
             "processId": os.getpid(),
             "clientInfo": {"name": self._name, "version": VERSION},
             "protocolVersion": PROTOCOL_VERSION,
-            "capabilities": {"approvals": self._can_approve},
-            # A program that was started for this has both already.
-            "initializationOptions": {} if self._socket is None else place,
+            "capabilities": {"approvals": self._can_approve, "skills": True},
+            "initializationOptions": self._way.place(),
         }
+
+    def _asked(self, method: str, params: dict[str, Any]) -> Awaitable[Any] | None:
+        return self._approvals.request(method, params) or self._skills.request(method, params)
 
     def _told(self, method: str, params: dict[str, Any]) -> None:
         if method == "conductor.event":
@@ -207,8 +235,3 @@ class Client(Calls):
             self._approvals.resolved(params.get("approvalId"))
         elif self._on_notification is not None:
             self._on_notification(method, params)
-
-
-def tells_the_way(name: str) -> bool:
-    """Whether a program needs this variable to find its way; none of them holds a key."""
-    return name in OF_THE_PLACE or name.startswith("LC_")

@@ -1,4 +1,4 @@
-"""One connection's requests and answers, in both directions. It knows no method."""
+"""One connection's requests and answers, in both directions. It knows no method but `$/cancelRequest`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .channel import Channel
-from .errors import INTERNAL_ERROR, METHOD_NOT_FOUND, OpenThinkError, connection_lost
+from .errors import CANCELLED, INTERNAL_ERROR, METHOD_NOT_FOUND, OpenThinkError, connection_lost
 
 OnNotification = Callable[[str, dict[str, Any]], None]
 OnRequest = Callable[[str, dict[str, Any]], "Awaitable[Any] | None"]
@@ -33,7 +33,7 @@ class Connection:
         self._on_notification = on_notification
         self._on_request = on_request
         self._pending: dict[int, Pending] = {}
-        self._answering: set[asyncio.Task[None]] = set()
+        self._answering: dict[int | str, asyncio.Task[None]] = {}
         self.fault: OpenThinkError | None = None
         """Why it is over, once it is."""
         self._reading: asyncio.Task[None] | None = None
@@ -109,15 +109,17 @@ class Connection:
         params = params if isinstance(params, dict) else {}
         if not isinstance(method, str):
             self._take_answer(id, message)
-        elif id is None:
-            self._on_notification(method, params)
+        elif id is not None:
+            task = self._answering[id] = asyncio.create_task(self._answer(id, method, params))
+            task.add_done_callback(lambda task: self._answered(id, task))
+        elif method == "$/cancelRequest":
+            if (asked := self._answering.get(params["id"])) is not None:
+                asked.cancel()
         else:
-            task = asyncio.create_task(self._answer(id, method, params))
-            self._answering.add(task)
-            task.add_done_callback(self._answering.discard)
+            self._on_notification(method, params)
 
     def _take_answer(self, id: Any, message: dict[str, Any]) -> None:
-        if id is None and self._pending:
+        if id is None and "error" in message and self._pending:
             # A frame of ours was refused unread, which happens to those that are too long.
             id = max(self._pending, key=lambda each: self._pending[each].length)
         pending = self._pending.pop(id, None) if isinstance(id, int) else None
@@ -145,6 +147,12 @@ class Connection:
             self._refuse(id, INTERNAL_ERROR, f"the client failed: {error!r}")
             raise
 
+    def _answered(self, id: Any, task: asyncio.Task[None]) -> None:
+        """Also where the task was cancelled before its first step."""
+        self._answering.pop(id, None)
+        if task.cancelled() and self.fault is None:
+            self._refuse(id, CANCELLED, "the request was cancelled")
+
     def _refuse(self, id: Any, number: int, message: str) -> None:
         self._channel.send({"jsonrpc": "2.0", "id": id, "error": {"code": number, "message": message}})
 
@@ -154,5 +162,5 @@ class Connection:
         for each in pending.values():
             if not each.answer.done():
                 each.answer.set_exception(fault)
-        for task in self._answering:
+        for task in self._answering.values():
             task.cancel()

@@ -92,9 +92,6 @@ class Feeds:
     def sessions(self) -> list[str]:
         return list(self._by_session)
 
-    def watches(self, session_name: str) -> bool:
-        return session_name in self._by_session
-
     async def add(self, subscription: Subscription) -> None:
         async with self._changing:
             await self._add(subscription)

@@ -22,14 +22,14 @@ class Turn(AsyncIterator[Event]):
         self,
         id: int,
         session_name: str,
-        run: Callable[[Turn], Awaitable[Any]],
+        run: Callable[[], Awaitable[Any]],
         interrupt: Callable[[], Awaitable[bool]],
         on_over: Callable[[Turn], None],
     ) -> None:
         self.id = id
         self.session_name = session_name
         self.turn_id: str | None = None
-        """Known as soon as something has come of it."""
+        """Known when the daemon has accepted it, before the first event."""
         self._events = EventQueue()
         self._last_seq = 0
         self._over = asyncio.Event()
@@ -86,9 +86,9 @@ class Turn(AsyncIterator[Event]):
         self._last_seq = params["seq"]
         self._events.push(params)
 
-    async def _run(self, run: Callable[[Turn], Awaitable[Any]]) -> None:
+    async def _run(self, run: Callable[[], Awaitable[Any]]) -> None:
         try:
-            self._result = await run(self)
+            self._result = await run()
         except OpenThinkError as error:
             self._fault = error
         except (TypeError, ValueError) as error:

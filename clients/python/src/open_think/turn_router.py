@@ -1,14 +1,12 @@
-"""Finds out which events belong to which of this client's turns.
+"""Gives each of this client's turns its events.
 
-The answer to a message tells its turn's id only at the end. Until then a turn is known by the progress that is reported
-under its request's token: before the event if the events come for this request alone, right behind it if a
-subscription sends them. Turns of a session never interleave, so an event can be given to its turn at the latest then.
-What cannot be told apart waits for the answer.
+The request of a turn carries a token, and the progress that begins under it names the turn: when the request was
+accepted, before the turn's events. A subscription may send one of them slightly earlier; it waits here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -19,98 +17,56 @@ from .types import EventParams
 
 @dataclass
 class Session:
-    turns: list[Turn] = field(default_factory=list)
-    begun: set[int] = field(default_factory=set)
-    """Those of which progress was reported, by their tokens."""
-    older: dict[int, str] = field(default_factory=dict)
-    """By the tokens, what ran already when the message was sent."""
-    waiting: dict[str, list[EventParams]] = field(default_factory=dict)
-    """Events of turns that may be ours, by the turn's id."""
+    turns: dict[int, Turn] = field(default_factory=dict)
+    """By the tokens of their requests."""
+    early: deque[EventParams] = field(default_factory=lambda: deque(maxlen=CAPACITY))
+    """What came while a turn waited for its name."""
 
-    def unbound(self) -> list[Turn]:
-        return [turn for turn in self.turns if turn.turn_id is None]
-
-    def candidates(self, turn: Turn) -> list[str]:
-        return [turn_id for turn_id in self.waiting if self.may_be(turn, turn_id)]
-
-    def may_be(self, turn: Turn, turn_id: str) -> bool:
-        return turn.turn_id is None and self.older.get(turn.id) != turn_id
-
-    def bind(self, turn: Turn, turn_id: str) -> None:
+    def begin(self, turn: Turn, turn_id: str) -> None:
         turn.turn_id = turn_id
-        for params in self.waiting.pop(turn_id, []):
-            turn.push(params)
-        if not self.unbound():
-            self.waiting.clear()
+        for params in self.early:
+            if params["turnId"] == turn_id:
+                turn.push(params)
+        if all(other.turn_id is not None for other in self.turns.values()):
+            self.early.clear()
 
 
 class TurnRouter:
-    def __init__(self, is_subscribed: Callable[[str], bool]) -> None:
-        self._is_subscribed = is_subscribed
+    def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
-        self._last_seen: dict[str, str] = {}
 
-    def add(self, turn: Turn, is_new: bool) -> None:
-        """`is_new` unless it may go on with a turn that there is already."""
-        session = self._sessions.setdefault(turn.session_name, Session())
-        session.turns.append(turn)
-        seen = self._last_seen.get(turn.session_name)
-        if is_new and seen is not None:
-            session.older[turn.id] = seen
+    def add(self, turn: Turn) -> None:
+        self._sessions.setdefault(turn.session_name, Session()).turns[turn.id] = turn
 
     def remove(self, turn: Turn) -> None:
         session = self._sessions.get(turn.session_name)
-        if session is None or turn not in session.turns:
+        if session is None or session.turns.pop(turn.id, None) is None:
             return
-        session.turns.remove(turn)
         if not session.turns:
             del self._sessions[turn.session_name]
 
-    def event(self, params: EventParams) -> None:
-        name, turn_id = params["sessionName"], params["turnId"]
-        session = self._sessions.get(name, Session())
-        if params["event"].get("kind") == "resync":
-            for turn in session.turns:
-                if turn.turn_id is not None:
-                    turn.push(params)
-            return
-        if self._is_subscribed(name):
-            self._last_seen[name] = turn_id
-        else:
-            self._last_seen.pop(name, None)
-        for turn in self._whose(session, turn_id):
-            session.bind(turn, turn_id)
-        owners = [turn for turn in session.turns if turn.turn_id == turn_id]
-        for turn in owners:
-            turn.push(params)
-        if not owners and any(session.may_be(turn, turn_id) for turn in session.turns):
-            waiting = session.waiting.setdefault(turn_id, [])
-            if len(waiting) < CAPACITY:
-                waiting.append(params)
-
-    def _whose(self, session: Session, turn_id: str) -> list[Turn]:
-        """The turns that become known by an event of this turn."""
-        possible = [turn for turn in session.turns if session.may_be(turn, turn_id)]
-        alone = len(session.turns) == 1 and not self._is_subscribed(session.turns[0].session_name)
-        return possible if alone else [turn for turn in possible if turn.id in session.begun]
-
     def progress(self, params: dict[str, Any]) -> None:
-        value = params.get("value")
-        if not isinstance(value, dict) or value.get("kind") != "report":
+        token, value = params.get("token"), params.get("value")
+        turn_id = value.get("turnId") if isinstance(value, dict) and value.get("kind") == "begin" else None
+        if not isinstance(token, int) or not isinstance(turn_id, str):
             return
         for session in self._sessions.values():
-            for turn in session.unbound():
-                if turn.id == params.get("token"):
-                    session.begun.add(turn.id)
-                    if len(candidates := session.candidates(turn)) == 1:
-                        session.bind(turn, candidates[0])
+            if (turn := session.turns.get(token)) is not None:
+                session.begin(turn, turn_id)
 
-    def answered(self, turn: Turn, result: Any) -> None:
-        """The answer has come, and with it the turn's id."""
-        session = self._sessions.get(turn.session_name)
-        turn_id = result.get("turnId") if isinstance(result, dict) else None
-        if session is not None and turn.turn_id is None and isinstance(turn_id, str):
-            session.bind(turn, turn_id)
+    def event(self, params: EventParams) -> None:
+        session = self._sessions.get(params["sessionName"])
+        if session is None:
+            return
+        turns = session.turns.values()
+        if params["event"].get("kind") == "resync":
+            owners = [turn for turn in turns if turn.turn_id is not None]
+        else:
+            owners = [turn for turn in turns if turn.turn_id == params["turnId"]]
+            if not owners and any(turn.turn_id is None for turn in turns):
+                session.early.append(params)
+        for turn in owners:
+            turn.push(params)
 
 
 def as_event(params: dict[str, Any]) -> EventParams | None:

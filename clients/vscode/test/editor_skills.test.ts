@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+
+import type { Client } from "open-think";
+
+import { Chat } from "./chat.js";
+import { Home } from "./home.js";
+import { Range, Selection, Uri } from "./values.js";
+import { saved, Window } from "./window.js";
+
+const HAS = "info Helm has the skills of this window";
+const IDS = ["editor-apply-edit", "editor-list-diagnostics", "editor-open-file", "editor-read-selection"];
+
+const offers = (window: Window, times = 1) =>
+  window.until(() => window.output.filter((line) => line === HAS).length >= times, "the skills");
+
+/** A window that is connected, and somebody else who calls its skills. */
+async function working(t: TestContext): Promise<{ home: Home; window: Window; client: Client }> {
+  const home = await Home.make(t);
+  const window = home.window();
+  window.settings.set("connectOnStartup", true);
+  home.activate(window);
+  await offers(window);
+  return { home, window, client: await home.connect() };
+}
+
+async function offered(client: Client): Promise<string[]> {
+  const skills = await client.skills();
+  return skills.filter(({ id }) => id.startsWith("editor-")).map(({ id }) => id).sort();
+}
+
+test("Helm has the skills of the editor, of which one is dangerous", async (t) => {
+  const { client } = await working(t);
+  const skills = (await client.skills()).filter(({ id }) => id.startsWith("editor-"));
+  assert.deepEqual(skills.map(({ id }) => id).sort(), IDS);
+  assert.deepEqual(skills.filter(({ dangerous }) => dangerous).map(({ id }) => id), ["editor-apply-edit"]);
+  assert.ok(skills.every(({ plugin }) => plugin === "client:vscode"), JSON.stringify(skills));
+});
+
+test("a file is opened at a line", async (t) => {
+  const { home, window, client } = await working(t);
+  const path = await home.file("a.ts", "one\ntwo\nthree\n");
+  assert.deepEqual(await client.invoke("editor-open-file", { path: "a.ts", line: 2 }), { path: "a.ts", line: 2 });
+  const { document, options } = window.shown.at(-1) ?? assert.fail("nothing is shown");
+  assert.deepEqual([document.uri.fsPath, options.selection.start.line], [path, 1]);
+  assert.deepEqual(await client.invoke("editor-open-file", { path }), { path: "a.ts" });
+});
+
+test("the selection is read with its place", async (t) => {
+  const { home, window, client } = await working(t);
+  await assert.rejects(client.invoke("editor-read-selection", {}), /no file is open/);
+  window.edit(await home.file("a.ts", "one\ntwo\nthree\n"), new Selection(1, 0, 2, 3));
+  const selection = { path: "a.ts", languageId: "typescript", text: "two\nthr", startLine: 2, endLine: 3 };
+  assert.deepEqual(await client.invoke("editor-read-selection", {}), selection);
+});
+
+test("diagnostics are listed, the worst first", async (t) => {
+  const { home, window, client } = await working(t);
+  const [one, other] = [Uri.file(await home.file("a.ts", "a")), Uri.file(await home.file("b.ts", "b"))];
+  window.diagnostics.push(
+    [one, [{ range: new Range(4, 0, 4, 1), severity: 1, message: "hm", source: "lint" }]],
+    [other, [{ range: new Range(0, 0, 0, 1), severity: 0, message: "no" }]],
+  );
+  const [hm, no] = [
+    { path: "a.ts", line: 5, severity: "warning", message: "hm", source: "lint" },
+    { path: "b.ts", line: 1, severity: "error", message: "no" },
+  ];
+  assert.deepEqual(await client.invoke("editor-list-diagnostics", {}), { diagnostics: [no, hm] });
+  assert.deepEqual(await client.invoke("editor-list-diagnostics", { path: "a.ts" }), { diagnostics: [hm] });
+});
+
+test("an edit replaces what stands there once, and is saved where nothing else was unsaved", async (t) => {
+  const { home, window, client } = await working(t);
+  const path = await home.file("a.ts", "one\r\ntwo\r\ntwo\r\n");
+  const edit = (oldText: string, newText: string) =>
+    client.invoke("editor-apply-edit", { path: "a.ts", oldText, newText }, { confirm: true });
+  await assert.rejects(client.invoke("editor-apply-edit", { path, oldText: "one", newText: "1" }), { code: "E_APPROVAL_REQUIRED" });
+  await assert.rejects(edit("two", "2"), /more than once/);
+  await assert.rejects(edit("three", "3"), /not in the file/);
+  await assert.rejects(edit("", "3"), /not in the file/);
+  assert.deepEqual(await edit("one\ntwo", "1\n2"), { path: "a.ts", line: 1, saved: true });
+  assert.equal(saved(path), "1\r\n2\r\ntwo\r\n");
+  window.open(Uri.file(path)).isDirty = true;
+  assert.deepEqual(await edit("two", "3"), { path: "a.ts", line: 3, saved: false });
+  assert.equal(window.open(Uri.file(path)).getText(), "1\r\n2\r\n3\r\n");
+  assert.equal(saved(path), "1\r\n2\r\ntwo\r\n");
+});
+
+test("files outside the workspace are out of reach", async (t) => {
+  const { home, client } = await working(t);
+  await writeFile(home.path("secret"), "one");
+  await symlink(home.path("secret"), home.path("project/link"));
+  for (const path of ["../secret", home.path("secret"), "link", "x/../../secret", ".."]) {
+    await assert.rejects(client.invoke("editor-open-file", { path }), /outside the workspace/, path);
+    const edit = { path, oldText: "one", newText: "two" };
+    await assert.rejects(client.invoke("editor-apply-edit", edit, { confirm: true }), /outside the workspace/, path);
+  }
+  await assert.rejects(client.invoke("editor-open-file", { path: "none" }), /there is no file none/);
+  assert.equal(saved(home.path("secret")), "one");
+});
+
+test("with several folders a path may begin with the name of one", async (t) => {
+  const { home, window, client } = await working(t);
+  await mkdir(home.path("other"));
+  await writeFile(home.path("other/b.ts"), "b");
+  window.folder(home.path("other"));
+  assert.deepEqual(await client.invoke("editor-open-file", { path: "other/b.ts" }), { path: "other/b.ts" });
+  assert.deepEqual(await client.invoke("editor-open-file", { path: "b.ts" }), { path: "other/b.ts" });
+});
+
+test("Helm edits a file by itself once that is approved", async (t) => {
+  const { home, window } = await working(t);
+  const path = await home.file("a.ts", "one\n");
+  const input = JSON.stringify({ path: "a.ts", oldText: "one", newText: "two" });
+  const reply = new Chat(window).say(`call editor-apply-edit ${input}`);
+  await window.until(() => reply.buttons.length === 2, "both buttons");
+  assert.equal(saved(path), "one\n");
+  await reply.press("Approve");
+  await reply.result;
+  assert.match(reply.text, /✓ `editor-apply-edit`/);
+  assert.equal(saved(path), "two\n");
+});
+
+test("a setting takes the skills away and gives them back", async (t) => {
+  const { window, client } = await working(t);
+  window.configure("editorSkills", false);
+  // What was asked for before is done before.
+  await until(async () => (await offered(client)).length === 0);
+  window.configure("editorSkills", true);
+  await offers(window, 2);
+  assert.deepEqual(await offered(client), IDS);
+});
+
+test("of two windows the one that was used last has the skills, and nobody is told of a refusal", async (t) => {
+  const { home, window: first, client } = await working(t);
+  const second = home.window();
+  second.folders = [];
+  await mkdir(home.path("second"));
+  await writeFile(home.path("second/b.ts"), "b");
+  second.folder(home.path("second"));
+  second.settings.set("connectOnStartup", true);
+  second.state = { focused: false, active: false };
+  home.activate(second);
+  await second.until(() => second.output.some((line) => line.includes("does not have the skills")), "the refusal");
+  assert.deepEqual([...first.asked, ...second.asked], []);
+
+  first.focus(false);
+  second.focus(true);
+  await offers(second);
+  assert.deepEqual(await client.invoke("editor-open-file", { path: "b.ts" }), { path: "b.ts" });
+  assert.equal(second.shown.length, 1);
+  assert.deepEqual(await offered(client), IDS);
+
+  await home.file("a.ts", "a");
+  second.focus(false);
+  first.focus(true);
+  await offers(first, 2);
+  assert.deepEqual(await client.invoke("editor-open-file", { path: "a.ts" }), { path: "a.ts" });
+});
+
+test("while its turn runs a window keeps the skills, and the turns of others do not get them", async (t) => {
+  const { home, window: first } = await working(t);
+  const nap = new Chat(first).say("call take-a-nap {}");
+  await first.until(() => nap.progress.includes("Running take-a-nap"), "the call");
+  const second = home.window();
+  second.settings.set("connectOnStartup", true);
+  home.activate(second);
+  await second.until(() => second.output.some((line) => line.includes("does not have the skills")), "the refusal");
+  const refused = new Chat(second).say("call editor-read-selection");
+  await refused.result;
+  assert.match(refused.text, /✗ `editor-read-selection` .*another window/);
+  nap.cancel();
+  await nap.result;
+  await offers(second);
+});
+
+test("when a window closes its skills are gone", async (t) => {
+  const home = await Home.make(t);
+  const window = home.window();
+  window.settings.set("connectOnStartup", true);
+  const end = home.activate(window);
+  await offers(window);
+  const client = await home.connect();
+  await end();
+  await until(async () => (await offered(client)).length === 0);
+});
+
+/** Asks until it is so; the daemon's answers are what it waits for. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!(await holds())) assert.ok(Date.now() < deadline, "it is not so");
+}

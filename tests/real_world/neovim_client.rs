@@ -1,0 +1,48 @@
+//! The Neovim plugin's own tests, against the built program.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use crate::home::PROGRAM;
+use crate::needs::has;
+use crate::npm;
+use crate::skipped::skipped;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/neovim");
+const UNPACKED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/neovim/trixie/nvim");
+
+#[test]
+fn the_neovim_plugin_passes_its_tests() {
+    let Some(neovim) = new_enough() else {
+        return skipped("there is no Neovim 0.10 or later: .ci/neovim gets one, or OPEN_THINK_NVIM names it");
+    };
+    if !has("python3") {
+        return;
+    }
+    let Some(upstream) = npm::installed("node") else { return };
+    let Output { status, stdout, stderr } = Command::new(&neovim)
+        .args(["--headless", "-u", "NONE", "-i", "NONE", "-l", "tests/run.lua"])
+        .current_dir(FOLDER)
+        .env("OPEN_THINK_BIN", PROGRAM)
+        .env("OPEN_THINK_NVIM", &neovim)
+        .env("OPEN_THINK_UPSTREAM", upstream)
+        .output()
+        .expect("Neovim starts");
+    let said = String::from_utf8_lossy(&stdout);
+    // Here is all that its tests need.
+    assert!(status.success() && !said.contains("skipped: "), "{said}\n{}", String::from_utf8_lossy(&stderr));
+    for figure in said.lines().filter(|line| line.contains("bytes in") || line.contains("connected in")) {
+        let _ = writeln!(std::io::stderr(), "clients/neovim: {figure}");
+    }
+}
+
+/// The one that is named, that of the machine, or that which `.ci/neovim` has unpacked.
+fn new_enough() -> Option<PathBuf> {
+    let named = std::env::var_os("OPEN_THINK_NVIM").map(PathBuf::from);
+    let mut candidates = named.into_iter().chain(["nvim", UNPACKED].map(PathBuf::from));
+    candidates.find(|neovim| {
+        let has_it = ["--headless", "-u", "NONE", "-i", "NONE", "+if !has('nvim-0.10') | cquit | endif", "+qall"];
+        Command::new(neovim).args(has_it).output().is_ok_and(|output| output.status.success())
+    })
+}
