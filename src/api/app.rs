@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -41,7 +42,12 @@ pub struct Setup {
     pub allowed_hosts: Vec<String>,
     /// Whether a client that runs a dangerous skill must confirm it.
     pub confirm_dangerous: bool,
+    /// For what clients answer.
+    pub redact: Redact,
 }
+
+/// Takes the daemon's secrets out of a document.
+pub type Redact = Arc<dyn Fn(&mut Value) + Send + Sync>;
 
 /// Where clients find it, if it is shared.
 #[derive(Clone, Debug, Default)]

@@ -2,20 +2,23 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jsonrpsee::Methods;
 use jsonrpsee::types::Extensions;
 use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
 
 use super::codex::Audience;
 use super::error::{ApiError, of_reason};
+use super::offered::SIDE_BY_SIDE;
 use super::place::Told;
 use super::subscriptions::Subscriptions;
 use super::{App, convert};
 use crate::codex::AppServer;
 use crate::helm::now_ms;
 use crate::protocol::{ClientCapabilities, ClientInfo, Code, Method, Notification, names};
-use crate::rpc::{Peer, Reason, RpcError, Service, Verdict};
+use crate::rpc::{Peer, PeerError, Reason, RpcError, Service, Verdict};
 
 /// What is answered by a daemon that only waits for what runs.
 const WHILE_DRAINING: [&str; 5] = [
@@ -42,6 +45,8 @@ pub struct Connection {
     shut_down: AtomicBool,
     /// It has asked the daemon to end, and waits for that.
     awaits_end: AtomicBool,
+    /// For calls of its skills.
+    pub calls: Semaphore,
 }
 
 /// The way on which a client came.
@@ -84,6 +89,7 @@ impl Connection {
             told: Told::default(),
             shut_down: AtomicBool::new(false),
             awaits_end: AtomicBool::new(false),
+            calls: Semaphore::new(SIDE_BY_SIDE),
         });
         connection.app.connected(&connection);
         connection
@@ -116,6 +122,21 @@ impl Connection {
     pub fn can_approve(&self) -> bool {
         let client = self.client();
         client.ready && client.capabilities.approvals
+    }
+
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Whether it has registered this skill, and may be asked to run it.
+    pub fn offers(&self, skill: &str) -> bool {
+        self.app.conductor.is_offered(self.peer.number(), skill)
+    }
+
+    /// Asks it to run one of its skills. It hears when nobody waits for that any more.
+    pub async fn call_skill(&self, params: &RawValue, deadline: Duration) -> Result<Box<RawValue>, PeerError> {
+        let (name, cancel) = (names::SkillsCall::NAME, names::CancelRequest::NAME);
+        self.peer.call(name, params.get(), deadline, cancel).await
     }
 
     /// # Panics
@@ -165,10 +186,15 @@ impl Service for Served {
         Verdict::Continue
     }
 
+    fn input_ended(&self) {
+        self.0.app.conductor.withdraw_all(self.0.peer.number());
+    }
+
     fn is_spare(&self) -> bool {
-        let running = self.0.app.conductor.all_running();
-        let watches = |session: &str| self.0.subscriptions.watches(session);
-        !self.0.awaits_end.load(Ordering::Relaxed) && !running.iter().any(|turn| watches(&turn.session))
+        let conductor = &self.0.app.conductor;
+        let offers = !conductor.offered(self.0.peer.number()).is_empty();
+        let matters = |session: &str| offers || self.0.subscriptions.watches(session);
+        !self.0.awaits_end.load(Ordering::Relaxed) && !conductor.all_running().iter().any(|turn| matters(&turn.session))
     }
 
     fn fault(&self, reason: Reason) -> RpcError {

@@ -1,7 +1,9 @@
 //! Wire to domain and back, by hand. The only place that knows both.
 
+mod client_skill;
 mod codex;
 
+pub use client_skill::{client_skill, skill_call, skill_gone, skill_output};
 pub use codex::{
     codex_link, codex_notification, codex_problem, codex_rate_limit, codex_request, codex_resolved, link_state,
 };

@@ -2,6 +2,7 @@
 
 mod app;
 mod approvals;
+mod client_skills;
 mod codex;
 mod conductor;
 mod connection;
@@ -11,6 +12,7 @@ mod error;
 mod figures;
 mod lifecycle;
 mod oauth;
+mod offered;
 mod params;
 mod place;
 mod progress;
@@ -21,7 +23,7 @@ mod status;
 mod subscriptions;
 mod table;
 
-pub use app::{App, AskedToStop, Facts, Reach, Reload, Reloaded, Setup};
+pub use app::{App, AskedToStop, Facts, Reach, Redact, Reload, Reloaded, Setup};
 pub use connection::{Connection, Served, Via};
 pub use error::of_reason;
 pub use figures::{Calls, Figures, PluginFace, Vitals};

@@ -83,9 +83,9 @@ mod tests {
             [json!(7), json!({}), json!({ "cwd": "here", "env": { "A_KEY": "k", "LANG": 1 } }), json!({ "cwd": long })]
         {
             told.tell_options(options);
-            assert_eq!(*told.now(unix), ClientPlace { cwd: Some("/here".into()), env: env.clone() });
+            assert_eq!(*told.now(unix), ClientPlace { cwd: Some("/here".into()), env: env.clone(), turn: None });
         }
         told.tell_options(json!({ "cwd": "/there" }));
-        assert_eq!(*told.now(Via::Stdio), ClientPlace { cwd: Some("/there".into()), env });
+        assert_eq!(*told.now(Via::Stdio), ClientPlace { cwd: Some("/there".into()), env, turn: None });
     }
 }

@@ -8,7 +8,9 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::error::ApiError;
 use super::params::parse;
-use super::{App, Connection, codex, conductor, daemon, lifecycle, oauth, providers, sessions, skills, status};
+use super::{
+    App, Connection, client_skills, codex, conductor, daemon, lifecycle, oauth, providers, sessions, skills, status,
+};
 use crate::protocol::{Code, Method, names};
 use crate::rpc::Call;
 
@@ -48,6 +50,8 @@ pub fn methods(app: Arc<App>) -> RpcModule<App> {
     row::<names::SessionsDelete, _>(&mut table, Drop, sessions::delete);
     row::<names::SkillsList, _>(&mut table, Drop, skills::list);
     row::<names::SkillsInvoke, _>(&mut table, Drop, skills::invoke);
+    row::<names::SkillsRegister, _>(&mut table, Drop, client_skills::register);
+    row::<names::SkillsUnregister, _>(&mut table, Drop, client_skills::unregister);
     row::<names::ProvidersList, _>(&mut table, Drop, providers::list);
     row::<names::ProvidersModels, _>(&mut table, Drop, providers::models);
     row::<names::CodexRpc, _>(&mut table, Drop, codex::rpc);
@@ -166,6 +170,7 @@ mod tests {
             children: Default::default(),
             allowed_hosts: Vec::new(),
             confirm_dangerous: true,
+            redact: Arc::new(|_| {}),
         };
         let table = methods(App::new(conductor, loaded.meter, setup, facts));
         let rows: BTreeSet<String> = table.method_names().map(str::to_owned).collect();

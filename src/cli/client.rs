@@ -103,7 +103,7 @@ impl Client {
         let version = Some(env!("CARGO_PKG_VERSION").to_owned());
         let params = InitializeParams {
             client_info: Some(ClientInfo { name: "open-think".to_owned(), version }),
-            capabilities: ClientCapabilities { approvals },
+            capabilities: ClientCapabilities { approvals, skills: false },
             ..InitializeParams::default()
         };
         self.call::<names::Initialize>(&params).await?;

@@ -32,6 +32,7 @@ pub use origin::{Changes, Origin};
 pub use secret::Secret;
 pub use secrets::{Claims, Keeper, Kept, Keyring, KeyringFault, Reference, SecretStore, StoreError, Unresolved};
 pub use settings::{SETTINGS, Setting};
+pub use skill::{MAX_TIMEOUT_MS as MAX_SKILL_TIMEOUT_MS, SKILL_ID, is_skill_id};
 pub use sources::{DEFAULT, Overrides, Platform, Sources};
 
 use std::path::PathBuf;

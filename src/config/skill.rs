@@ -24,7 +24,8 @@ const KEYS: [&str; 9] = [
 
 /// The longest tool name that every vendor takes.
 const MAX_ID: usize = 64;
-const MAX_TIMEOUT_MS: u64 = 3600 * 1000;
+/// The longest that a skill may be given.
+pub const MAX_TIMEOUT_MS: u64 = 3600 * 1000;
 const MAX_OUTPUT_BYTES: u64 = 64 * 1024 * 1024;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_OUTPUT_BYTES: usize = 1024 * 1024;
@@ -84,12 +85,16 @@ fn read_one(table: &Entry<'_>) -> Result<CommandSkill, ConfigError> {
 
 fn id(entry: &Entry<'_>) -> Result<String, ConfigError> {
     let id = entry.text()?;
+    if is_skill_id(&id) { Ok(id) } else { Err(entry.fault(SKILL_ID)) }
+}
+
+/// What a skill's id must be.
+pub const SKILL_ID: &str = "must be kebab-case, as in disk-usage, and at most 64 letters long";
+
+pub fn is_skill_id(id: &str) -> bool {
     let letters = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let kebab = letters && id.starts_with(|first: char| first.is_ascii_lowercase()) && !id.ends_with('-');
-    if kebab && id.len() <= MAX_ID {
-        return Ok(id);
-    }
-    Err(entry.fault("must be kebab-case, as in disk-usage, and at most 64 letters long"))
+    kebab && id.len() <= MAX_ID
 }
 
 fn command(entry: &Entry<'_>) -> Result<Vec<String>, ConfigError> {

@@ -30,6 +30,7 @@ pub(super) fn make(config: &Config, loaded: Loaded) -> Made {
         queued_turns: config.helm.queued_turns,
         buffered_events: config.limits.buffered_events,
     };
+    let redactor = http.redactor().clone();
     let api = Setup {
         plugins,
         local_servers,
@@ -37,6 +38,7 @@ pub(super) fn make(config: &Config, loaded: Loaded) -> Made {
         children,
         allowed_hosts: hosts.iter().map(ToString::to_string).collect(),
         confirm_dangerous: config.helm.confirm_dangerous,
+        redact: Arc::new(move |value| redactor.redact_json(value)),
     };
     Made { helm: helm::Setup { skills: Arc::new(skills), routes, settings }, api, meter, http, kept }
 }

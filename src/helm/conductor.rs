@@ -1,7 +1,7 @@
 //! The way in to Helm: takes requests, queues their turns by session, and hands out their outcomes.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::approval::Decided;
 use super::id::{new_id, now_ms};
@@ -15,17 +15,19 @@ use super::setup::{Settings, Setup};
 use super::warm::{self, Warming};
 use super::{Decision, Event, HelmError, history, start};
 use crate::sessions::{ActionRow, ActionState, Store, TurnRow, Write};
-use crate::skills::Registry;
+use crate::skills::{Offers, Registry};
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Conductor {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 pub struct Shared {
     pub store: Arc<dyn Store>,
     setup: RwLock<Arc<Setup>>,
+    /// Locked before the setup, whose skills are made of them.
+    pub(super) offers: Mutex<Offers>,
     pub logs: Logs,
     pub warming: Warming,
     pub places: Places,
@@ -47,8 +49,9 @@ impl Conductor {
         }
         let lanes = Arc::new(Lanes::new(settings.queued_turns));
         let (warming, places, turns) = Default::default();
+        let offers = Mutex::new(Offers::new(Arc::clone(&skills)));
         let setup = RwLock::new(Arc::new(Setup { skills, routes, settings }));
-        let shared = Shared { store, setup, logs, warming, places, lanes, turns };
+        let shared = Shared { store, setup, offers, logs, warming, places, lanes, turns };
         Self { shared: Arc::new(shared) }
     }
 
@@ -193,9 +196,14 @@ impl Conductor {
         self.shared.setup()
     }
 
-    /// Turns that have been accepted go on with what they began with.
+    /// Turns that have been accepted go on with what they began with. What clients offer stays, but for skills whose ids
+    /// are the daemon's own now.
     pub fn set_up(&self, setup: Setup) {
-        *self.shared.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
+        let mut offers = self.shared.offers();
+        for id in offers.own_are(Arc::clone(&setup.skills)) {
+            tracing::warn!(skill = id, "a skill of a client's makes way for one of the configuration");
+        }
+        self.shared.set_up(Setup { skills: offers.registry(), ..setup });
     }
 
     /// Waits for the end of all turns that have been accepted by now.
@@ -244,6 +252,10 @@ impl Conductor {
 impl Shared {
     pub fn setup(&self) -> Arc<Setup> {
         Arc::clone(&self.setup.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_up(&self, setup: Setup) {
+        *self.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
     }
 
     pub fn is_running(&self, session: &str) -> bool {

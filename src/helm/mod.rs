@@ -22,6 +22,7 @@ mod holds;
 mod id;
 mod lanes;
 mod log;
+mod offered;
 mod places;
 mod prompt;
 mod request;

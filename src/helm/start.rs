@@ -105,8 +105,8 @@ pub async fn message(
     let mut runner = runner(Arc::clone(&shared), &running, row.clone(), (setup, chosen), turn);
     runner.context = Some(context);
     runner.stream = message.stream;
-    shared.places.remember(&row.session, &row.id, Arc::clone(&message.place));
-    runner.client = message.place;
+    runner.client = message.place.in_turn(&row.session, &row.id).into();
+    shared.places.remember(&row.session, &row.id, Arc::clone(&runner.client));
     runner.approver = message.approver;
     failed_is_noted(&shared, &row, runner.run().await).await
 }
@@ -175,7 +175,8 @@ async fn take_up(
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, row.iterations);
     let mut runner = runner(Arc::clone(shared), running, row.clone(), (setup, chosen), turn);
     runner.stream = approve.stream;
-    runner.client = shared.places.of(&row.id).unwrap_or_else(|| Arc::clone(&approve.place));
+    let place = shared.places.of(&row.id).unwrap_or_else(|| Arc::clone(&approve.place));
+    runner.client = place.in_turn(&row.session, &row.id).into();
     shared.places.remember(&row.session, &row.id, Arc::clone(&runner.client));
     runner.approver = approve.approver.clone();
     if !runner.cancelled.is_cancelled() {

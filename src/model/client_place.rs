@@ -1,4 +1,5 @@
 //! Where a client is: what is started for it works there, and sees its environment.
+//! A call that a turn makes for it knows that turn too.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,12 +10,27 @@ pub struct ClientPlace {
     pub cwd: Option<PathBuf>,
     /// As much of it as programs may see; never keys.
     pub env: Vec<(String, String)>,
+    /// None where the client itself calls.
+    pub turn: Option<TurnName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnName {
+    pub session: String,
+    pub id: String,
+}
+
+impl ClientPlace {
+    /// The same for what a turn calls.
+    pub fn in_turn(&self, session: &str, id: &str) -> Self {
+        Self { turn: Some(TurnName { session: session.to_owned(), id: id.to_owned() }), ..self.clone() }
+    }
 }
 
 impl fmt::Debug for ClientPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.env.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("ClientPlace").field("cwd", &self.cwd).field("env", &names).finish()
+        f.debug_struct("ClientPlace").field("cwd", &self.cwd).field("env", &names).field("turn", &self.turn).finish()
     }
 }
 
@@ -24,7 +40,7 @@ mod tests {
 
     #[test]
     fn values_are_never_printed() {
-        let place = ClientPlace { cwd: Some("/a".into()), env: vec![("LANG".into(), "nowhere".into())] };
-        assert_eq!(format!("{place:?}"), r#"ClientPlace { cwd: Some("/a"), env: ["LANG"] }"#);
+        let place = ClientPlace { cwd: Some("/a".into()), env: vec![("LANG".into(), "nowhere".into())], turn: None };
+        assert_eq!(format!("{place:?}"), r#"ClientPlace { cwd: Some("/a"), env: ["LANG"], turn: None }"#);
     }
 }

@@ -18,7 +18,7 @@ mod schema;
 mod tool;
 mod usage;
 
-pub use client_place::ClientPlace;
+pub use client_place::{ClientPlace, TurnName};
 pub use completion::{Completion, Metadata, Stop};
 pub use day::{Day, NoDay};
 pub use delta::{BlockStart, Delta};

@@ -32,6 +32,8 @@ pub struct ClientInfo {
 pub struct ClientCapabilities {
     /// Whether the client answers `conductor.approval`.
     pub approvals: bool,
+    /// Whether the client answers `skills.call`, and so may register skills.
+    pub skills: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

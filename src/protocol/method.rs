@@ -12,7 +12,8 @@ use super::{
     EventParams, HelloParams, HelloResult, InitializeParams, InitializeResult, InterruptParams, InterruptResult,
     LogoutResult, MessageParams, MessageResult, ProgressParams, ProvidersListResult, ProvidersModelsParams,
     ProvidersModelsResult, ReloadResult, ReloadedParams, SessionDeleteResult, SessionDetail, SessionMessagesParams,
-    SessionMessagesResult, SessionParams, SessionsListResult, SkillInvokeParams, SkillInvokeResult, SkillsListResult,
+    SessionMessagesResult, SessionParams, SessionsListResult, SkillCallParams, SkillCallResult, SkillInvokeParams,
+    SkillInvokeResult, SkillsListResult, SkillsRegisterParams, SkillsRegisteredResult, SkillsUnregisterParams,
     StatusParams, StatusResult, StopParams, StopResult, SubscribeParams, SubscribeResult, UnsubscribeParams,
 };
 
@@ -42,6 +43,7 @@ pub trait Notification {
 pub enum Side {
     Daemon,
     Client,
+    Both,
 }
 
 macro_rules! methods {
@@ -101,8 +103,9 @@ pub mod names {
         InterruptParams, InterruptResult, LogoutResult, MessageParams, MessageResult, Method, Notification,
         ProgressParams, ProvidersListResult, ProvidersModelsParams, ProvidersModelsResult, ReloadResult,
         ReloadedParams, SessionDeleteResult, SessionDetail, SessionMessagesParams, SessionMessagesResult,
-        SessionParams, SessionsListResult, Side, SkillInvokeParams, SkillInvokeResult, SkillsListResult, StatusParams,
-        StatusResult, StopParams, StopResult, SubscribeParams, SubscribeResult, UnsubscribeParams,
+        SessionParams, SessionsListResult, Side, SkillCallParams, SkillCallResult, SkillInvokeParams,
+        SkillInvokeResult, SkillsListResult, SkillsRegisterParams, SkillsRegisteredResult, SkillsUnregisterParams,
+        StatusParams, StatusResult, StopParams, StopResult, SubscribeParams, SubscribeResult, UnsubscribeParams,
     };
 
     methods! {
@@ -132,6 +135,10 @@ pub mod names {
             "Lists the skills on offer."
         SkillsInvoke "skills.invoke" (SkillInvokeParams) -> SkillInvokeResult;
             "Runs one skill, without a model."
+        SkillsRegister "skills.register" (SkillsRegisterParams) -> SkillsRegisteredResult;
+            "Offers what this client can do as skills, until it leaves. Only for clients that announced `skills`."
+        SkillsUnregister "skills.unregister" (SkillsUnregisterParams) -> SkillsRegisteredResult;
+            "Takes skills back that this client has registered."
         ProvidersList "providers.list" (Empty) -> ProvidersListResult;
             "Lists the ways to a model: which are enabled, which are configured, and how to set up the rest."
         ProvidersModels "providers.models" (ProvidersModelsParams) -> ProvidersModelsResult;
@@ -166,6 +173,8 @@ pub mod names {
             "Gives the OpenRPC document of this daemon."
         Approval "conductor.approval" (ApprovalParams) -> ApprovalAnswer, Side::Client;
             "Asks the user about held actions. Sent only to clients that announced `approvals`; no answer means held."
+        SkillsCall "skills.call" (SkillCallParams) -> SkillCallResult, Side::Client;
+            "Runs a skill that this client has registered. `$/cancelRequest` says that nobody waits for it any more."
     }
 
     notifications! {
@@ -173,8 +182,8 @@ pub mod names {
             "The client is ready for requests from the daemon."
         Exit "exit" (Empty), Side::Daemon;
             "Ends the connection: with code 0 after `shutdown`, else 1."
-        CancelRequest "$/cancelRequest" (CancelParams), Side::Daemon;
-            "Cancels a request; it is then answered with error -32800."
+        CancelRequest "$/cancelRequest" (CancelParams), Side::Both;
+            "Cancels a request; one of the client's is then answered with error -32800."
         ConductorEvent "conductor.event" (EventParams), Side::Client;
             "Something happened in a session. Sequence numbers of one session have no holes."
         ApprovalResolved "conductor.approvalResolved" (ApprovalResolvedParams), Side::Client;

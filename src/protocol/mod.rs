@@ -54,7 +54,10 @@ pub use session::{
     SessionDeleteResult, SessionDetail, SessionMessage, SessionMessagesParams, SessionMessagesResult, SessionParams,
     SessionSummary, SessionsListResult,
 };
-pub use skill::{SkillInvokeParams, SkillInvokeResult, SkillRow, SkillsListResult};
+pub use skill::{
+    ClientSkill, SkillCallParams, SkillCallResult, SkillInvokeParams, SkillInvokeResult, SkillRow, SkillsListResult,
+    SkillsRegisterParams, SkillsRegisteredResult, SkillsUnregisterParams,
+};
 pub use typescript::typescript;
 
 /// The version of this protocol: `major.minor`, where a client and a daemon of one major understand each other.

@@ -75,12 +75,12 @@ pub fn json_schema() -> Value {
 /// The OpenRPC document: what the daemon answers. Its notifications and its questions to clients stand in `x-` members.
 pub fn openrpc() -> Value {
     let mut generator = generator("#/components/schemas/");
-    let (ours, theirs): (Vec<_>, Vec<_>) =
-        method_schema(&mut generator).into_iter().partition(|method| method.side == Side::Daemon);
+    let methods = method_schema(&mut generator);
     generator.subschema_for::<ErrorData>();
     let schemas = definitions(generator);
-    let rows = |methods: Vec<MethodSchema>| -> Vec<Value> {
-        methods.into_iter().map(|method| openrpc_method(method, &schemas)).collect()
+    let rows = |side: Side| -> Vec<Value> {
+        let of_the_side = methods.iter().filter(|method| [side, Side::Both].contains(&method.side));
+        of_the_side.map(|method| openrpc_method(method, &schemas)).collect()
     };
     json!({
         "openrpc": "1.3.2",
@@ -89,13 +89,13 @@ pub fn openrpc() -> Value {
             "version": VERSION,
             "license": {"name": "MIT OR Apache-2.0"},
         },
-        "methods": rows(ours),
-        "x-clientMethods": rows(theirs),
+        "methods": rows(Side::Daemon),
+        "x-clientMethods": rows(Side::Client),
         "components": {"schemas": schemas},
     })
 }
 
-fn openrpc_method(method: MethodSchema, schemas: &Map<String, Value>) -> Value {
+fn openrpc_method(method: &MethodSchema, schemas: &Map<String, Value>) -> Value {
     let mut row = json!({
         "name": method.name,
         "summary": method.summary,
@@ -103,7 +103,7 @@ fn openrpc_method(method: MethodSchema, schemas: &Map<String, Value>) -> Value {
         "paramStructure": "by-name",
         "params": descriptors(&method.params, schemas),
     });
-    if let Some(result) = method.result {
+    if let Some(result) = &method.result {
         row["result"] = json!({"name": "result", "schema": result});
     }
     row
@@ -170,5 +170,6 @@ fn side(side: Side) -> &'static str {
     match side {
         Side::Daemon => "daemon",
         Side::Client => "client",
+        Side::Both => "both",
     }
 }

@@ -98,7 +98,8 @@ impl Writer<'_> {
         let mut rows = String::new();
         for (method, row) in methods {
             let result = row.get("result");
-            if row["x-side"] != side || result.is_some() != requests {
+            let is_of_side = row["x-side"] == side || row["x-side"] == "both";
+            if !is_of_side || result.is_some() != requests {
                 continue;
             }
             let params = self.type_of(&row["params"], false);

@@ -90,13 +90,38 @@ impl Peer {
 
     /// Asks the client, for as long as the deadline allows.
     pub async fn request(&self, method: &str, params: &str, deadline: Duration) -> Answer {
+        self.ask(method, params, deadline, None).await
+    }
+
+    /// The same for work that the client does: when nobody waits for it any more, the client is told by the notification
+    /// `cancel`, which names the request.
+    pub async fn call(&self, method: &str, params: &str, deadline: Duration, cancel: &'static str) -> Answer {
+        self.ask(method, params, deadline, Some(cancel)).await
+    }
+
+    async fn ask(&self, method: &str, params: &str, deadline: Duration, cancel: Option<&'static str>) -> Answer {
         let (id, answer) = self.pending().open()?;
-        let _forget = Forget { peer: self, id: &id };
+        let mut asked = Asked { peer: self, id: &id, cancel, sent: false };
         let ask = async {
             self.send(frame::request(&id, method, params)).await?;
+            asked.sent = true;
             answer.await.unwrap_or(Err(PeerError::Gone))
         };
         tokio::time::timeout(deadline, ask).await.unwrap_or(Err(PeerError::TimedOut))
+    }
+
+    /// For those who cannot wait.
+    fn send_soon(&self, frame: String) {
+        let Err(mpsc::error::TrySendError::Full(frame)) = self.shared.outbound.try_send(frame) else { return };
+        // Without a runtime the connection is at its end.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let peer = self.clone();
+        runtime.spawn(async move {
+            tokio::select! {
+                _ = peer.send(frame) => {}
+                () = peer.closed().cancelled() => {}
+            }
+        });
     }
 
     pub(super) async fn send(&self, frame: String) -> Result<(), PeerError> {
@@ -128,14 +153,24 @@ impl Peer {
     }
 }
 
-/// A request that timed out or was dropped leaves nothing behind.
-struct Forget<'a> {
+/// A request that timed out or was dropped leaves nothing behind, here or at the client.
+struct Asked<'a> {
     peer: &'a Peer,
     id: &'a Id,
+    cancel: Option<&'static str>,
+    /// Whether the client may have heard of it.
+    sent: bool,
 }
 
-impl Drop for Forget<'_> {
+impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.peer.pending().forget(self.id);
+        let waits = self.peer.pending().forget(self.id);
+        if let Some(cancel) = self.cancel.filter(|_| waits && self.sent) {
+            self.peer.send_soon(frame::notification(cancel, &format!("{{\"id\":{}}}", self.id)));
+        }
     }
 }
+
+#[cfg(test)]
+#[path = "peer_tests.rs"]
+mod tests;

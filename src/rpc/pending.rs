@@ -35,8 +35,9 @@ impl Pending {
         self.waiting.remove(id).is_some_and(|waiter| waiter.send(answer).is_ok())
     }
 
-    pub fn forget(&mut self, id: &Id) {
-        self.waiting.remove(id);
+    /// Whether it was still waited for.
+    pub fn forget(&mut self, id: &Id) -> bool {
+        self.waiting.remove(id).is_some()
     }
 
     /// All of them fail at once.

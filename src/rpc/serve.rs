@@ -38,6 +38,8 @@ pub trait Service: Send + Sync {
     fn extend(&self, extensions: &mut Extensions);
     /// Called in the order in which notifications and requests came.
     fn notification(&self, method: &str, params: Option<&RawValue>) -> Verdict;
+    /// Called once, when nothing more will be heard from the client.
+    fn input_ended(&self) {}
     /// Whether nothing that goes on here matters to this client, beside the requests it waits for.
     fn is_spare(&self) -> bool;
     /// How a fault reads to the client.
@@ -321,6 +323,7 @@ impl<S: Service> Connection<S> {
     /// Lets requests come to an end, cancels the rest, answers all, and flushes, within a bound.
     async fn end(mut self, end: &End) {
         let start = Instant::now();
+        self.service.input_ended();
         self.peer.fail_pending();
         if matches!(end, End::InputEnded | End::Broken(_)) {
             let closed = self.peer.closed().clone();

@@ -76,10 +76,18 @@ impl Skill {
         &self.spec
     }
 
+    /// Why no input can be checked against its schema.
+    pub fn schema_fault(&self) -> Option<&str> {
+        self.validator().as_ref().err().map(String::as_str)
+    }
+
     /// Every way in which the input breaks the schema, each with its path.
     pub fn check(&self, input: &Value) -> Result<(), SchemaFault> {
-        let validator = self.validator.get_or_init(|| schema::compile(&self.spec.input_schema));
-        schema::check(validator, input)
+        schema::check(self.validator(), input)
+    }
+
+    fn validator(&self) -> &Result<jsonschema::Validator, String> {
+        self.validator.get_or_init(|| schema::compile(&self.spec.input_schema))
     }
 
     /// For a client in that place. The input is checked first; danger is the caller's business.

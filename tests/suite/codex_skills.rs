@@ -151,6 +151,40 @@ async fn what_a_chat_wants_to_call_is_given_back() {
 }
 
 #[tokio::test]
+async fn a_turn_there_calls_what_a_client_offers() {
+    let (frames, thread, id) = recorded("tool");
+    let renamed = |frame: &Value| serde_json::from_str(&frame.to_string().replace("lookup_ticket", "lookup-ticket"));
+    let frames: Vec<Value> = frames.iter().map(|frame| renamed(frame).expect("JSON")).collect();
+    let at = frames.iter().position(|frame| frame["method"] == "item/tool/call").expect("a call");
+    let (now, later) = (frames[..=at].to_vec(), frames[at + 1..].to_vec());
+    let mut server = AppServer::start(move |method, _| match method {
+        "thread/start" => Reply::Result(opened(&thread).to_string()),
+        "turn/start" => Reply::Then(json!({ "turn": { "id": id, "status": "inProgress" } }).to_string(), now.clone()),
+        _ => Reply::Result("{}".into()),
+    })
+    .await;
+    let (_home, daemon) = open(&server, "").await;
+    let mut wire = Wire::connect(&daemon, Framing::Lines);
+    wire.ask("initialize", json!({ "capabilities": { "skills": true } })).await.expect("a result");
+    wire.notify("initialized", json!({})).await;
+    let skill = json!({ "id": "lookup-ticket", "description": "Looks a ticket up.", "dangerous": false });
+    wire.ask("skills.register", json!({ "skills": [skill] })).await.expect("it is good");
+    let params = json!({ "provider": "codex", "mode": "selective", "content": "Look up ticket 7." });
+    let turn = wire.send("conductor.message", params).await;
+    let started = server.until("thread/start").await.0["params"].clone();
+    let offered = started["dynamicTools"].as_array().expect("tools").iter().any(|tool| tool["name"] == "lookup-ticket");
+    assert!(offered, "{started}");
+    let call = wire.until(|frame| frame["method"] == "skills.call").await;
+    assert_eq!(call["params"]["input"], json!({ "id": "7" }));
+    let answer = json!({ "jsonrpc": "2.0", "id": call["id"], "result": { "output": "ticket 7 is open" } });
+    wire.write(&answer.to_string()).await;
+    assert_eq!(server.answer(0).await["result"]["contentItems"][0]["text"], "ticket 7 is open");
+    later.iter().for_each(|frame| server.say(frame));
+    let result = wire.answer(turn).await.expect("a result");
+    assert_eq!(result["trace"][0]["result"], "ticket 7 is open");
+}
+
+#[tokio::test]
 async fn a_chat_in_a_thread_leaves_it_as_it_was() {
     let mut server = playing("text", None).await;
     let (_home, daemon) = open(&server, "").await;

@@ -45,7 +45,7 @@ pub async fn examples() -> Examples {
 
 async fn introduce(client: &mut Client) {
     let info = json!({"name": "my-editor", "version": "1.2.0"});
-    let capabilities = json!({"approvals": true});
+    let capabilities = json!({"approvals": true, "skills": true});
     client.ask("initialize", json!({"processId": null, "clientInfo": info, "capabilities": capabilities})).await;
     client.tell("initialized", json!({})).await;
     client.ask("daemon.hello", json!({"version": "1.2.0", "build": "1.2.0", "protocolVersion": "1.0"})).await;
@@ -96,6 +96,16 @@ async fn sessions_and_skills(client: &mut Client) {
     client.ask("sessions.delete", json!({"sessionName": "notes"})).await;
     client.ask("skills.list", json!({})).await;
     client.ask("skills.invoke", json!({"skill": "read-note", "input": {"name": "plum"}})).await;
+    let schema = json!({"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]});
+    let open = json!({
+        "id": "open-file", "description": "Opens a file in the editor.", "inputSchema": schema, "dangerous": false,
+        "timeoutMs": 120_000,
+    });
+    client.ask("skills.register", json!({"skills": [open]})).await;
+    let invoked = client.send("skills.invoke", json!({"skill": "open-file", "input": {"path": "notes.md"}})).await;
+    client.answer("skills.call", json!({"output": {"lines": 12}})).await;
+    client.end(invoked).await;
+    client.ask("skills.unregister", json!({"skills": ["open-file"]})).await;
     client.ask("providers.list", json!({})).await;
     client.ask("providers.models", json!({"provider": "offline"})).await;
 }

@@ -8,6 +8,7 @@ mod background;
 mod bytes;
 mod cancel;
 mod cli;
+mod client_skills;
 mod clients;
 mod codex;
 mod codex_skills;

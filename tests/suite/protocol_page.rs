@@ -103,7 +103,11 @@ impl<'a> Page<'a> {
 
     fn method(&self, text: &mut String, name: &str, row: &Value, example: &[Value]) {
         let kind = if row.get("result").is_some() { "Request" } else { "Notification" };
-        let from = if row["x-side"] == "daemon" { "from the client" } else { "from the daemon" };
+        let from = match row["x-side"].as_str() {
+            Some("daemon") => "from the client",
+            Some("both") => "from either side",
+            _ => "from the daemon",
+        };
         let [since, summary] = ["x-since", "summary"].map(|member| row[member].as_str().unwrap_or_default());
         let _ = write!(text, "\n### {name}\n\n{kind} {from}, since {since}. {summary}\n");
         let links: Vec<String> = ["params", "result"].iter().filter_map(|member| self.link(row, member)).collect();

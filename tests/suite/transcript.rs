@@ -47,6 +47,7 @@ transcripts! {
     progress
     sessions
     skills
+    client_skills
     providers
     sign_in
     codex

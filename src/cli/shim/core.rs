@@ -2,8 +2,8 @@
 //! has to be said again to a daemon that takes the place of one that is gone.
 //!
 //! A client sees one connection. Requests that were under way when the daemon went are answered here; `initialize` and
-//! subscriptions are repeated, and the answers to that kept from the client; what it answers to a daemon that is gone is
-//! dropped.
+//! subscriptions are repeated, skills registered again, and the answers to that kept from the client; what it answers to a
+//! daemon that is gone is dropped.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,8 +11,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::glance::{self, Glance};
+use super::offers::Offers;
 use crate::api::of_reason;
-use crate::protocol::{ApprovalResolvedParams, CodexSubscribeParams, Method, Notification, SubscribeParams, names};
+use crate::protocol::{
+    ApprovalResolvedParams, ClientSkill, CodexSubscribeParams, Method, Notification, SubscribeParams, names,
+};
 use crate::rpc::{Id, Reason, frame};
 
 #[derive(Default)]
@@ -32,6 +35,7 @@ pub struct Core {
     sessions: BTreeMap<String, u64>,
     /// The threads of the app-server's; none stands for all.
     threads: BTreeSet<Option<String>>,
+    offers: Offers,
     /// Requests of ours whose answers are not the client's.
     repeated: u64,
 }
@@ -52,12 +56,21 @@ enum Effect {
     Leaves(String),
     Hears(Option<String>),
     Ignores(Option<String>),
+    /// Skills that are registered, or none where some are taken back: the answer says what is left.
+    Offers(Vec<ClientSkill>),
 }
 
 struct Question {
     /// As the daemon gave it.
     id: Id,
-    approval: Option<ApprovalResolvedParams>,
+    about: About,
+}
+
+/// What decides how the client hears that nobody waits for its answer any more.
+enum About {
+    Approval(ApprovalResolvedParams),
+    Skill,
+    Else,
 }
 
 #[derive(Debug, PartialEq)]
@@ -72,6 +85,8 @@ pub enum FromClient<'a> {
 #[derive(Debug, PartialEq)]
 pub enum Alone {
     Answered(String),
+    /// It answers somebody who is gone.
+    Drop,
     Leaves,
     /// It takes a daemon to deal with it.
     Asks,
@@ -115,6 +130,7 @@ impl Core {
                 Alone::Answered(frame::answer(Some(&id), Ok(RawValue::NULL)))
             }
             (Some(names::Exit::NAME), None) => Alone::Leaves,
+            (None, Some(_)) => Alone::Drop,
             _ => Alone::Asks,
         }
     }
@@ -135,6 +151,8 @@ impl Core {
             names::ConductorUnsubscribe::NAME => session(params).map_or(Effect::Nothing, |of| Effect::Leaves(of.0)),
             names::CodexSubscribe::NAME => thread(params).map_or(Effect::Nothing, Effect::Hears),
             names::CodexUnsubscribe::NAME => thread(params).map_or(Effect::Nothing, Effect::Ignores),
+            names::SkillsRegister::NAME => Effect::Offers(params.map(glance::skills).unwrap_or_default()),
+            names::SkillsUnregister::NAME => Effect::Offers(Vec::new()),
             _ => Effect::Nothing,
         };
         self.asked += 1;
@@ -162,6 +180,7 @@ impl Core {
         match (seen.method.as_deref(), id) {
             (None, Some(id)) => self.answered(&id, &seen).then(|| text.into()),
             (Some(method), Some(id)) => Some(self.question(method, id, seen.params, text)),
+            (Some(names::CancelRequest::NAME), None) => self.cancelled(seen.params, text),
             (Some(names::ConductorEvent::NAME), None) if !self.sessions.is_empty() => {
                 self.heard(seen.params);
                 Some(text.into())
@@ -201,6 +220,7 @@ impl Core {
             Effect::Leaves(session) => drop(self.sessions.remove(&session)),
             Effect::Hears(thread) => drop(self.threads.insert(thread)),
             Effect::Ignores(thread) => drop(self.threads.remove(&thread)),
+            Effect::Offers(skills) => self.offers.note(skills, result.map(glance::registered).unwrap_or_default()),
         }
     }
 
@@ -213,17 +233,29 @@ impl Core {
 
     /// The ids of a daemon that came later may be those of the one before it.
     fn question<'a>(&mut self, method: &str, id: Id, params: Option<&RawValue>, text: &'a str) -> Cow<'a, str> {
-        let approval = params.filter(|_| method == names::Approval::NAME).and_then(glance::approval);
+        let about = match method {
+            names::Approval::NAME => params.and_then(glance::approval).map_or(About::Else, About::Approval),
+            names::SkillsCall::NAME => About::Skill,
+            _ => About::Else,
+        };
         if self.lost == 0 {
-            self.questions.insert(id.clone(), Question { id, approval });
+            self.questions.insert(id.clone(), Question { id, about });
             return text.into();
         }
         let shown = format!("\"r{}{}", self.lost, id.to_string().trim_start_matches('"'));
         let Some(shown) = RawValue::from_string(shown).ok().as_deref().and_then(Id::parse) else { return text.into() };
         let params = params.map_or("{}", RawValue::get);
         let frame = frame::request(&shown, method, params);
-        self.questions.insert(shown, Question { id, approval });
+        self.questions.insert(shown, Question { id, about });
         frame.into()
+    }
+
+    /// The daemon no longer waits for an answer. One that was given meanwhile has nothing to cancel.
+    fn cancelled<'a>(&mut self, params: Option<&RawValue>, text: &'a str) -> Option<Cow<'a, str>> {
+        let id = params.and_then(glance::cancelled)?;
+        let shown = self.questions.iter().find(|(_, question)| question.id == id).map(|(shown, _)| shown.clone())?;
+        self.questions.remove(&shown);
+        Some(if shown == id { text.into() } else { cancel(&shown).into() })
     }
 
     /// Whether the client waits for an answer.
@@ -235,10 +267,13 @@ impl Core {
     /// will answer.
     pub fn lost(&mut self) -> Vec<String> {
         self.lost += 1;
-        let approvals = self.questions.drain().filter_map(|(_, question)| question.approval);
-        let settled = approvals.filter_map(|approval| {
-            let params = to_raw_value(&approval).ok()?;
-            Some(frame::notification(names::ApprovalResolved::NAME, params.get()))
+        let settled = self.questions.drain().filter_map(|(shown, question)| match question.about {
+            About::Approval(approval) => {
+                let params = to_raw_value(&approval).ok()?;
+                Some(frame::notification(names::ApprovalResolved::NAME, params.get()))
+            }
+            About::Skill => Some(cancel(&shown)),
+            About::Else => None,
         });
         let mut frames: Vec<String> = settled.collect();
         frames.extend(self.fail(|effect| !matches!(effect, Effect::Introduced(_))));
@@ -252,7 +287,6 @@ impl Core {
 
     /// What makes the daemon stop what it does for the client.
     pub fn cancel_all(&self) -> Vec<String> {
-        let cancel = |id: &Id| frame::notification(names::CancelRequest::NAME, &format!("{{\"id\":{id}}}"));
         self.in_flight.keys().map(cancel).collect()
     }
 
@@ -286,6 +320,8 @@ impl Core {
         let threads = self.threads.clone().into_iter().map(|thread_id| CodexSubscribeParams { thread_id });
         let threads: Vec<_> = threads.filter_map(|params| to_raw_value(&params).ok()).collect();
         frames.extend(threads.iter().map(|params| self.repeat(names::CodexSubscribe::NAME, params.get())));
+        let skills = self.offers.again();
+        frames.extend(skills.iter().map(|params| self.repeat(names::SkillsRegister::NAME, params.get())));
         frames
     }
 
@@ -294,6 +330,10 @@ impl Core {
         let method = to_raw_value(method).map_or_else(|_| String::new(), |name| name.get().to_owned());
         format!(r#"{{"jsonrpc":"2.0","id":"{REPEATED}{}","method":{method},"params":{params}}}"#, self.repeated)
     }
+}
+
+fn cancel(id: &Id) -> String {
+    frame::notification(names::CancelRequest::NAME, &format!("{{\"id\":{id}}}"))
 }
 
 /// A refusal in the daemon's own words.

@@ -163,3 +163,46 @@ fn what_the_daemon_does_for_the_client_can_be_stopped() {
     assert_eq!(values(core.cancel_all())[0]["params"], json!({"id": "x"}));
     assert_eq!(core.fail_all().len(), 1);
 }
+
+#[test]
+fn skills_are_offered_again_as_far_as_they_were_taken() {
+    let mut core = Core::default();
+    let skill = |id: &str, description: &str| json!({"id": id, "description": description});
+    let register =
+        |id: u64, skills: Value| json!({"id": id, "method": "skills.register", "params": {"skills": skills}});
+    passes(&mut core, register(1, json!([skill("a", "first"), skill("b", ""), skill("c", "")])));
+    heard(&mut core, &json!({"id": 1, "result": {"registered": ["a", "b", "c"]}}));
+    passes(&mut core, register(2, json!([skill("d", "")])));
+    heard(&mut core, &json!({"id": 2, "error": {"code": -32602, "message": "taken"}}));
+    passes(&mut core, json!({"id": 3, "method": "skills.unregister", "params": {"skills": ["b"]}}));
+    heard(&mut core, &json!({"id": 3, "result": {"registered": ["a", "c"]}}));
+    passes(&mut core, register(4, json!([skill("a", "second")])));
+    heard(&mut core, &json!({"id": 4, "result": {"registered": ["a", "c"]}}));
+    core.lost();
+    let frames = values(core.restored());
+    let params: Vec<&Value> = frames.iter().map(|frame| &frame["params"]).collect();
+    assert_eq!(params, [&json!({"skills": [skill("a", "second")]}), &json!({"skills": [skill("c", "")]})]);
+    // One that the next daemon refuses is offered to the one after it.
+    let refused = json!({"id": frames[1]["id"], "error": {"code": -32602, "message": "taken"}});
+    assert_eq!(heard(&mut core, &refused), None);
+    core.lost();
+    assert_eq!(core.restored().len(), 2);
+}
+
+#[test]
+fn a_client_hears_by_the_id_that_it_knows_that_its_work_is_not_wanted() {
+    let mut core = Core::default();
+    let call = json!({"jsonrpc": "2.0", "id": "s1", "method": "skills.call", "params": {"skill": "a"}});
+    let cancel = |id: &str| json!({"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": id}});
+    heard(&mut core, &call);
+    assert_eq!(heard(&mut core, &cancel("s1")), Some(cancel("s1")));
+    assert_eq!(heard(&mut core, &cancel("s1")), None);
+    heard(&mut core, &call);
+    assert_eq!(values(core.lost()), [cancel("s1")]);
+    heard(&mut core, &call);
+    assert_eq!(heard(&mut core, &cancel("s1")), Some(cancel("r1s1")));
+    heard(&mut core, &call);
+    assert_eq!(values(core.lost()), [cancel("r1s1")]);
+    let late = json!({"jsonrpc": "2.0", "id": "r1s1", "result": {"output": 1}});
+    assert_eq!((said(&mut core, &late), core.says_alone(&late.to_string())), (None, Alone::Drop));
+}

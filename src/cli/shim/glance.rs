@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::ApprovalResolvedParams;
+use crate::protocol::{ApprovalResolvedParams, ClientSkill, SkillsRegisterParams, SkillsRegisteredResult};
+use crate::rpc::Id;
 
 #[derive(Deserialize)]
 pub struct Glance<'a> {
@@ -76,4 +77,24 @@ struct Approval {
 pub fn approval(params: &RawValue) -> Option<ApprovalResolvedParams> {
     let Approval { approval_id, session_name } = serde_json::from_str(params.get()).ok()?;
     Some(ApprovalResolvedParams { approval_id, session_name, decision: None })
+}
+
+/// What is wrong with them is for the daemon to say.
+pub fn skills(params: &RawValue) -> Vec<ClientSkill> {
+    serde_json::from_str::<SkillsRegisterParams>(params.get()).map(|params| params.skills).unwrap_or_default()
+}
+
+/// The ids of all that the client offers.
+pub fn registered(result: &RawValue) -> Vec<String> {
+    serde_json::from_str::<SkillsRegisteredResult>(result.get()).map(|result| result.registered).unwrap_or_default()
+}
+
+#[derive(Deserialize)]
+struct Cancelled<'a> {
+    #[serde(borrow)]
+    id: &'a RawValue,
+}
+
+pub fn cancelled(params: &RawValue) -> Option<Id> {
+    Id::parse(serde_json::from_str::<Cancelled<'_>>(params.get()).ok()?.id)
 }

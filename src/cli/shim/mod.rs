@@ -7,6 +7,7 @@
 mod core;
 mod glance;
 mod link;
+mod offers;
 
 pub use link::{Link, Opener};
 
@@ -263,6 +264,7 @@ impl Shim {
             match &said {
                 Ok(Some(Inbound::Frame(text))) if !waits => match self.core.says_alone(text) {
                     Alone::Answered(frame) => self.client.send(frame).await,
+                    Alone::Drop => {}
                     Alone::Leaves => break (said, true),
                     Alone::Asks => break (said, false),
                 },
