@@ -11,6 +11,7 @@ mod cli;
 mod clients;
 mod codex;
 mod codex_skills;
+mod conformance;
 mod discover;
 mod durability;
 mod fallbacks;
