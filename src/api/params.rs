@@ -181,7 +181,8 @@ mod tests {
         assert_eq!(given.expect("good parameters").input, Some(serde_json::json!({})), "it may be meant");
         check::<MessageParams>(r#"{"content":{},"mode":{}}"#, "parameter 'content' is missing", &[]);
         let many: Vec<String> = (0..1000).map(|number| format!("\"m{number}\":null")).collect();
-        check::<MessageParams>(&format!("{{{}}}", many.join(",")), "there is no parameter 'm999'", &["mode"]);
+        let many = format!("{{{}}}", many.join(","));
+        assert!(parse::<MessageParams>(Some(&many)).is_err(), "what is unknown is not read for ever");
     }
 
     #[test]
