@@ -288,25 +288,27 @@ pub fn check_form(frame: &Value) {
         ["jsonrpc", "method", "params"] => assert!(frame["params"].is_object(), "{frame}"),
         _ => panic!("not a frame of ours: {frame}"),
     }
-    // Ids are the client's own.
-    ["result", "error", "params"].iter().filter_map(|member| frame.get(member)).for_each(check_value);
+    let inside = ["result", "error", "params"].iter().filter_map(|member| frame.get(member));
+    walk(inside, &|value| assert!(value.get("jsonrpc").is_none(), "some clients take this for a message: {value}"));
 }
 
-/// Some clients keep numbers as floats, and some take whatever has a member `jsonrpc` for a message.
+/// Some clients keep numbers as floats. Ids are their own, and so is what is passed on.
 #[track_caller]
-fn check_value(value: &Value) {
+pub fn check_numbers(frame: &Value) {
     const EXACT: u64 = 1 << 53;
-    match value {
-        Value::Number(number) => {
-            let exact = number.is_f64() || number.as_i64().is_some_and(|number| number.unsigned_abs() <= EXACT);
-            assert!(exact, "{number} comes as another number");
-        }
-        Value::Array(items) => items.iter().for_each(check_value),
-        Value::Object(members) => {
-            assert!(!members.contains_key("jsonrpc"), "a message within a message: {value}");
-            members.values().for_each(check_value);
-        }
-        _ => {}
+    let inside = ["result", "error", "params"].iter().filter_map(|member| frame.get(member));
+    walk(inside, &|value| {
+        let exact = value.as_i64().is_some_and(|number| number.unsigned_abs() <= EXACT);
+        assert!(!value.is_number() || value.is_f64() || exact, "{value} comes as another number: {frame}");
+    });
+}
+
+fn walk<'a>(values: impl Iterator<Item = &'a Value>, check: &dyn Fn(&Value)) {
+    let mut left: Vec<&Value> = values.collect();
+    while let Some(value) = left.pop() {
+        check(value);
+        left.extend(value.as_array().into_iter().flatten());
+        left.extend(value.as_object().into_iter().flat_map(|members| members.values()));
     }
 }
 

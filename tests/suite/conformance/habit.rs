@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use super::place::{Place, Way};
-use crate::wire::{Framing, Wire, check_form};
+use crate::wire::{Framing, Wire, check_form, check_numbers};
 
 /// Whatever is waited for comes sooner.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -224,6 +224,7 @@ impl Player {
         let Some(text) = read else { return false };
         let frame: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
         check_form(&frame);
+        check_numbers(&frame);
         let envelope: Envelope = serde_json::from_str(&text).expect("it is JSON");
         self.heard.push(Heard { id: envelope.id.map(|id| id.get().to_owned()), frame });
         true
