@@ -1,32 +1,54 @@
 //! Parameters read with a fault that says where and what, and which name may have been meant.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use serde_path_to_error::{Segment, Segments};
 
 use super::error::ApiError;
 use crate::protocol::Code;
 
-/// Missing parameters are an empty object.
+/// Missing parameters are an empty object. A member that is at fault and is nothing is taken for one that is left out.
 pub fn parse<T: DeserializeOwned>(text: Option<&str>) -> Result<T, ApiError> {
-    let text = text.unwrap_or("{}");
-    read(text).or_else(|error| match without_nulls(text) {
-        Some(text) => read(&text).map_err(|error| located(&error)),
-        None => Err(located(&error)),
-    })
+    // More than any method has.
+    const MOST: usize = 32;
+    let mut text = Cow::Borrowed(text.unwrap_or("{}"));
+    for _ in 0..MOST {
+        let error = match read(&text) {
+            Ok(params) => return Ok(params),
+            Err(error) => error,
+        };
+        let without = without_nothing(&text, &mut error.path().iter());
+        text = Cow::Owned(without.ok_or_else(|| located(&error))?);
+    }
+    read(&text).map_err(|error| located(&error))
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))
 }
 
-/// Some clients say `null` for what others leave out. The rest stays as it was written.
-fn without_nulls(text: &str) -> Option<String> {
-    let mut params: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
-    let before = params.len();
-    params.retain(|_, value| value.get() != "null");
-    (params.len() < before).then(|| serde_json::to_string(&params).expect("made of JSON values"))
+/// The object without the first member on the way that is nothing; the rest stays as it was written.
+fn without_nothing(text: &str, path: &mut Segments<'_>) -> Option<String> {
+    let Segment::Map { key } = path.next()? else { return None };
+    let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).ok()?;
+    let value = members.remove(key)?;
+    if !is_nothing(&value) {
+        let rest = without_nothing(value.get(), path)?;
+        members.insert(key.clone(), RawValue::from_string(rest).ok()?);
+    }
+    serde_json::to_string(&members).ok()
+}
+
+/// Some clients say `null` for what others leave out; an editor that has one word for nothing says `{}`, and one whose
+/// tables are arrays `[]`.
+fn is_nothing(value: &RawValue) -> bool {
+    let text = value.get();
+    let inside = |start, end| text.strip_prefix(start).and_then(|text: &str| text.strip_suffix(end));
+    let inside = inside('{', '}').or_else(|| inside('[', ']'));
+    text == "null" || inside.is_some_and(|inside| inside.trim_ascii().is_empty())
 }
 
 fn located(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
@@ -107,7 +129,7 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{ApproveParams, CodexRpcParams, MessageParams};
+    use crate::protocol::{ApproveParams, CodexRpcParams, InitializeParams, MessageParams};
 
     #[track_caller]
     fn check<T: DeserializeOwned + std::fmt::Debug>(params: &str, message: &str, meant: &[&str]) {
@@ -144,6 +166,23 @@ mod tests {
             "parameter 'content[1].type' cannot be 'sound'",
             &[],
         );
+    }
+
+    #[test]
+    fn what_is_nothing_is_left_out_where_it_is_at_fault() {
+        let nothing =
+            r#"{"content":"a","mode":{},"stream":[],"maxIterations":null,"fallbackModels":{},"provider":{ }}"#;
+        let params: MessageParams = parse(Some(nothing)).expect("good parameters");
+        assert!((params.mode, params.provider, params.stream) == (None, None, false) && params.max_iterations == 6);
+        let deep = r#"{"clientInfo":{"name":"a","version":{}},"capabilities":{"approvals":null}}"#;
+        let params: InitializeParams = parse(Some(deep)).expect("good parameters");
+        assert!(params.client_info.is_some_and(|info| info.version.is_none()) && !params.capabilities.approvals);
+        let given = parse::<ApproveParams>(Some(r#"{"actionIds":["a"],"decision":"approve","input":{},"wait":{}}"#));
+        assert_eq!(given.expect("good parameters").input, Some(serde_json::json!({})), "it may be meant");
+        check::<MessageParams>(r#"{"content":{},"mode":{}}"#, "parameter 'content' is missing", &[]);
+        let many: Vec<String> = (0..1000).map(|number| format!("\"m{number}\":null")).collect();
+        let many = format!("{{{}}}", many.join(","));
+        assert!(parse::<MessageParams>(Some(&many)).is_err(), "what is unknown is not read for ever");
     }
 
     #[test]

@@ -106,7 +106,9 @@ fn classify(wire: &Wire<'_>) -> Result<Message, BadFrame> {
     let null_id = wire.id.is_some_and(|id| id.get() == "null");
     let id = wire.id.and_then(Id::from_token);
     let invalid = |why: &str| BadFrame { id: id.clone(), reason: Reason::InvalidRequest(why.to_owned()) };
-    let is_answer = wire.method.is_none() && (wire.result.is_some() || wire.error.is_some());
+    // A client whose handler gave nothing may answer with the id of our request alone.
+    let says_nothing = id.as_ref().is_some_and(|id| id.our_number().is_some());
+    let is_answer = wire.method.is_none() && (wire.result.is_some() || wire.error.is_some() || says_nothing);
     if is_answer && id.is_none() {
         return Ok(Message::StrayError);
     }

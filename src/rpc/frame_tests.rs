@@ -35,6 +35,7 @@ fn requests_keep_their_id_token() {
 
 #[test]
 fn notifications_and_answers() {
+    check(r#"{"jsonrpc":"2.0","id":"s7"}"#, r#"result "s7" null"#);
     check(r#"{"method":"n","params":{}}"#, "notification n {}");
     check(r#"{"id":"s1","result":null}"#, r#"result "s1" null"#);
     check(r#"{"id":"s1","result":{"a":1},"error":null}"#, r#"result "s1" {"a":1}"#);

@@ -12,6 +12,7 @@ mod client_skills;
 mod clients;
 mod codex;
 mod codex_skills;
+mod conformance;
 mod discover;
 mod durability;
 mod examples;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::home::Home;
 use crate::schema::Conformity;
 use crate::site::Site;
-use crate::wire::{Framing, Wire};
+use crate::wire::{Framing, Wire, check_numbers};
 
 macro_rules! transcripts {
     ($($name:ident)*) => {
@@ -225,6 +225,7 @@ impl Talk {
         loop {
             let Some(frame) = self.wire.read().await else { panic!("the daemon hung up:\n{}", self.text()) };
             self.conformity.came(&frame);
+            check_numbers(&frame);
             let done = wanted(&frame);
             self.hear(frame);
             if done {

@@ -24,6 +24,15 @@ pub enum Framing {
     Headers,
 }
 
+impl Framing {
+    pub fn encode(self, frame: &str) -> String {
+        match self {
+            Self::Lines => format!("{frame}\n"),
+            Self::Headers => format!("Content-Length: {}\r\n\r\n{frame}", frame.len()),
+        }
+    }
+}
+
 pub struct Wire {
     reader: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
     writer: Option<Box<dyn AsyncWrite + Send + Unpin>>,
@@ -64,6 +73,8 @@ impl Wire {
                     return;
                 }
             }
+            // The other task holds the other half.
+            let _ = writer.shutdown().await;
         });
         let (reader, writer) = tokio::io::split(ours);
         Self::new(Box::new(reader), Box::new(writer), Framing::Lines)
@@ -106,11 +117,7 @@ impl Wire {
 
     /// One frame, whatever is in it.
     pub async fn write(&mut self, frame: &str) {
-        let bytes = match self.framing {
-            Framing::Lines => format!("{frame}\n"),
-            Framing::Headers => format!("Content-Length: {}\r\n\r\n{frame}", frame.len()),
-        };
-        self.write_raw(bytes.as_bytes()).await;
+        self.write_raw(self.framing.encode(frame).as_bytes()).await;
     }
 
     pub async fn write_raw(&mut self, bytes: &[u8]) {
@@ -245,6 +252,16 @@ impl Wire {
         (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
+    /// The same, with nothing read meanwhile.
+    pub async fn ended(mut self) -> (ExitStatus, String) {
+        let mut process = self.process.take().expect("a process");
+        let status = timeout(PATIENCE, process.wait()).await.expect("it ends in time").expect("a status");
+        let mut said = String::new();
+        let mut stderr = process.stderr.take().expect("it is piped");
+        stderr.read_to_string(&mut said).await.expect("text");
+        (status, said)
+    }
+
     pub fn signal(&self, signal: Signal) {
         let pid = self.process.as_ref().and_then(Child::id).expect("a process");
         kill(Pid::from_raw(i32::try_from(pid).expect("a process id")), signal).expect("it lives");
@@ -258,15 +275,40 @@ impl Wire {
 
 /// What holds for every frame that we send.
 #[track_caller]
-fn check_form(frame: &Value) {
+pub fn check_form(frame: &Value) {
     let members: Vec<&str> = frame.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(frame["jsonrpc"], "2.0", "{frame}");
     match members.as_slice() {
         ["jsonrpc", "id", "result"] => assert!(!frame["id"].is_null(), "{frame}"),
         ["jsonrpc", "id", "error"] => check_error(&frame["error"]),
-        ["jsonrpc", "id", "method", "params"] => assert!(frame["id"].is_string() && frame["params"].is_object()),
+        ["jsonrpc", "id", "method", "params"] => {
+            let short = frame["id"].as_str().is_some_and(|id| (1..20).contains(&id.len()));
+            assert!(short && frame["params"].is_object(), "{frame}");
+        }
         ["jsonrpc", "method", "params"] => assert!(frame["params"].is_object(), "{frame}"),
         _ => panic!("not a frame of ours: {frame}"),
+    }
+    let inside = ["result", "error", "params"].iter().filter_map(|member| frame.get(member));
+    walk(inside, &|value| assert!(value.get("jsonrpc").is_none(), "some clients take this for a message: {value}"));
+}
+
+/// Some clients keep numbers as floats. Ids are their own, and so is what is passed on.
+#[track_caller]
+pub fn check_numbers(frame: &Value) {
+    const EXACT: u64 = 1 << 53;
+    let inside = ["result", "error", "params"].iter().filter_map(|member| frame.get(member));
+    walk(inside, &|value| {
+        let exact = value.as_i64().is_some_and(|number| number.unsigned_abs() <= EXACT);
+        assert!(!value.is_number() || value.is_f64() || exact, "{value} comes as another number: {frame}");
+    });
+}
+
+fn walk<'a>(values: impl Iterator<Item = &'a Value>, check: &dyn Fn(&Value)) {
+    let mut left: Vec<&Value> = values.collect();
+    while let Some(value) = left.pop() {
+        check(value);
+        left.extend(value.as_array().into_iter().flatten());
+        left.extend(value.as_object().into_iter().flat_map(|members| members.values()));
     }
 }
 
