@@ -39,12 +39,12 @@ impl Told {
     }
 
     /// One that came over this process's own standard input, or from within, is where the process is.
-    pub fn now(&self, via: Via) -> Arc<ClientPlace> {
+    pub fn now(&self, via: Via) -> ClientPlace {
         let mut place = self.lock().clone();
         if place.cwd.is_none() && matches!(via, Via::Stdio | Via::Memory) {
             place.cwd = std::env::current_dir().ok();
         }
-        Arc::new(place)
+        place
     }
 
     fn lock(&self) -> MutexGuard<'_, ClientPlace> {
@@ -55,7 +55,8 @@ impl Told {
 impl Context {
     /// Where what is started for the client works.
     pub fn place(&self) -> Arc<ClientPlace> {
-        self.connection.told.now(self.connection.via)
+        let place = self.connection.told.now(self.connection.via);
+        Arc::new(ClientPlace { client: Some(self.call.peer.number()), ..place })
     }
 }
 
@@ -74,7 +75,7 @@ mod tests {
     fn what_is_told_later_is_added_and_nonsense_is_let_pass() {
         let told = Told::default();
         let unix = Via::Unix { pid: None };
-        assert_eq!(*told.now(unix), ClientPlace::default(), "the daemon's own place is nobody's");
+        assert_eq!(told.now(unix), ClientPlace::default(), "the daemon's own place is nobody's");
         assert_eq!(told.now(Via::Memory).cwd, std::env::current_dir().ok());
         told.tell(Some("/here".to_owned()), [("LANG".to_owned(), "C".to_owned())]);
         let env = vec![("LANG".to_owned(), "C".to_owned())];
@@ -83,9 +84,12 @@ mod tests {
             [json!(7), json!({}), json!({ "cwd": "here", "env": { "A_KEY": "k", "LANG": 1 } }), json!({ "cwd": long })]
         {
             told.tell_options(options);
-            assert_eq!(*told.now(unix), ClientPlace { cwd: Some("/here".into()), env: env.clone(), turn: None });
+            assert_eq!(
+                told.now(unix),
+                ClientPlace { cwd: Some("/here".into()), env: env.clone(), ..ClientPlace::default() }
+            );
         }
         told.tell_options(json!({ "cwd": "/there" }));
-        assert_eq!(*told.now(Via::Stdio), ClientPlace { cwd: Some("/there".into()), env, turn: None });
+        assert_eq!(told.now(Via::Stdio), ClientPlace { cwd: Some("/there".into()), env, ..ClientPlace::default() });
     }
 }

@@ -10,12 +10,12 @@ use crate::protocol::{Code, Empty, SkillInvokeParams, SkillInvokeResult, SkillsL
 use crate::skills::Permit;
 
 pub async fn list(context: Context, _: Empty) -> Result<SkillsListResult, ApiError> {
-    let setup = context.app.conductor.setup();
-    Ok(SkillsListResult { skills: setup.skills.specs().map(|spec| convert::skill(spec)).collect() })
+    let skills = context.app.conductor.skills_for(context.call.peer.number());
+    Ok(SkillsListResult { skills: skills.specs().map(|spec| convert::skill(spec)).collect() })
 }
 
 pub async fn invoke(context: Context, params: SkillInvokeParams) -> Result<SkillInvokeResult, ApiError> {
-    let registry = &context.app.conductor.setup().skills;
+    let registry = context.app.conductor.skills_for(context.call.peer.number());
     let Some(skill) = registry.get(&params.skill) else {
         let ids = registry.ids();
         let near = nearest(&params.skill, ids.iter().map(String::as_str));

@@ -58,7 +58,7 @@ impl Conductor {
     /// Returns once the message is on disk. Its place in the session's queue is that of the first poll.
     /// What is meant for the turn that runs becomes part of that, if it takes it.
     pub async fn message(&self, message: Message) -> Result<TurnHandle, HelmError> {
-        let setup = self.setup();
+        let setup = self.shared.setup_for(&message.place);
         let chosen = setup.routes.choose(&message)?;
         check_thread(&message, &chosen)?;
         if let Some(running) = self.running(&message.session).filter(|running| steers(&message, &chosen, running)) {

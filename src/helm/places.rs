@@ -42,7 +42,8 @@ mod tests {
     #[test]
     fn the_sessions_used_last_are_remembered_with_their_last_turn() {
         let places = Places::default();
-        let place = |cwd: &str| Arc::new(ClientPlace { cwd: Some(cwd.into()), env: Vec::new(), turn: None });
+        let place =
+            |cwd: &str| Arc::new(ClientPlace { cwd: Some(cwd.into()), env: Vec::new(), ..ClientPlace::default() });
         places.remember("s", "t1", place("/1"));
         places.remember("s", "t2", place("/2"));
         assert_eq!(places.of("t1"), None);

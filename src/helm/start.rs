@@ -170,12 +170,12 @@ async fn take_up(
     actions: Vec<ActionRow>,
     approve: Approve,
 ) -> TurnOutcome {
-    let setup = shared.setup();
+    let place = shared.places.of(&row.id).unwrap_or_else(|| Arc::clone(&approve.place));
+    let setup = shared.setup_for(&place);
     let chosen = setup.routes.restore(&row.settings.candidates, row.settings.mode)?;
     let turn = Turn::new(row.settings.mode, row.settings.max_iterations, row.iterations);
     let mut runner = runner(Arc::clone(shared), running, row.clone(), (setup, chosen), turn);
     runner.stream = approve.stream;
-    let place = shared.places.of(&row.id).unwrap_or_else(|| Arc::clone(&approve.place));
     runner.client = place.in_turn(&row.session, &row.id).into();
     shared.places.remember(&row.session, &row.id, Arc::clone(&runner.client));
     runner.approver = approve.approver.clone();

@@ -10,6 +10,8 @@ pub struct ClientPlace {
     pub cwd: Option<PathBuf>,
     /// As much of it as programs may see; never keys.
     pub env: Vec<(String, String)>,
+    /// Which client it is, by the number of its connection.
+    pub client: Option<u64>,
     /// None where the client itself calls.
     pub turn: Option<TurnName>,
 }
@@ -30,7 +32,12 @@ impl ClientPlace {
 impl fmt::Debug for ClientPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.env.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("ClientPlace").field("cwd", &self.cwd).field("env", &names).field("turn", &self.turn).finish()
+        f.debug_struct("ClientPlace")
+            .field("cwd", &self.cwd)
+            .field("env", &names)
+            .field("client", &self.client)
+            .field("turn", &self.turn)
+            .finish()
     }
 }
 
@@ -40,7 +47,11 @@ mod tests {
 
     #[test]
     fn values_are_never_printed() {
-        let place = ClientPlace { cwd: Some("/a".into()), env: vec![("LANG".into(), "nowhere".into())], turn: None };
-        assert_eq!(format!("{place:?}"), r#"ClientPlace { cwd: Some("/a"), env: ["LANG"], turn: None }"#);
+        let place = ClientPlace {
+            cwd: Some("/a".into()),
+            env: vec![("LANG".into(), "nowhere".into())],
+            ..ClientPlace::default()
+        };
+        assert_eq!(format!("{place:?}"), r#"ClientPlace { cwd: Some("/a"), env: ["LANG"], client: None, turn: None }"#);
     }
 }

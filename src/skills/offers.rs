@@ -21,7 +21,7 @@ pub struct Offers {
 /// Why nothing of what was offered is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OfferFault {
-    /// The skill at this place has the id of one that another has.
+    /// The skill at this place has the id of one of the daemon's own.
     Taken {
         at: usize,
         plugin: String,
@@ -39,10 +39,7 @@ impl Offers {
     /// Those that the same has offered before under these ids are replaced.
     pub fn offer(&mut self, by: u64, skills: Vec<Skill>) -> Result<(), OfferFault> {
         for (at, skill) in skills.iter().enumerate() {
-            let id = &skill.spec().id;
-            let mut others = self.offered.iter().filter(|(number, _)| **number != by).flat_map(|(_, skills)| skills);
-            let taken = self.own.get(id).or_else(|| others.find(|other| other.spec().id == *id));
-            if let Some(taken) = taken {
+            if let Some(taken) = self.own.get(&skill.spec().id) {
                 return Err(OfferFault::Taken { at, plugin: taken.spec().plugin.clone() });
             }
         }
@@ -95,11 +92,25 @@ impl Offers {
         self.offered.get(&by).is_some_and(|skills| skills.iter().any(|skill| skill.spec().id == id))
     }
 
-    /// All that can be run now.
+    /// All that can be run now. Of several offers of one id the first counts.
     pub fn registry(&self) -> Arc<Registry> {
+        self.registry_with(&[])
+    }
+
+    /// The same for what one of them begins: of several offers of one id it has its own. None if that changes nothing.
+    pub fn registry_for(&self, by: u64) -> Option<Arc<Registry>> {
+        let own = self.offered.get(&by)?;
+        let others = || self.offered.range(..by).flat_map(|(_, skills)| skills);
+        let differs = own.iter().any(|skill| others().any(|other| other.spec().id == skill.spec().id));
+        differs.then(|| self.registry_with(own))
+    }
+
+    /// The order is the same whoever goes first: a thread that was begun with other tools is not gone on with.
+    fn registry_with(&self, first: &[Skill]) -> Arc<Registry> {
         let mut registry = Registry::clone(&self.own);
         for skill in self.offered.values().flatten() {
-            // No two have one id.
+            let skill = first.iter().find(|one| one.spec().id == skill.spec().id).unwrap_or(skill);
+            // One that is there already stays.
             let _ = registry.add(skill.clone());
         }
         registry.into()
@@ -145,8 +156,7 @@ mod tests {
     fn an_offer_is_taken_whole_or_not_at_all_and_ones_own_are_replaced() {
         let mut offers = Offers::new(own(&["ours"]));
         offers.offer(1, vec![skill("a", "first"), skill("b", "")]).expect("they are new");
-        assert_eq!(offers.offer(2, vec![skill("c", ""), skill("a", "")]), taken(1));
-        assert_eq!(offers.offer(2, vec![skill("ours", "")]), taken(0));
+        assert_eq!(offers.offer(2, vec![skill("c", ""), skill("ours", "")]), taken(1));
         assert_eq!(offers.ids(2), [] as [String; 0]);
         offers.offer(1, vec![skill("a", "second"), skill("d", "")]).expect("it is its own");
         assert_eq!(offers.ids(1), ["a", "b", "d"]);
@@ -157,8 +167,23 @@ mod tests {
         offers.withdraw(3, &["a".to_owned()]);
         assert!(offers.has(1, "a") && !offers.has(2, "a") && !offers.has(1, "b"));
         assert_eq!((offers.withdraw_all(1), offers.withdraw_all(1)), (true, false));
-        offers.offer(2, vec![skill("a", "")]).expect("it is free again");
-        assert_eq!(offers.registry().ids(), ["ours", "a"]);
+    }
+
+    #[test]
+    fn of_several_offers_of_one_id_the_first_counts_but_for_those_who_have_their_own() {
+        let mut offers = Offers::new(own(&["ours"]));
+        offers.offer(1, vec![skill("a", "of 1"), skill("b", "of 1")]).expect("they are new");
+        offers.offer(2, vec![skill("c", "of 2"), skill("b", "of 2")]).expect("others may have them too");
+        let described = |registry: &Registry| -> Vec<String> {
+            registry.specs().map(|spec| format!("{} {}", spec.id, spec.description)).collect()
+        };
+        assert_eq!(described(&offers.registry()), ["ours ", "a of 1", "b of 1", "c of 2"]);
+        let second = offers.registry_for(2).expect("it has one of its own");
+        assert_eq!(described(&second), ["ours ", "a of 1", "b of 2", "c of 2"]);
+        assert!(offers.registry_for(1).is_none() && offers.registry_for(3).is_none());
+        offers.withdraw_all(1);
+        assert_eq!(described(&offers.registry()), ["ours ", "c of 2", "b of 2"]);
+        assert!(offers.registry_for(2).is_none());
     }
 
     #[test]

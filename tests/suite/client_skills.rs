@@ -70,8 +70,8 @@ async fn what_one_client_offers_another_sees_and_runs_until_it_leaves() {
         "inputSchema": { "type": "object" }, "dangerous": false,
     });
     assert_eq!(listed(&mut other, "open-it").await, Some(row));
-    let refused = register(&mut other, &[skill("other-thing"), skill("open-it")]).await.expect_err("it is taken");
-    assert_eq!(message(&refused), "parameter 'skills[1].id' is the id of a skill of 'client:quill'");
+    let refused = register(&mut other, &[skill("other-thing"), skill("read-note")]).await.expect_err("it is taken");
+    assert_eq!(message(&refused), "parameter 'skills[1].id' is the id of a skill of 'command'");
     assert_eq!(listed(&mut other, "other-thing").await, None, "nothing of the request is taken");
 
     let invoked = other.send("skills.invoke", json!({ "skill": "open-it", "input": { "a": 1 } })).await;
@@ -88,7 +88,50 @@ async fn what_one_client_offers_another_sees_and_runs_until_it_leaves() {
     assert_eq!(gone["data"]["code"], "E_SKILL_FAILED");
     assert_eq!(message(&gone), "the client that offers open-it is gone, or has taken it back");
     until_listed(&mut other, "open-it", false).await;
-    assert_eq!(register(&mut other, &[skill("open-it")]).await, Ok(json!(["open-it"])), "the id is free again");
+}
+
+/// Two windows of an editor offer the same.
+#[tokio::test]
+async fn a_client_gets_its_own_skill_where_others_have_the_same() {
+    let home = Home::new();
+    let daemon = home.daemon().await;
+    let (mut first, mut second) = (client(&daemon, "quill").await, client(&daemon, "quill").await);
+    let mut third = client(&daemon, "other").await;
+    for wire in [&mut first, &mut second] {
+        assert_eq!(register(wire, &[skill("open-it")]).await, Ok(json!(["open-it"])));
+    }
+    let turn = |session: &str| json!({ "sessionName": session, "mode": "selective", "content": "call open-it {}" });
+    for (asked, answered) in [("second", "second"), ("first", "first"), ("third", "first")] {
+        let asker = match asked {
+            "first" => &mut first,
+            "second" => &mut second,
+            _ => &mut third,
+        };
+        let turn = asker.send("conductor.message", turn(asked)).await;
+        let offering = if answered == "first" { &mut first } else { &mut second };
+        let call = called(offering).await;
+        answer(offering, &call, json!(answered)).await;
+        let asker = match asked {
+            "first" => &mut first,
+            "second" => &mut second,
+            _ => &mut third,
+        };
+        let result = asker.answer(turn).await.expect("a result");
+        assert_eq!(result["trace"][0]["result"], answered, "{asked}: {result}");
+    }
+    let invoked = second.send("skills.invoke", json!({ "skill": "open-it" })).await;
+    let call = called(&mut second).await;
+    answer(&mut second, &call, json!("own")).await;
+    assert_eq!(second.answer(invoked).await.expect("its own")["data"], "own");
+
+    drop(first);
+    while third.ask("daemon.status", json!({})).await.expect("a status")["clients"] != 2 {
+        tokio::task::yield_now().await;
+    }
+    let invoked = third.send("skills.invoke", json!({ "skill": "open-it" })).await;
+    let call = called(&mut second).await;
+    answer(&mut second, &call, json!("what is left")).await;
+    assert_eq!(third.answer(invoked).await.expect("that of the second")["data"], "what is left");
 }
 
 #[tokio::test]

@@ -409,7 +409,10 @@ export interface SkillsRegisterParams {
 }
 
 export interface ClientSkill {
-  /** Kebab-case, at most 64 letters long, and nobody else's. */
+  /**
+   * Kebab-case, at most 64 letters long, and none of the daemon's own. Where several clients have the same, a client's
+   * own turns and calls get its own skill, and all others that of who came first.
+   */
   id: string;
   /** What it does and when to use it, for people and models; at most 1,000 letters, in one line. */
   description: string;

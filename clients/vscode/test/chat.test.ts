@@ -65,26 +65,26 @@ test("what is denied does not run", async (t) => {
   assert.equal(await home.notes(), "");
 });
 
-test("what another client decides is said, and its buttons do nothing more", async (t) => {
-  const home = await Home.make(t);
-  const window = home.start();
-  const client = await home.connect();
-  const reply = new Chat(window).say(WRITE);
-  await window.until(() => reply.buttons.length === 2, "both buttons");
-  const [live] = (await client.status()).sessions;
-  const { heldActions } = await client.sessions.get(live?.sessionName ?? "");
-  const approval = {
-    sessionName: live?.sessionName ?? "",
-    actionIds: heldActions.map(({ id }) => id),
-    decision: "approve" as const,
-  };
-  await client.approve(approval).result;
-  await reply.result;
-  assert.match(reply.text, /Another client approved/);
-  await reply.press("Deny");
-  assert.equal(window.asked.at(-1)?.message, "Another client approved.");
-  assert.equal(await home.notes(), '{"text":"medlar"}');
-});
+for (const [decision, how] of [
+  ["approve", "approved"],
+  ["deny", "denied"],
+] as const) {
+  test(`what another client has ${how} is said, and the buttons do nothing more`, async (t) => {
+    const home = await Home.make(t);
+    const window = home.start();
+    const client = await home.connect();
+    const reply = new Chat(window).say(WRITE);
+    await window.until(() => reply.buttons.length === 2, "both buttons");
+    const sessionName = (await client.status()).sessions[0]?.sessionName ?? "";
+    const { heldActions } = await client.sessions.get(sessionName);
+    await client.approve({ sessionName, actionIds: heldActions.map(({ id }) => id), decision }).result;
+    await reply.result;
+    assert.ok(reply.text.includes(`_Another client ${how}._`), reply.text);
+    await reply.press(decision === "approve" ? "Deny" : "Approve");
+    assert.equal(window.asked.at(-1)?.message, `Another client ${how}.`);
+    assert.equal(await home.notes(), decision === "approve" ? '{"text":"medlar"}' : "");
+  });
+}
 
 test("a proposal is followed by ways to decide it", async (t) => {
   const home = await Home.make(t);

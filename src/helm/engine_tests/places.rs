@@ -9,7 +9,7 @@ use super::*;
 use crate::model::ClientPlace;
 
 fn at(cwd: &str) -> Arc<ClientPlace> {
-    Arc::new(ClientPlace { cwd: Some(cwd.into()), env: Vec::new(), turn: None })
+    Arc::new(ClientPlace { cwd: Some(cwd.into()), env: Vec::new(), ..ClientPlace::default() })
 }
 
 fn asking() -> Vec<Play> {

@@ -217,10 +217,11 @@ async fn a_program_sees_its_clients_environment_in_place_of_that_of_whoever_star
 async fn a_program_works_where_its_client_is() {
     let directory = TempDir::new().unwrap();
     let cwd = directory.path().canonicalize().unwrap();
-    let place = ClientPlace { cwd: Some(cwd.clone()), env: vec![("LANG".into(), "tlh".into())], turn: None };
+    let place =
+        ClientPlace { cwd: Some(cwd.clone()), env: vec![("LANG".into(), "tlh".into())], ..ClientPlace::default() };
     let answer = skill(shell("pwd; echo $LANG")).run(json!({}), &place).await.unwrap();
     assert_eq!(answer, json!({ "text": format!("{}\ntlh", cwd.display()) }));
-    let gone = ClientPlace { cwd: Some(cwd.join("gone")), env: Vec::new(), turn: None };
+    let gone = ClientPlace { cwd: Some(cwd.join("gone")), env: Vec::new(), ..ClientPlace::default() };
     let error = skill(shell("pwd")).run(json!({}), &gone).await.unwrap_err();
     assert!(error.message.ends_with("where its client is: there is no such directory"), "{error}");
 }
