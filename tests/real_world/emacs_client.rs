@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Output};
 
 use crate::home::PROGRAM;
-use crate::needs::has;
+use crate::finds::finds;
 use crate::npm;
 use crate::skipped::skipped;
 
@@ -14,7 +14,7 @@ const IS_NEW_ENOUGH: &str = "(kill-emacs (if (version< emacs-version \"28.1\") 1
 
 #[test]
 fn the_emacs_package_passes_its_tests() {
-    if !has("emacs") {
+    if !finds("emacs") {
         return;
     }
     let asked = Command::new("emacs").args(["-Q", "--batch", "--eval", IS_NEW_ENOUGH]).status();

@@ -41,7 +41,7 @@ function begin(context: ExtensionContext): void {
   const daemon = (running = new Daemon(version, desk.ask, output));
   const hands: Hands = { daemon, desk };
   const documents = new Documents();
-  const offering = new Offering(daemon, output, context.globalStorageUri.fsPath);
+  const offering = new Offering(daemon, output);
   const chat = registerChat(hands);
 
   context.subscriptions.push(output, desk, daemon, documents, offering, new StatusBar(hands), ...(chat ? [chat] : []));

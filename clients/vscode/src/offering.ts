@@ -1,16 +1,8 @@
-// Which window offers Helm the skills of the editor: the one that was used last.
-//
-// A daemon takes each skill from one client. So a window that gets the focus writes its name into a file that all
-// windows of this editor share. The one that has the skills sees that, lets go of them once its own turns are over, and
-// says so in a second file. Where somebody else has them, such as another editor, they stay there until the next focus.
+// Offers Helm the skills of the editor while the window is connected. Where several windows do, the daemon gives each
+// one's turns its own, and those of others the skills of the window that came first.
 
-import { randomUUID } from "node:crypto";
-import { watch } from "node:fs";
-import type { FSWatcher } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 
-import { window } from "vscode";
 import type { Disposable, LogOutputChannel } from "vscode";
 
 import { OpenThinkError } from "open-think";
@@ -26,10 +18,7 @@ const PAUSE = 500;
 const TRIES = 5;
 
 export class Offering implements Disposable {
-  readonly #name = randomUUID();
-  readonly #directory: string;
-  readonly #listening: Disposable[];
-  #watcher: FSWatcher | undefined;
+  readonly #listening: Disposable;
   #client: Client | undefined;
   #registered: SkillRegistration[] = [];
   /** One thing at a time. */
@@ -39,60 +28,40 @@ export class Offering implements Disposable {
   constructor(
     private readonly daemon: Daemon,
     private readonly output: LogOutputChannel,
-    directory: string,
   ) {
-    this.#directory = directory;
-    this.#listening = [
-      daemon.onDidConnect((client) => {
-        this.#client = client;
-        this.#registered = [];
-        this.refresh();
-      }),
-      daemon.onDidChange(() => void (this.#registered.length > 0 && this.#next(() => this.#look()))),
-      window.onDidChangeWindowState(({ focused }) => void (focused && this.refresh())),
-    ];
+    this.#listening = daemon.onDidConnect((client) => {
+      this.#client = client;
+      this.#registered = [];
+      this.refresh();
+    });
   }
 
-  /** By the settings and the focus as they are now. */
+  /** By the settings as they are now. */
   refresh(): void {
-    this.#next(() => (settings().editorSkills ? this.#begin() : this.#withdraw()));
+    const work = (): Promise<void> => (settings().editorSkills ? this.#offer() : this.#withdraw());
+    this.#work = this.#work.then(work).catch((error: unknown) => this.output.warn(`editor skills: ${String(error)}`));
   }
 
   dispose(): void {
     this.#over = true;
-    this.#watcher?.close();
-    for (const one of this.#listening) one.dispose();
+    this.#listening.dispose();
   }
 
-  #next(work: () => Promise<void>): void {
-    this.#work = this.#work
-      .then(() => (this.#over ? undefined : work()))
-      .catch((error: unknown) => this.output.warn(`editor skills: ${String(error)}`));
-  }
-
-  /** A window in the background takes what is free; one in front claims it. */
-  async #begin(): Promise<void> {
-    if (this.#client === undefined) return;
-    await mkdir(this.#directory, { recursive: true });
-    if (this.#over) return;
-    this.#watcher ??= watch(this.#directory, () => this.#next(() => this.#look())).on("error", () => undefined);
-    if (window.state.focused && (await this.#owner()) !== this.#name) await writeFile(this.#file("window"), this.#name);
-    await this.#offer();
-  }
-
-  /** What the other windows have said. */
-  async #look(): Promise<void> {
-    const owner = await this.#owner();
-    if (owner === this.#name) return settings().editorSkills ? this.#offer() : undefined;
-    if (!owner || this.#registered.length === 0 || this.daemon.turns.size > 0) return;
-    await this.#withdraw();
-    await writeFile(this.#file("released"), this.#name);
+  async #offer(): Promise<void> {
+    const client = this.#client;
+    if (this.#registered.length > 0) return;
+    for (let left = TRIES; left > 0 && client !== undefined && client === this.#client && !this.#over; left -= 1) {
+      const fault = await this.#register(client);
+      if (fault === undefined) return this.output.info("Helm has the skills of this window");
+      this.output.info(`Helm does not have the skills of this window: ${fault.message}`);
+      // The daemon has gone meanwhile. Where it does not come back there will be another client.
+      if (!fault.retryable) return;
+      await pause(PAUSE, undefined, { ref: false });
+    }
   }
 
   /** All of them or none. */
-  async #offer(tries = TRIES): Promise<void> {
-    const client = this.#client;
-    if (client === undefined || this.#registered.length > 0) return;
+  async #register(client: Client): Promise<OpenThinkError | undefined> {
     const registered: SkillRegistration[] = [];
     try {
       for (const { offer, run } of EDITOR_SKILLS) {
@@ -103,39 +72,23 @@ export class Offering implements Disposable {
         registered.push(await client.registerSkill(offer, handler));
       }
       this.#registered = registered;
-      this.output.info("Helm has the skills of this window");
+      return undefined;
     } catch (error) {
       await Promise.all(registered.map((one) => one.dispose()));
-      if (!(error instanceof OpenThinkError)) throw error;
-      this.output.info(`Helm does not have the skills of this window: ${error.message}`);
-      // The daemon has gone meanwhile. Where it does not come back there will be another client.
-      if (error.retryable && tries > 1) this.#again(tries - 1);
+      if (error instanceof OpenThinkError) return error;
+      throw error;
     }
   }
 
-  #again(tries: number): void {
-    setTimeout(() => this.#next(() => this.#offer(tries)), PAUSE).unref();
-  }
-
-  /** Paths and the selection mean this window's, which the turns of others do not. */
+  /** Paths and the selection mean this window's, which the turns of one that offers nothing do not. */
   #check({ sessionName }: SkillContext): void {
     if (sessionName === undefined || !isSessionOfEditor(sessionName) || this.daemon.sessions.has(sessionName)) return;
-    throw new Error(
-      "Helm has the skills of another window of the editor at the moment; ask again from the window that is meant",
-    );
+    throw new Error("the window of the editor that this turn belongs to offers no skills");
   }
 
   async #withdraw(): Promise<void> {
     const registered = this.#registered;
     this.#registered = [];
     await Promise.all(registered.map((one) => one.dispose()));
-  }
-
-  async #owner(): Promise<string | undefined> {
-    return readFile(this.#file("window"), "utf8").catch(() => undefined);
-  }
-
-  #file(name: string): string {
-    return join(this.#directory, name);
   }
 }

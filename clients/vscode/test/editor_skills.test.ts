@@ -4,9 +4,12 @@ import { test } from "node:test";
 import type { TestContext } from "node:test";
 
 import type { Client } from "open-think";
+import { ResponseError } from "vscode-jsonrpc/node";
 
+import { fake } from "../../typescript/test/fake.js";
 import { Chat } from "./chat.js";
 import { Home } from "./home.js";
+import { through } from "./through.js";
 import { Range, Selection, Uri } from "./values.js";
 import { saved, Window } from "./window.js";
 
@@ -144,47 +147,60 @@ test("a setting takes the skills away and gives them back", async (t) => {
   assert.deepEqual(await offered(client), IDS);
 });
 
-test("of two windows the one that was used last has the skills, and nobody is told of a refusal", async (t) => {
-  const { home, window: first, client } = await working(t);
-  const second = home.window();
-  second.folders = [];
+/** Another one, with a folder and a file of its own. */
+async function beside(home: Home, settings: Record<string, unknown> = {}): Promise<Window> {
+  const window = home.window();
   await mkdir(home.path("second"));
   await writeFile(home.path("second/b.ts"), "b");
-  second.folder(home.path("second"));
-  second.settings.set("connectOnStartup", true);
-  second.state = { focused: false, active: false };
-  home.activate(second);
-  await second.until(() => second.output.some((line) => line.includes("does not have the skills")), "the refusal");
-  assert.deepEqual([...first.asked, ...second.asked], []);
+  window.folders = [];
+  window.folder(home.path("second"));
+  for (const [name, value] of Object.entries({ connectOnStartup: true, ...settings })) window.settings.set(name, value);
+  home.activate(window);
+  return window;
+}
 
-  first.focus(false);
-  second.focus(true);
-  await offers(second);
-  assert.deepEqual(await client.invoke("editor-open-file", { path: "b.ts" }), { path: "b.ts" });
-  assert.equal(second.shown.length, 1);
-  assert.deepEqual(await offered(client), IDS);
-
+test("of two windows each has its own skills in its turns, and others have those of the first", async (t) => {
+  const { home, window: first, client } = await working(t);
   await home.file("a.ts", "a");
-  second.focus(false);
-  first.focus(true);
-  await offers(first, 2);
+  const second = await beside(home);
+  await offers(second);
+  const turns = [new Chat(first).say('call editor-open-file {"path":"a.ts"}')];
+  turns.push(new Chat(second).say('call editor-open-file {"path":"b.ts"}'));
+  for (const turn of turns) await turn.result;
+  for (const { text } of turns) assert.match(text, /✓ `editor-open-file`/);
   assert.deepEqual(await client.invoke("editor-open-file", { path: "a.ts" }), { path: "a.ts" });
+  assert.deepEqual(await offered(client), IDS);
+  assert.deepEqual([first.shown.length, second.shown.length], [2, 1]);
+  assert.deepEqual([...first.asked, ...second.asked], []);
 });
 
-test("while its turn runs a window keeps the skills, and the turns of others do not get them", async (t) => {
+test("the turns of a window that offers nothing do not reach into another", async (t) => {
   const { home, window: first } = await working(t);
-  const nap = new Chat(first).say("call take-a-nap {}");
-  await first.until(() => nap.progress.includes("Running take-a-nap"), "the call");
-  const second = home.window();
-  second.settings.set("connectOnStartup", true);
-  home.activate(second);
-  await second.until(() => second.output.some((line) => line.includes("does not have the skills")), "the refusal");
+  const second = await beside(home, { editorSkills: false });
   const refused = new Chat(second).say("call editor-read-selection");
   await refused.result;
-  assert.match(refused.text, /✗ `editor-read-selection` .*another window/);
-  nap.cancel();
-  await nap.result;
-  await offers(second);
+  assert.match(refused.text, /✗ `editor-read-selection` .*offers no skills/);
+  assert.deepEqual(first.shown, []);
+});
+
+test("a daemon that goes while it is told of the skills is told again", async (t) => {
+  const home = await Home.make(t);
+  const window = home.window();
+  const told: string[] = [];
+  const going = { code: "E_SHUTTING_DOWN", message: "It stops.", retryable: true, requestId: "r" };
+  through(
+    window,
+    await fake(t, {
+      "skills.register": ({ skills }) => {
+        told.push(skills[0].id);
+        return told.length === 1 ? new ResponseError(-32802, "It stops.", going) : { registered: [skills[0].id] };
+      },
+    }),
+  );
+  window.settings.set("connectOnStartup", true);
+  home.activate(window);
+  await offers(window);
+  assert.deepEqual(told.slice(1).sort(), IDS);
 });
 
 test("when a window closes its skills are gone", async (t) => {

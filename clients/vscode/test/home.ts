@@ -74,7 +74,6 @@ export class Home {
     extension.activate({
       subscriptions,
       extension: { packageJSON: { version: "0.1.0" } },
-      globalStorageUri: window.module.Uri.file(this.path("storage")),
     });
     const end = async (): Promise<void> => {
       await extension.deactivate();
