@@ -20,7 +20,6 @@ local function request(method, params, callback)
 end
 
 local function ask(session, text, selection)
-  require("open-think.skills").register_all()
   session:ask(format.with_selection(text, selection), {}, function(fault)
     -- What went wrong with a turn stands in its buffer.
     if fault and (fault.code == "E_CANNOT_CONNECT" or not session.buffer:window()) then

@@ -98,14 +98,11 @@ local function check_session(settings)
   vim.health.ok(
     ("mode %s, session %s"):format(mode, session and session.name or require("open-think.config").session())
   )
-  local registered, refused = require("open-think.skills").state()
+  local registered = require("open-think.skills").registered()
   if #registered > 0 then
     vim.health.ok("skills offered from here: " .. table.concat(registered, ", "))
   elseif not require("open-think.client").has("skills.register") then
     vim.health.info("the daemon takes no skills from clients; a newer one does")
-  end
-  for id, fault in pairs(refused) do
-    vim.health.info(("%s is not offered from here: %s"):format(id, fault.message))
   end
 end
 

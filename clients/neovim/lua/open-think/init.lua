@@ -16,7 +16,6 @@ function M.ask(text, opts, callback)
   if opts.show then
     session.buffer:show(false)
   end
-  require("open-think.skills").register_all()
   return session:ask(text, opts, callback or function(fault)
     if fault then
       require("open-think.errors").tell(fault)

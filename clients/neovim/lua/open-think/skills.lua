@@ -6,8 +6,8 @@ local errors = require("open-think.errors")
 
 local M = {}
 
---- By their ids, as they were given; `refused` has those that the daemon did not take, and why.
-local offered, registered, refused = {}, {}, {}
+--- By their ids: as they were given, and whether the daemon has them.
+local offered, registered = {}, {}
 
 local CHECKS = {
   id = { "string" },
@@ -50,13 +50,14 @@ local function row(skill)
   }
 end
 
---- One at a time: another editor may have one of them already, which is no reason to go without the others.
+--- One at a time: an id of the daemon's own is no reason to go without the others.
 local function register(skill, callback)
   client.connection():request("skills.register", { skills = { row(skill) } }, function(fault)
     registered[skill.id] = not fault or nil
-    refused[skill.id] = fault
     if callback then
       callback(fault)
+    elseif fault and fault.code ~= "E_CONNECTION_LOST" then
+      errors.notify(("Helm does not get %s: %s"):format(skill.id, errors.say(fault)), vim.log.levels.ERROR)
     end
   end)
 end
@@ -71,35 +72,33 @@ function M.register(skill, callback)
 end
 
 function M.unregister(id)
-  offered[id], registered[id], refused[id] = nil, nil, nil
+  offered[id], registered[id] = nil, nil
   if client.connection() and client.has("skills.unregister") then
     client.connection():request("skills.unregister", { skills = { id } }, function() end)
   end
 end
 
---- Registers what is not registered: with a new connection, and again when the one that had an id may have left.
+--- Offers all by a new connection.
 function M.register_all()
   if config.get().editor_skills then
     for _, skill in ipairs(require("open-think.editor_skills")) do
       offered[skill.id] = offered[skill.id] or skill
     end
   end
-  if client.connection() and client.has("skills.register") then
-    for id, skill in pairs(offered) do
-      if not registered[id] then
-        register(skill)
-      end
+  if client.has("skills.register") then
+    for _, skill in pairs(offered) do
+      register(skill)
     end
   end
 end
 
 function M.forget_registered()
-  registered, refused = {}, {}
+  registered = {}
 end
 
---- The ids that the daemon has from here, and what it refused.
-function M.state()
-  return vim.fn.sort(vim.tbl_keys(registered)), refused
+--- The ids that the daemon has from here.
+function M.registered()
+  return vim.fn.sort(vim.tbl_keys(registered))
 end
 
 --- Whether a handler can be told to answer later: it takes a second parameter.

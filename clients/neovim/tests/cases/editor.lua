@@ -24,25 +24,6 @@ test("the health check tells how all stands", function()
   )
 end)
 
-test("the health check tells of skills that another editor offers", function()
-  check.request("daemon.status")
-  check.wait("the skills", function()
-    return #require("open-think.skills").state() == 4
-  end)
-  local script = check.home .. "/second.lua"
-  vim.fn.writefile({
-    ("vim.opt.runtimepath:prepend(%q)"):format(check.plugin),
-    ("require('open-think').setup({ command = { %q, '--stdio' } })"):format(check.program),
-    "vim.cmd('silent checkhealth open-think')",
-    "vim.cmd('silent checkhealth open-think')",
-    "io.stdout:write(table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n'))",
-  }, script)
-  local second = vim
-    .system({ check.neovim, "--headless", "-u", "NONE", "-i", "NONE", "-l", script }, { text = true })
-    :wait()
-  check.has(second.stdout, "editor-open-file is not offered from here")
-end)
-
 test("the health check names the way out where the program is missing", function()
   check.setup({ command = { "open-thunk", "--stdio" } })
   local text = health()
