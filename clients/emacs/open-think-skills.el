@@ -44,32 +44,21 @@ so it must be quick, and must not ask the user anything."
   (when open-think--capabilities
     (open-think--request "skills.unregister" `(:skills [,id]))))
 
-(defun open-think--offer (id &optional done failed)
-  "Offer the skill ID to the daemon; then call DONE or FAILED."
+(defun open-think--offer (id)
+  "Offer the skill ID to the daemon, and tell if that refuses it."
   (when (open-think--speaks-p "skills.register")
     (open-think--request "skills.register"
                          `(:skills [,(plist-get (alist-get id open-think--skills nil nil #'equal) :offer)])
-                         done failed)))
-
-(defun open-think--offer-all ()
-  "Offer all skills, and tell once which are refused.
-One at a time, because one that another client offers takes the others
-of its request with it."
-  (let* ((ids (reverse (mapcar #'car open-think--skills)))
-         (left (length ids))
-         (refused nil)
-         (answered (lambda ()
-                     (setq left (1- left))
-                     (when (and (zerop left) refused)
-                       (message "open-think: Helm does not get %s: %s"
-                                (string-join (nreverse (mapcar #'car refused)) ", ") (cdar refused))))))
-    (dolist (id ids)
-      (open-think--offer id
-                         (lambda (_) (funcall answered))
+                         #'ignore
                          (lambda (failure)
                            (unless (open-think--lost-p failure)
-                             (push (cons id (open-think--error-text failure)) refused))
-                           (funcall answered))))))
+                             (message "open-think: Helm does not get %s: %s" id (open-think--error-text failure)))))))
+
+(defun open-think--offer-all ()
+  "Offer all skills.
+One at a time, because an id of the daemon's own takes the others of its
+request with it."
+  (mapc #'open-think--offer (reverse (mapcar #'car open-think--skills))))
 
 (defun open-think--run-skill (params)
   "Run the skill that PARAMS of a `skills.call' name, and give its output."

@@ -114,21 +114,53 @@
       (customize-set-variable 'open-think-offer-editor-skills t))
     (should (= 4 (length (funcall offered))))))
 
-(home-test what-another-client-offers-is-told-once
+(defun editor-offer (id output)
+  "Offer the skill ID, which gives OUTPUT."
+  (open-think-register-skill id :description "Says who was asked." :dangerous nil :handler (lambda (_) output)))
+
+(home-test of-two-emacsen-each-gets-its-own-skill
+  (editor-offer "emacs-who" "first")
+  (home-daemon)
   (let* ((said "")
-         (other (make-process :name "other" :command open-think-command :connection-type 'pipe :noquery t
-                              :filter (lambda (_ text) (setq said (concat said text))))))
+         (program `(progn
+                     (setq open-think-command ',open-think-command)
+                     (editor-offer "emacs-who" "second")
+                     (princ (editor-call "emacs-who" "{}"))
+                     ;; It stays until it is ended.
+                     (read-string "")))
+         (second (make-process :name "second" :connection-type 'pipe :noquery t
+                               :command (list (expand-file-name invocation-name invocation-directory)
+                                              "-Q" "--batch" "-L" home-package
+                                              "-L" (expand-file-name "tests" home-package) "-l" "editor"
+                                              "--eval" (prin1-to-string program))
+                               :filter (lambda (_ text) (setq said (concat said text))))))
     (unwind-protect
-        (let (told)
-          (dolist (message '("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"capabilities\":{\"skills\":true}}}"
-                             "{\"jsonrpc\":\"2.0\",\"method\":\"initialized\",\"params\":{}}"
-                             "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"skills.register\",\"params\":{\"skills\":[{\"id\":\"editor-open-file\",\"description\":\"x\"},{\"id\":\"editor-apply-edit\",\"description\":\"x\"}]}}"))
-            (process-send-string other (concat message "\n")))
-          (home-until "it has registered" (lambda () (string-search "\"registered\"" said)))
-          (setq told (home-messages (home-ask home-read)))
+        (progn
+          (home-until "the second has asked" (lambda () (string-search "\"second\"" said)))
+          (should (equal "\"first\"" (editor-call "emacs-who" "{}")))
+          (should (process-live-p second)))
+      (delete-process second)
+      (open-think-unregister-skill "emacs-who"))))
+
+(home-test an-id-of-the-daemons-own-is-refused-and-the-others-are-offered
+  (editor-offer "emacs-one" "one")
+  (editor-offer "emacs-two" "two")
+  (unwind-protect
+      (progn
+        (home-daemon)
+        (should (string-prefix-p "open-think: Helm does not get read-note: "
+                                 (car (home-messages (editor-offer "read-note" "not this") (home-daemon)))))
+        (open-think-unregister-skill "read-note")
+        (signal-process open-think--process 'SIGKILL)
+        (home-until "the loss is seen" (lambda () (not open-think--connection)))
+        (home-run "stop" "--now")
+        (write-region "[[skill]]\nid = \"emacs-one\"\ndescription = \"Came meanwhile.\"\ncommand = [\"/bin/cat\"]\n"
+                      nil (expand-file-name ".config/open-think/config.toml" home-folder) t 'silent)
+        (let ((told (home-messages (should (equal "\"two\"" (editor-call "emacs-two" "{}"))))))
           (should (= 1 (length told)))
-          (should (string-prefix-p "open-think: Helm does not get editor-open-file, editor-apply-edit: " (car told))))
-      (delete-process other))))
+          (should (string-prefix-p "open-think: Helm does not get emacs-one: " (car told)))))
+    (dolist (id '("read-note" "emacs-one" "emacs-two"))
+      (open-think-unregister-skill id))))
 
 (home-test large-inputs-and-outputs-pass
   (open-think-register-skill "emacs-large" :description "Much." :dangerous nil
