@@ -3,7 +3,6 @@
 import type { CancellationToken } from "vscode-jsonrpc/node";
 import { ErrorCodes, ResponseError } from "vscode-jsonrpc/node";
 
-import { pause } from "./abort.js";
 import { asyncDispose } from "./dispose.js";
 import { OpenThinkError } from "./error.js";
 import { checkJson } from "./json.js";
@@ -20,10 +19,6 @@ interface Offer {
 
 /** The number of the error that says that a skill failed. */
 const SKILL_FAILED = -32803;
-
-/** Tries on a new connection: until the daemon has noticed that the old one is gone, the ids are taken. */
-const TRIES = 6;
-const FIRST_PAUSE = 50;
 
 export class Skills {
   readonly #ask: Ask;
@@ -59,29 +54,19 @@ export class Skills {
     }
   }
 
-  /** On a new connection, by which `ask` asks. */
+  /** On a new connection, by which `ask` asks. One at a time: an id of the daemon's own takes no other with it. */
   again(ask: Ask): void {
-    for (const offer of this.#offers.values()) void this.#again(ask, offer);
+    for (const { skill } of this.#offers.values()) {
+      ask("skills.register", { skills: [skill] }).catch(({ code, message }: OpenThinkError) => {
+        // The next connection begins anew.
+        if (code === "E_CONNECTION_LOST" || code === "E_CLOSED") return;
+        process.emitWarning(`the skill ${skill.id} is no longer offered: ${message}`);
+      });
+    }
   }
 
   lost(): void {
     this.#calls.lost();
-  }
-
-  async #again(ask: Ask, offer: Offer): Promise<void> {
-    const { skill } = offer;
-    for (let left = TRIES - 1; this.#offers.get(skill.id) === offer; left -= 1) {
-      try {
-        await ask("skills.register", { skills: [skill] });
-        return;
-      } catch (error) {
-        const { code, message } = error as OpenThinkError;
-        // The next connection begins anew.
-        if (code === "E_CONNECTION_LOST" || code === "E_CLOSED") return;
-        if (left === 0) return process.emitWarning(`the skill ${skill.id} is no longer offered: ${message}`);
-      }
-      await pause(FIRST_PAUSE * 2 ** (TRIES - 1 - left), undefined);
-    }
   }
 
   async #withdraw(offer: Offer): Promise<void> {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 
-import type { SkillContext } from "open-think";
+import type { ClientSkill, SkillContext } from "open-think";
 import { connect } from "open-think";
 import type { MessageConnection } from "vscode-jsonrpc/node";
-import { CancellationTokenSource } from "vscode-jsonrpc/node";
+import { CancellationTokenSource, ResponseError } from "vscode-jsonrpc/node";
 
 import { promised } from "./collect.js";
 import { fake } from "./fake.js";
@@ -13,9 +13,10 @@ import { fake } from "./fake.js";
 const SKILL = { id: "count-words", description: "Counts the words of a text." };
 const CALL = { skill: SKILL.id, input: { text: "one two" }, sessionName: "s", turnId: "t", deadlineMs: 60_000 };
 
-/** A client of a daemon that takes every skill, and what it is told of them. */
+/** A client of a daemon that takes every skill but those of its `own`, and what it is told of them. */
 async function offering(t: Parameters<typeof fake>[0]) {
   const told: [string, object][] = [];
+  const own: string[] = [];
   const connected = promised<MessageConnection>();
   const socket = await fake(t, {
     initialize: (params, peer) => {
@@ -25,6 +26,7 @@ async function offering(t: Parameters<typeof fake>[0]) {
     },
     "skills.register": ({ skills }) => {
       told.push(["register", skills]);
+      if (skills.some(({ id }: ClientSkill) => own.includes(id))) return new ResponseError(-32602, "it is the daemon's own");
       return { registered: [SKILL.id] };
     },
     "skills.unregister": ({ skills }) => {
@@ -34,7 +36,7 @@ async function offering(t: Parameters<typeof fake>[0]) {
   });
   const client = await connect({ socket });
   t.after(() => client.close());
-  return { client, told, peer: await connected.promise };
+  return { client, told, own, peer: await connected.promise };
 }
 
 test("a skill is offered, called and taken back", async (t) => {
@@ -123,4 +125,18 @@ test("a skill that is registered again takes the place of the first", async (t) 
   await first.dispose();
   assert.deepEqual(await peer.sendRequest("skills.call", CALL), { output: "second" });
   assert.deepEqual(told.filter(([what]) => what === "unregister"), []);
+});
+
+test("one that the daemon has itself by now is warned of, and the rest is offered again", async (t) => {
+  const { client, told, own, peer } = await offering(t);
+  const skills = [SKILL, { ...SKILL, id: "shout" }];
+  for (const skill of skills) await client.registerSkill(skill, () => null);
+  own.push(SKILL.id);
+  told.length = 0;
+  const warned = once(process, "warning");
+  peer.end();
+  const [warning] = await warned;
+  assert.equal(String(warning), "Warning: the skill count-words is no longer offered: it is the daemon's own");
+  await client.request("shutdown", {});
+  assert.deepEqual(told.slice(1), skills.map((skill) => ["register", [skill]]));
 });
