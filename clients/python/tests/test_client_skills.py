@@ -93,24 +93,29 @@ class ClientSkills(HomeTest):
                 await client.invoke("count-words", {})
             self.assertEqual(raised.exception.code, "E_SKILL_FAILED")
 
-    async def test_an_id_belongs_to_one_client(self) -> None:
+    async def test_of_two_clients_that_offer_the_same_each_gets_its_own(self) -> None:
         async with self.home.connect() as one, self.home.connect() as other:
-            await one.register_skill("count-words", count, dangerous=False)
-            for id in ("count-words", "read-note"):
-                with self.assertRaises(open_think.OpenThinkError) as raised:
-                    await other.register_skill(id, count)
-                self.assertEqual(raised.exception.code, "E_BAD_REQUEST")
-            client = self.home.connect()
-            client.skill("read-note")(count)
+            await one.register_skill("who", lambda input: "one", description="Says who.", dangerous=False)
+            await other.register_skill("who", lambda input: "other", description="Says who.", dangerous=False)
+            for client, own in ((other, "other"), (one, "one")):
+                turn = await client.message("call who {}", session_name=own, mode="auto")
+                self.assertEqual(turn["trace"][0]["result"], own)
+                self.assertEqual(await client.invoke("who", {}), own)
+            await one.register_skill("who", lambda input: "anew", description="Says who.", dangerous=False)
+            self.assertEqual(await one.invoke("who", {}), "anew")
+            await one.unregister_skill("who")
+            self.assertEqual(await one.invoke("who", {}), "other")
+
+    async def test_an_id_of_the_daemons_own_is_refused(self) -> None:
+        async with self.home.connect() as client:
             with self.assertRaises(open_think.OpenThinkError) as raised:
-                await client.__aenter__()
+                await client.register_skill("read-note", count)
             self.assertEqual(raised.exception.code, "E_BAD_REQUEST")
-            await one.register_skill("count-words", lambda input: "anew", description="Counts anew.", dangerous=False)
-            self.assertEqual(await other.invoke("count-words", {}), "anew")
-            await one.unregister_skill("count-words")
-            self.assertNotIn("count-words", await self.ids(other))
-            await other.register_skill("count-words", count, dangerous=False)
-            self.assertEqual(await one.invoke("count-words", {"text": "one"}), {"words": 1})
+        client = self.home.connect()
+        client.skill("read-note")(count)
+        with self.assertRaises(open_think.OpenThinkError) as raised:
+            await client.__aenter__()
+        self.assertEqual(raised.exception.code, "E_BAD_REQUEST")
 
     async def test_an_interrupted_turn_cancels_the_handler(self) -> None:
         waiting = Waiting()

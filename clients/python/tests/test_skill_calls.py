@@ -16,12 +16,12 @@ class SkillCalls(unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self) -> None:
         self.daemon = await FakeDaemon(self.handle).__aenter__()
         self.addAsyncCleanup(self.daemon.__aexit__)
-        self.taken: list[str] = []
+        self.own: list[str] = []
 
     async def handle(self, daemon: FakeDaemon, message: dict[str, Any]) -> None:
         skills = message["params"].get("skills", [])
-        if any(skill["id"] in self.taken for skill in skills if isinstance(skill, dict)):
-            daemon.say(id=message["id"], error={"code": -32602, "message": "it is another's"})
+        if any(skill["id"] in self.own for skill in skills if isinstance(skill, dict)):
+            daemon.say(id=message["id"], error={"code": -32602, "message": "it is the daemon's own"})
         elif skills:
             daemon.say(id=message["id"], result={"registered": []})
         elif message["method"] == "cut":
@@ -144,18 +144,19 @@ class SkillCalls(unittest.IsolatedAsyncioTestCase):
             given_up.clear()
         await given_up.wait()
 
-    async def test_one_that_was_taken_meanwhile_is_let_go_of_and_reported(self) -> None:
+    async def test_one_that_the_daemon_has_itself_by_now_is_reported_and_the_rest_offered(self) -> None:
         reported: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.set_result(context))
         async with open_think.connect(socket=self.daemon.socket) as client:
             await client.register_skill("one", lambda input: 1, description="Gives 1.")
             await client.register_skill("two", lambda input: 2, description="Gives 2.")
-            self.taken.append("one")
+            self.own.append("one")
             with self.assertRaises(open_think.OpenThinkError):
                 await client.request("cut")
             self.assertIn("one is no longer offered", (await reported)["message"])
             self.assertEqual(await self.answer("two"), {"output": 2})
-            self.assertIn("not offered", (await self.answer("one"))["message"])
+        again = [[skill["id"] for skill in skills] for skills in self.registered()[2:]]
+        self.assertEqual(again, [["one"], ["two"]])
 
     async def test_a_new_connection_is_told_what_is_offered(self) -> None:
         async with open_think.connect(socket=self.daemon.socket) as client:

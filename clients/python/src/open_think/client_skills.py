@@ -64,17 +64,13 @@ class ClientSkills:
         self._offers.pop(id, None)
 
     async def register(self, connection: Connection, again: bool) -> None:
-        """Registers all with a connection. `again`, one that somebody else has taken meanwhile is let go of."""
-        specs = [offer.spec for offer in self._offers.values()]
-        if specs and not again:
-            await connection.request("skills.register", {"skills": specs})
-        for spec in specs if again else []:
+        """Registers all with a connection. `again`, one that the daemon has itself by now is but reported."""
+        for spec in [offer.spec for offer in self._offers.values()]:
             try:
                 await connection.request("skills.register", {"skills": [spec]})
             except OpenThinkError as error:
-                if connection.fault is not None:
+                if not again or connection.fault is not None:
                     raise
-                self.remove(spec["id"])
                 context = {"message": f"open-think: {spec['id']} is no longer offered", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(context)
 
