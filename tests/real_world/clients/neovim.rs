@@ -1,15 +1,13 @@
-//! The Neovim plugin's own tests, against the built program.
+//! The plugin for Neovim.
 
-use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::home::PROGRAM;
+use super::{CLIENTS, passes};
 use crate::needs::has;
 use crate::npm;
 use crate::skipped::skipped;
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/neovim");
 const UNPACKED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/neovim/trixie/nvim");
 
 #[test]
@@ -21,20 +19,11 @@ fn the_neovim_plugin_passes_its_tests() {
         return;
     }
     let Some(upstream) = npm::installed("node") else { return };
-    let Output { status, stdout, stderr } = Command::new(&neovim)
-        .args(["--headless", "-u", "NONE", "-i", "NONE", "-l", "tests/run.lua"])
-        .current_dir(FOLDER)
-        .env("OPEN_THINK_BIN", PROGRAM)
-        .env("OPEN_THINK_NVIM", &neovim)
-        .env("OPEN_THINK_UPSTREAM", upstream)
-        .output()
-        .expect("Neovim starts");
-    let said = String::from_utf8_lossy(&stdout);
-    // Here is all that its tests need.
-    assert!(status.success() && !said.contains("skipped: "), "{said}\n{}", String::from_utf8_lossy(&stderr));
-    for figure in said.lines().filter(|line| line.contains("bytes in") || line.contains("connected in")) {
-        let _ = writeln!(std::io::stderr(), "clients/neovim: {figure}");
-    }
+    let mut tests = Command::new(&neovim);
+    tests.args(["--headless", "-u", "NONE", "-i", "NONE", "-l", "tests/run.lua"]);
+    tests.current_dir(format!("{CLIENTS}/neovim")).env("OPEN_THINK_NVIM", &neovim).env("OPEN_THINK_UPSTREAM", upstream);
+    let said = passes("neovim", &mut tests);
+    assert!(!said.contains("skipped: "), "here is all that its tests need: {said}");
 }
 
 /// The one that is named, that of the machine, or that which `.ci/neovim` has unpacked.
