@@ -140,6 +140,14 @@ function M.request(method, params)
   return fault, result
 end
 
+--- Connects, and waits until all skills that are offered were taken.
+function M.connect(count)
+  M.request("daemon.status")
+  M.wait("the skills", function()
+    return #require("open-think.skills").registered() == count
+  end)
+end
+
 function M.notes()
   local file = io.open(M.home .. "/written.jsonl")
   if not file then

@@ -3,14 +3,6 @@
 local check = require("check")
 local test = check.test
 
---- Connects, and waits until all skills that are offered were taken.
-local function connect(count)
-  check.request("daemon.status")
-  check.wait("the skills", function()
-    return #require("open-think.skills").registered() == count
-  end)
-end
-
 local function invoke(skill, input, more)
   local params = vim.tbl_extend("force", { skill = skill, input = input or vim.empty_dict() }, more or {})
   local fault, result = check.request("skills.invoke", params)
@@ -49,7 +41,7 @@ test("a handler gives its output, raises, or answers later", function()
       end, 20)
     end,
   })
-  connect(3)
+  check.connect(3)
   local _, given = invoke("neovim-give", { name = "quince" })
   check.equal({ given, heard }, { { given = "quince", list = {} }, { name = "quince" } })
   local fault = invoke("neovim-give", {})
@@ -85,7 +77,7 @@ test("a dangerous one is held, as any other", function()
       return true
     end,
   })
-  connect(1)
+  check.connect(1)
   check.equal(invoke("neovim-danger").code, "E_APPROVAL_REQUIRED")
   vim.cmd("Helm call neovim-danger {}")
   check.wait_for_text("### neovim-danger")
@@ -106,7 +98,7 @@ test("a handler that is called off hears of it", function()
       context = told
     end,
   })
-  connect(1)
+  check.connect(1)
   vim.cmd("HelmMode auto")
   vim.cmd("Helm call neovim-never {}")
   check.wait("the call", function()
@@ -121,7 +113,7 @@ end)
 
 test("skills are there again after the daemon, or the connection, was lost", function()
   vim.cmd.edit("fruit.txt")
-  connect(4)
+  check.connect(4)
   local function works()
     local fault = invoke("editor-read-selection")
     return fault == nil
@@ -135,101 +127,9 @@ test("skills are there again after the daemon, or the connection, was lost", fun
   check.wait("the skill, over another connection", works)
 end)
 
-local function offer(id, output, callback)
-  require("open-think").register_skill({
-    id = id,
-    description = "Says who was asked.",
-    dangerous = false,
-    handler = function()
-      return output
-    end,
-  }, callback)
-end
-
---- Who answered in a turn of this Neovim.
-local function who(id)
-  local result
-  require("open-think").ask("call " .. id .. " {}", { mode = "auto" }, function(fault, got)
-    result = fault or got
-  end)
-  check.wait("the turn", function()
-    return result
-  end)
-  return result.trace[1].result
-end
-
-test("of two Neovims with the same skill, each gets its own", function()
-  check.setup({ editor_skills = false })
-  offer("neovim-who", "first")
-  connect(1)
-  local script = check.home .. "/second.lua"
-  vim.fn.writefile({
-    ("vim.opt.runtimepath:prepend(%q)"):format(check.plugin),
-    "local open_think = require('open-think')",
-    ("open_think.setup({ command = { %q, '--stdio' }, session = 'second' })"):format(check.program),
-    "local function handler() return 'second' end",
-    "local skill = { id = 'neovim-who', description = 'Says who was asked.', dangerous = false, handler = handler }",
-    "open_think.register_skill(skill)",
-    "local said",
-    "open_think.ask('call neovim-who {}', { mode = 'auto' }, function(fault, result)",
-    "  said = fault and fault.message or result.trace[1].result",
-    "end)",
-    "vim.wait(20000, function() return said end)",
-    "io.stdout:write(said)",
-    "io.stdout:flush()",
-    "io.stdin:read('a')",
-  }, script)
-  local said = ""
-  local second = vim.system({ check.neovim, "--headless", "-u", "NONE", "-i", "NONE", "-l", script }, {
-    text = true,
-    stdin = true,
-    stdout = function(_, text)
-      said = said .. (text or "")
-    end,
-  })
-  check.wait("the second", function()
-    return said ~= ""
-  end)
-  local here = who("neovim-who")
-  second:write(nil)
-  second:wait()
-  check.equal({ here, said }, { "first", "second" })
-end)
-
-test("an id of the daemon's own is refused, and the others are offered", function()
-  check.setup({ editor_skills = false })
-  offer("neovim-one", "one")
-  offer("neovim-two", "two")
-  connect(2)
-  local refused
-  offer("read-note", "not this", function(fault)
-    refused = fault
-  end)
-  check.wait("the answer", function()
-    return refused
-  end)
-  check.equal(refused.code, "E_BAD_REQUEST")
-  require("open-think").unregister_skill("read-note")
-
-  vim.uv.kill(require("open-think.client").connection().process.pid, "sigkill")
-  check.wait_told("the connection was lost")
-  check.configure(table.concat({
-    "[[skill]]",
-    'id = "neovim-one"',
-    'description = "Came meanwhile."',
-    "dangerous = false",
-    'command = ["/bin/echo", "the daemon"]',
-  }, "\n"))
-  check.equal(check.open_think("stop", "--now").code, 0)
-  connect(1)
-  check.has(check.wait_told("Helm does not get neovim-one"), "is the id of a skill of")
-  check.equal(#check.told, 2)
-  check.equal(who("neovim-two"), "two")
-end)
-
 test("Helm opens a file, and reads the selection and the diagnostics", function()
   vim.fn.writefile({ "one", "two", "three" }, "fruit.txt")
-  connect(4)
+  check.connect(4)
   local _, opened = invoke("editor-open-file", { path = "fruit.txt", line = 2 })
   check.equal(opened, { path = "fruit.txt", line = 2 })
   check.equal({ vim.fn.expand("%:t"), vim.fn.line(".") }, { "fruit.txt", 2 })
@@ -265,7 +165,7 @@ test("an edit is applied once it was approved, and can be undone", function()
   vim.fn.writefile({ "one", "two", "two words", "three" }, "fruit.txt")
   vim.cmd.edit("fruit.txt")
   local buffer = vim.api.nvim_get_current_buf()
-  connect(4)
+  check.connect(4)
   local edit = { path = "fruit.txt", oldText = "two words\nthree", newText = "2 words\r\n3" }
   vim.cmd("Helm call editor-apply-edit " .. vim.json.encode(edit))
   check.wait_for_text("### editor-apply-edit")
