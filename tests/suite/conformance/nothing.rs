@@ -20,11 +20,8 @@ async fn every_member_that_may_be_left_out_may_be_nothing() {
         let shape = resolve(&schema, &row["params"]);
         let none = Map::new();
         let members = shape["properties"].as_object().unwrap_or(&none);
-        let required: Vec<&str> =
-            shape["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let needed: Map<String, Value> =
-            required.iter().map(|name| ((*name).to_owned(), sample(&schema, &members[*name]))).collect();
-        for (name, member) in members.iter().filter(|(name, _)| !required.contains(&name.as_str())) {
+        let needed = needed(&schema, shape);
+        for (name, member) in members.iter().filter(|(name, _)| !needed.contains_key(*name)) {
             for nothing in nothings(&schema, member) {
                 // A client introduces itself once.
                 if method == "initialize" {
@@ -62,6 +59,12 @@ fn nothings(schema: &Value, member: &Value) -> Vec<Value> {
     [json!(null), json!({})].into_iter().chain(table.then(|| json!([]))).collect()
 }
 
+/// The members that an object must have.
+fn needed(schema: &Value, shape: &Value) -> Map<String, Value> {
+    let required = shape["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    required.map(|name| (name.to_owned(), sample(schema, &shape["properties"][name]))).collect()
+}
+
 /// Something that the schema allows.
 fn sample(schema: &Value, shape: &Value) -> Value {
     let shape = resolve(schema, shape);
@@ -71,6 +74,7 @@ fn sample(schema: &Value, shape: &Value) -> Value {
         (_, Some(value), _) => value.clone(),
         (_, _, Some("string")) => json!("x"),
         (_, _, Some("array")) => json!([sample(schema, &shape["items"])]),
+        (_, _, Some("object")) => needed(schema, shape).into(),
         _ => panic!("what would be one of {shape}?"),
     }
 }
