@@ -76,7 +76,7 @@ fn plugin(client: &Client) -> String {
 
 fn made(at: usize, skill: ClientSkill, plugin: &str, connection: &Arc<Connection>) -> Result<Skill, ApiError> {
     let (spec, timeout) = convert::client_skill(at, skill, plugin)?;
-    let handler = Offered::new(&spec.id, timeout, connection);
+    let handler = Offered::new(&spec, timeout, connection);
     let skill = Skill::new(spec, handler);
     match skill.schema_fault() {
         None => Ok(skill),

@@ -19,6 +19,7 @@ use crate::codex::AppServer;
 use crate::helm::now_ms;
 use crate::protocol::{ClientCapabilities, ClientInfo, Code, Method, Notification, names};
 use crate::rpc::{Peer, PeerError, Reason, RpcError, Service, Verdict};
+use crate::skills::SkillSpec;
 
 /// What is answered by a daemon that only waits for what runs.
 const WHILE_DRAINING: [&str; 5] = [
@@ -128,8 +129,8 @@ impl Connection {
         &self.app
     }
 
-    /// Whether it has registered this skill, and may be asked to run it.
-    pub fn offers(&self, skill: &str) -> bool {
+    /// Whether it offers this skill, and may be asked to run it.
+    pub fn offers(&self, skill: &SkillSpec) -> bool {
         self.app.conductor.is_offered(self.peer.number(), skill)
     }
 
@@ -193,8 +194,11 @@ impl Service for Served {
     fn is_spare(&self) -> bool {
         let conductor = &self.0.app.conductor;
         let offers = !conductor.offered(self.0.peer.number()).is_empty();
+        let is_called = self.0.calls.available_permits() < SIDE_BY_SIDE;
         let matters = |session: &str| offers || self.0.subscriptions.watches(session);
-        !self.0.awaits_end.load(Ordering::Relaxed) && !conductor.all_running().iter().any(|turn| matters(&turn.session))
+        !self.0.awaits_end.load(Ordering::Relaxed)
+            && !is_called
+            && !conductor.all_running().iter().any(|turn| matters(&turn.session))
     }
 
     fn fault(&self, reason: Reason) -> RpcError {

@@ -27,4 +27,5 @@ pub use app::{App, AskedToStop, Facts, Reach, Redact, Reload, Reloaded, Setup};
 pub use connection::{Connection, Served, Via};
 pub use error::of_reason;
 pub use figures::{Calls, Figures, PluginFace, Vitals};
+pub use params::read_params;
 pub use table::methods;

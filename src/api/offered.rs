@@ -9,29 +9,29 @@ use serde_json::value::to_raw_value;
 
 use super::{Connection, convert};
 use crate::model::ClientPlace;
-use crate::skills::{Handler, SkillError};
+use crate::skills::{Handler, SkillError, SkillSpec};
 
 /// Calls that one client may have at work.
 pub const SIDE_BY_SIDE: usize = 64;
 
 pub struct Offered {
-    id: String,
+    spec: SkillSpec,
     timeout: Duration,
     /// A skill that a turn knows does not keep its client.
     connection: Weak<Connection>,
 }
 
 impl Offered {
-    pub fn new(id: &str, timeout: Duration, connection: &Arc<Connection>) -> Self {
-        Self { id: id.to_owned(), timeout, connection: Arc::downgrade(connection) }
+    pub fn new(spec: &SkillSpec, timeout: Duration, connection: &Arc<Connection>) -> Self {
+        Self { spec: spec.clone(), timeout, connection: Arc::downgrade(connection) }
     }
 }
 
 #[async_trait]
 impl Handler for Offered {
     async fn run(&self, input: Value, place: &ClientPlace) -> Result<Value, SkillError> {
-        let id = &self.id;
-        let connection = self.connection.upgrade().filter(|connection| connection.offers(id));
+        let id = &self.spec.id;
+        let connection = self.connection.upgrade().filter(|connection| connection.offers(&self.spec));
         let Some(connection) = connection else { return Err(convert::skill_gone(id)) };
         let Ok(_place) = connection.calls.try_acquire() else {
             let message = format!("the client that offers {id} has {SIDE_BY_SIDE} calls at work already");

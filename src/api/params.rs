@@ -1,9 +1,10 @@
 //! Parameters read with a fault that says where and what, and which name may have been meant.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_path_to_error::{Segment, Segments};
 
@@ -26,6 +27,11 @@ pub fn parse<T: DeserializeOwned>(text: Option<&str>) -> Result<T, ApiError> {
     read(&text).map_err(|error| located(&error))
 }
 
+/// The same for those who only look on: what is wrong with them others say.
+pub fn read_params<T: DeserializeOwned>(text: &str) -> Option<T> {
+    parse(Some(text)).ok()
+}
+
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))
 }
@@ -33,13 +39,47 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_path_to_error::Error
 /// The object without the first member on the way that is nothing; the rest stays as it was written.
 fn without_nothing(text: &str, path: &mut Segments<'_>) -> Option<String> {
     let Segment::Map { key } = path.next()? else { return None };
-    let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).ok()?;
-    let value = members.remove(key)?;
-    if !is_nothing(&value) {
-        let rest = without_nothing(value.get(), path)?;
-        members.insert(key.clone(), RawValue::from_string(rest).ok()?);
+    let Members(mut members) = serde_json::from_str(text).ok()?;
+    let at = members.iter().position(|(name, _)| name == key)?;
+    if is_nothing(&members[at].1) {
+        members.remove(at);
+    } else {
+        let rest = without_nothing(members[at].1.get(), path)?;
+        members[at].1 = RawValue::from_string(rest).ok()?;
     }
-    serde_json::to_string(&members).ok()
+    serde_json::to_string(&Members(members)).ok()
+}
+
+/// Of an object, as they were written: one that stands there twice is refused by whoever reads them.
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AsWritten;
+
+        impl<'de> Visitor<'de> for AsWritten {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(AsWritten)
+    }
 }
 
 /// Some clients say `null` for what others leave out; an editor that has one word for nothing says `{}`, and one whose
@@ -132,7 +172,7 @@ mod tests {
     use crate::protocol::{ApproveParams, CodexRpcParams, InitializeParams, MessageParams};
 
     #[track_caller]
-    fn check<T: DeserializeOwned + std::fmt::Debug>(params: &str, message: &str, meant: &[&str]) {
+    fn check<T: DeserializeOwned + fmt::Debug>(params: &str, message: &str, meant: &[&str]) {
         let error = parse::<T>(Some(params)).expect_err("bad parameters");
         let data = error.data();
         assert_eq!(data.message, message);
@@ -179,6 +219,8 @@ mod tests {
         assert!(params.client_info.is_some_and(|info| info.version.is_none()) && !params.capabilities.approvals);
         let given = parse::<ApproveParams>(Some(r#"{"actionIds":["a"],"decision":"approve","input":{},"wait":{}}"#));
         assert_eq!(given.expect("good parameters").input, Some(serde_json::json!({})), "it may be meant");
+        let twice = r#"{"actionIds":["a"],"decision":"deny","stream":null,"decision":"approve"}"#;
+        check::<ApproveParams>(twice, "the parameters: duplicate field `decision`", &[]);
         check::<MessageParams>(r#"{"content":{},"mode":{}}"#, "parameter 'content' is missing", &[]);
         let many: Vec<String> = (0..1000).map(|number| format!("\"m{number}\":null")).collect();
         let many = format!("{{{}}}", many.join(","));

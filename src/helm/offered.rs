@@ -6,7 +6,7 @@ use super::Conductor;
 use super::conductor::Shared;
 use super::setup::Setup;
 use crate::model::ClientPlace;
-use crate::skills::{OfferFault, Offers, Registry, Skill};
+use crate::skills::{OfferFault, Offers, Registry, Skill, SkillSpec};
 
 impl Conductor {
     /// They are there for every turn that is accepted from now on: all of them, or none. Those who offer something are
@@ -37,8 +37,8 @@ impl Conductor {
         self.shared.offers().ids(by)
     }
 
-    pub fn is_offered(&self, by: u64, id: &str) -> bool {
-        self.shared.offers().has(by, id)
+    pub fn is_offered(&self, by: u64, spec: &SkillSpec) -> bool {
+        self.shared.offers().has(by, spec)
     }
 
     /// What can be run for one of those.

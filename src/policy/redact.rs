@@ -64,7 +64,13 @@ impl Redactor {
         match value {
             Value::String(text) => *text = self.redact(text),
             Value::Array(list) => list.iter_mut().for_each(|item| self.redact_json(item)),
-            Value::Object(fields) => fields.values_mut().for_each(|field| self.redact_json(field)),
+            Value::Object(fields) => {
+                fields.values_mut().for_each(|field| self.redact_json(field));
+                if fields.keys().any(|name| self.finds(name)) {
+                    *fields =
+                        std::mem::take(fields).into_iter().map(|(name, field)| (self.redact(&name), field)).collect();
+                }
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }

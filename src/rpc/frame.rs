@@ -56,6 +56,13 @@ struct Wire<'a> {
     error: Option<&'a RawValue>,
 }
 
+impl Wire<'_> {
+    /// Or a notification.
+    fn is_request(&self) -> bool {
+        self.method.is_some_and(|method| method.get() != "null")
+    }
+}
+
 /// Tells `null` from absent.
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
@@ -65,9 +72,17 @@ pub fn parse(text: &str, max_depth: usize) -> Result<Message, BadFrame> {
     let bad = |id: Option<Id>, reason| BadFrame { id, reason };
     if deeper_than(text, max_depth) {
         // What is deep is passed over here, so that a request is refused under its own id.
-        let id = serde_json::from_str::<Wire>(text).ok().filter(|wire| wire.method.is_some());
-        let id = id.and_then(|wire| wire.id).and_then(Id::from_token);
-        return Err(bad(id, Reason::TooDeep { limit: max_depth }));
+        let wire = serde_json::from_str::<Wire>(text).ok();
+        let (id, is_request) = wire.map_or((None, false), |wire| (wire.id.and_then(Id::from_token), wire.is_request()));
+        return match id {
+            // Whoever asked need not wait any longer.
+            Some(id) if !is_request && id.our_number().is_some() => {
+                let error =
+                    ErrorObjectOwned::owned(super::INTERNAL_ERROR, "the answer is nested too deeply", None::<()>);
+                Ok(Message::Response { id, outcome: Err(error) })
+            }
+            id => Err(bad(id.filter(|_| is_request), Reason::TooDeep { limit: max_depth })),
+        };
     }
     match text.trim_ascii_start().as_bytes().first() {
         Some(b'{') => {}
@@ -108,7 +123,7 @@ fn classify(wire: &Wire<'_>) -> Result<Message, BadFrame> {
     let invalid = |why: &str| BadFrame { id: id.clone(), reason: Reason::InvalidRequest(why.to_owned()) };
     // A client whose handler gave nothing may answer with the id of our request alone.
     let says_nothing = id.as_ref().is_some_and(|id| id.our_number().is_some());
-    let is_answer = wire.method.is_none() && (wire.result.is_some() || wire.error.is_some() || says_nothing);
+    let is_answer = !wire.is_request() && (wire.result.is_some() || wire.error.is_some() || says_nothing);
     if is_answer && id.is_none() {
         return Ok(Message::StrayError);
     }
@@ -118,7 +133,7 @@ fn classify(wire: &Wire<'_>) -> Result<Message, BadFrame> {
     if let (true, Some(id)) = (is_answer, &id) {
         return Ok(Message::Response { id: id.clone(), outcome: outcome(wire) });
     }
-    let method = wire.method.ok_or_else(|| invalid("'method' is missing"))?;
+    let method = wire.method.filter(|_| wire.is_request()).ok_or_else(|| invalid("'method' is missing"))?;
     let method = serde_json::from_str::<Cow<'_, str>>(method.get())
         .map_err(|_| invalid("'method' must be a string"))?
         .into_owned();
@@ -139,7 +154,7 @@ fn classify(wire: &Wire<'_>) -> Result<Message, BadFrame> {
 }
 
 /// An object, or what stands for one: an array of one object, `[]`, `null` or nothing.
-fn params(params: Option<&RawValue>) -> Result<Option<Box<RawValue>>, String> {
+pub fn params(params: Option<&RawValue>) -> Result<Option<Box<RawValue>>, String> {
     let Some(params) = params else { return Ok(None) };
     match params.get().as_bytes().first() {
         Some(b'{') => Ok(Some(params.to_owned())),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Registry, Skill};
+use super::{Registry, Skill, SkillSpec};
 
 /// What one may offer.
 pub const MAX_OFFERED: usize = 128;
@@ -88,8 +88,9 @@ impl Offers {
         self.offered.get(&by).into_iter().flatten().map(|skill| skill.spec().id.clone()).collect()
     }
 
-    pub fn has(&self, by: u64, id: &str) -> bool {
-        self.offered.get(&by).is_some_and(|skills| skills.iter().any(|skill| skill.spec().id == id))
+    /// Whether it is offered as it was then: with another schema or another danger it is another skill.
+    pub fn has(&self, by: u64, spec: &SkillSpec) -> bool {
+        self.offered.get(&by).is_some_and(|skills| skills.iter().any(|skill| **skill.spec() == *spec))
     }
 
     /// All that can be run now. Of several offers of one id the first counts.
@@ -165,7 +166,9 @@ mod tests {
         assert_eq!(registry.get("a").expect("it is offered").spec().description, "second");
         offers.withdraw(1, &["b".to_owned(), "nobodys".to_owned()]);
         offers.withdraw(3, &["a".to_owned()]);
-        assert!(offers.has(1, "a") && !offers.has(2, "a") && !offers.has(1, "b"));
+        let has = |by, id, description| offers.has(by, skill(id, description).spec());
+        assert!(has(1, "a", "second") && !has(1, "a", "first"), "another description makes another skill");
+        assert!(!has(2, "a", "second") && !has(1, "b", ""));
         assert_eq!((offers.withdraw_all(1), offers.withdraw_all(1)), (true, false));
     }
 

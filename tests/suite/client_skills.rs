@@ -189,6 +189,42 @@ async fn a_turn_that_knows_a_skill_hears_that_it_is_gone() {
     assert_eq!((&result["trace"][0]["ok"], &result["trace"][1]["error"]), (&json!(true), &json!(error)));
 }
 
+/// Whoever says of it later that it is dangerous says so of another.
+#[tokio::test]
+async fn a_turn_that_knows_a_skill_does_not_run_what_has_taken_its_place() {
+    let home = Home::new();
+    let daemon = home.daemon().await;
+    let (mut quill, mut other) = (client(&daemon, "quill").await, client(&daemon, "other").await);
+    register(&mut quill, &[skill("open-it"), skill("wait-here")]).await.expect("they are good");
+    let content = "call wait-here {}\nthen\ncall open-it {}";
+    let turn = other.send("conductor.message", json!({ "mode": "selective", "content": content })).await;
+    let call = called(&mut quill).await;
+    let dangerous = json!({ "id": "open-it", "description": "Opens what is named.", "dangerous": true });
+    register(&mut quill, &[dangerous]).await.expect("it is good");
+    answer(&mut quill, &call, Value::Null).await;
+    let result = other.answer(turn).await.expect("a result");
+    let error = "the client that offers open-it is gone, or has taken it back";
+    assert_eq!((&result["trace"][0]["ok"], &result["trace"][1]["error"]), (&json!(true), &json!(error)));
+    assert!(!quill.seen.iter().any(|frame| frame["method"] == "skills.call"), "{:?}", quill.seen);
+}
+
+#[tokio::test]
+async fn a_schema_that_would_take_too_long_to_check_is_refused() {
+    let home = Home::new();
+    let daemon = home.daemon().await;
+    let mut quill = client(&daemon, "quill").await;
+    let child = json!({ "type": "object", "properties": { "child": { "$ref": "#/$defs/node" } } });
+    let node = json!({ "anyOf": [child, child, { "type": "string" }] });
+    let mut endless = skill("open-it");
+    endless["inputSchema"] = json!({
+        "type": "object", "properties": { "root": { "$ref": "#/$defs/node" } }, "$defs": { "node": node },
+    });
+    let refused = register(&mut quill, &[endless]).await.expect_err("it may take for ever");
+    let why = "parameter 'skills[0].inputSchema' would take too long to check: it refers to itself more than once, as at \
+               '#/$defs/node'";
+    assert_eq!((message(&refused), &refused["data"]["code"]), (why, &json!("E_BAD_REQUEST")));
+}
+
 #[tokio::test]
 async fn a_dangerous_one_is_held_and_runs_for_whoever_approves() {
     let home = Home::new();
@@ -314,4 +350,20 @@ async fn a_shim_offers_them_again_to_the_next_daemon() {
     let call = called(&mut quill).await;
     other.notify("$/cancelRequest", json!({ "id": invoked })).await;
     cancelled(&mut quill, &call).await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_drains_keeps_the_client_whose_skill_runs() {
+    let home = Home::new();
+    let process = crate::shared::serve(&home).await;
+    let mut quill = ready(home.connect(Framing::Lines).await, "quill").await;
+    let mut other = home.connect(Framing::Lines).await;
+    register(&mut quill, &[skill("open-it")]).await.expect("it is good");
+    let invoked = other.send("skills.invoke", json!({ "skill": "open-it" })).await;
+    let call = called(&mut quill).await;
+    let mut third = home.connect(Framing::Lines).await;
+    assert_eq!(third.ask("daemon.stop", json!({ "when": "drain" })).await, Ok(json!({ "stopping": true })));
+    answer(&mut quill, &call, json!("opened")).await;
+    assert_eq!(other.answer(invoked).await.expect("a result")["data"], "opened");
+    crate::shared::ended(process).await;
 }

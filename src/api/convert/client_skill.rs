@@ -13,7 +13,7 @@ use crate::config::{MAX_SKILL_TIMEOUT_MS, SKILL_ID, is_skill_id};
 use crate::model::ClientPlace;
 use crate::protocol::{self as wire, Code};
 use crate::rpc::PeerError;
-use crate::skills::{SkillError, SkillSpec};
+use crate::skills::{SkillError, SkillSpec, unbounded};
 
 const MAX_DESCRIPTION: usize = 1000;
 /// Models read it with every call.
@@ -31,6 +31,8 @@ pub fn client_skill(at: usize, skill: wire::ClientSkill, plugin: &str) -> Result
         return fault("id", SKILL_ID.to_owned());
     }
     // Models and people read it in a list.
+    let description: String =
+        description.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let description = description.split_whitespace().collect::<Vec<_>>().join(" ");
     if description.is_empty() || description.chars().count() > MAX_DESCRIPTION {
         return fault("description", format!("must say in 1 to {MAX_DESCRIPTION} letters what the skill does"));
@@ -41,6 +43,9 @@ pub fn client_skill(at: usize, skill: wire::ClientSkill, plugin: &str) -> Result
     }
     if input_schema.to_string().len() > MAX_SCHEMA_BYTES {
         return fault("inputSchema", format!("must have at most {MAX_SCHEMA_BYTES} bytes"));
+    }
+    if let Some(why) = unbounded(&input_schema) {
+        return fault("inputSchema", format!("would take too long to check: {why}"));
     }
     let timeout_ms = timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
     if !(1..=MAX_SKILL_TIMEOUT_MS).contains(&timeout_ms) {

@@ -12,7 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::glance::{self, Glance};
 use super::offers::Offers;
-use crate::api::of_reason;
+use crate::api::{of_reason, read_params};
 use crate::protocol::{
     ApprovalResolvedParams, ClientSkill, CodexSubscribeParams, Method, Notification, SubscribeParams, names,
 };
@@ -108,7 +108,8 @@ impl Core {
         let id = seen.id.and_then(Id::parse);
         match (seen.method.as_deref(), id) {
             (Some(method), Some(id)) => {
-                self.request(method, id, seen.params, text);
+                let params = frame::params(seen.params).unwrap_or_default();
+                self.request(method, id, params.as_deref(), text);
                 as_it_is
             }
             (Some(names::Initialized::NAME), None) => {
@@ -342,13 +343,13 @@ pub fn refusal(id: Option<&Id>, reason: Reason) -> String {
 }
 
 fn session(params: Option<&RawValue>) -> Option<(String, Option<u64>)> {
-    let params: SubscribeParams = serde_json::from_str(params?.get()).ok()?;
+    let params: SubscribeParams = read_params(params?.get())?;
     Some((params.session_name, params.after_seq))
 }
 
 fn thread(params: Option<&RawValue>) -> Option<Option<String>> {
     let Some(params) = params else { return Some(None) };
-    let params: CodexSubscribeParams = serde_json::from_str(params.get()).ok()?;
+    let params: CodexSubscribeParams = read_params(params.get())?;
     Some(params.thread_id)
 }
 

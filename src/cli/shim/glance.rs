@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::api::read_params;
 use crate::protocol::{ApprovalResolvedParams, ClientSkill, SkillsRegisterParams, SkillsRegisteredResult};
 use crate::rpc::Id;
 
@@ -81,7 +82,7 @@ pub fn approval(params: &RawValue) -> Option<ApprovalResolvedParams> {
 
 /// What is wrong with them is for the daemon to say.
 pub fn skills(params: &RawValue) -> Vec<ClientSkill> {
-    serde_json::from_str::<SkillsRegisterParams>(params.get()).map(|params| params.skills).unwrap_or_default()
+    read_params::<SkillsRegisterParams>(params.get()).map(|params| params.skills).unwrap_or_default()
 }
 
 /// The ids of all that the client offers.
