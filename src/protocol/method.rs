@@ -136,7 +136,7 @@ pub mod names {
         SkillsInvoke "skills.invoke" (SkillInvokeParams) -> SkillInvokeResult;
             "Runs one skill, without a model."
         SkillsRegister "skills.register" (SkillsRegisterParams) -> SkillsRegisteredResult;
-            "Offers what this client can do as skills, until it leaves. Only for clients that announced `skills`."
+            "Offers what this client can do as skills, until it leaves. For clients that announced `skills`, after `initialized`."
         SkillsUnregister "skills.unregister" (SkillsUnregisterParams) -> SkillsRegisteredResult;
             "Takes skills back that this client has registered."
         ProvidersList "providers.list" (Empty) -> ProvidersListResult;

@@ -60,11 +60,11 @@ impl Writer<'_> {
         if value["properties"].is_object() || (value["type"] == "object" && !has_others(value)) {
             return self.structure(name, value, open);
         }
-        format!("{}export type {name} = {};\n", comment(value, "description", ""), self.type_of(value, open))
+        format!("{}export type {name} = {};\n", comment(value["description"].as_str(), ""), self.type_of(value, open))
     }
 
     fn structure(&self, name: &str, value: &Value, open: bool) -> String {
-        let head = comment(value, "description", "");
+        let head = comment(value["description"].as_str(), "");
         match value["properties"].as_object() {
             Some(members) if !members.is_empty() => {
                 format!("{head}export interface {name} {{\n{}}}\n", self.fields(value, open))
@@ -91,7 +91,7 @@ impl Writer<'_> {
             text.push('\n');
         }
         let lines: String = parts.iter().map(|part| format!("\n  | {part}")).collect();
-        text + &format!("{}export type {name} ={lines};\n", comment(value, "description", ""))
+        text + &format!("{}export type {name} ={lines};\n", comment(value["description"].as_str(), ""))
     }
 
     fn table(&self, methods: &Map<String, Value>, name: &str, about: &str, side: &str, requests: bool) -> String {
@@ -108,7 +108,7 @@ impl Writer<'_> {
                 None => params,
             };
             // Writing to a string cannot fail.
-            let _ = writeln!(rows, "{}  \"{method}\": {types};", comment(row, "summary", "  "));
+            let _ = writeln!(rows, "{}  \"{method}\": {types};", comment(row["summary"].as_str(), "  "));
         }
         format!("/** {about} */\nexport interface {name} {{\n{rows}}}\n")
     }
@@ -118,7 +118,7 @@ impl Writer<'_> {
         let required = |name: &str| value["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
         let field = |(name, member): (&String, &Value)| {
             let mark = if required(name) { "" } else { "?" };
-            format!("{}  {name}{mark}: {};\n", comment(member, "description", "  "), self.type_of(member, open))
+            format!("{}  {name}{mark}: {};\n", comment(about(member).as_deref(), "  "), self.type_of(member, open))
         };
         members.iter().map(field).collect()
     }
@@ -169,9 +169,10 @@ impl Writer<'_> {
 }
 
 fn enumeration(name: &str, value: &Value) -> String {
-    let name_of = |variant: &Value| format!("{}  | {}", comment(variant, "description", "  "), variant["const"]);
+    let name_of =
+        |variant: &Value| format!("{}  | {}", comment(variant["description"].as_str(), "  "), variant["const"]);
     let lines: Vec<String> = variants(value).unwrap_or_default().iter().map(name_of).collect();
-    format!("{}export type {name} =\n{};\n", comment(value, "description", ""), lines.join("\n"))
+    format!("{}export type {name} =\n{};\n", comment(value["description"].as_str(), ""), lines.join("\n"))
 }
 
 /// What the daemon sends: its results, what it asks and tells, and all that is in them.
@@ -217,8 +218,18 @@ fn has_others(value: &Value) -> bool {
     value.get("additionalProperties").is_some_and(|others| others != false)
 }
 
-fn comment(value: &Value, member: &str, indent: &str) -> String {
-    let Some(text) = value[member].as_str() else { return String::new() };
+/// What a member is, and what holds where it is left out.
+fn about(member: &Value) -> Option<String> {
+    let text = member["description"].as_str();
+    let told = text.is_some_and(|text| text.contains("Default"));
+    let default = member.get("default").filter(|default| !told && !default.is_null() && !default.is_object());
+    let default = default.map(|default| format!("Default `{}`.", default.as_str().unwrap_or(&default.to_string())));
+    let parts: Vec<String> = text.map(str::to_owned).into_iter().chain(default).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+fn comment(text: Option<&str>, indent: &str) -> String {
+    let Some(text) = text else { return String::new() };
     if !text.contains('\n') {
         return format!("{indent}/** {text} */\n");
     }

@@ -12,19 +12,36 @@ use crate::schema::check_file;
 const HEAD: &str = "\
 # The protocol
 
-Made of [the schema](../schema/open-think.schema.json) and of a conversation with the daemon that the tests hold:
+Made of [the schema](../schema/open-think.schema.json) and of conversations with the daemon that the tests hold:
 `UPDATE_SCHEMA=1 cargo test --locked protocol_page` makes it anew.
 
-JSON-RPC 2.0. A byte stream carries one JSON object a line, or objects with `Content-Length` headers as in the language
-server protocol; the first byte decides, and answers come in kind. Over a WebSocket each message is one object. There are no
-batches. Every request gets exactly one answer. Names are in camel case, times are Unix milliseconds, and numbers are whole
-and below 2^53 unless it is said otherwise. What is optional may be left out or be `null`.
+## Ways in
 
-A client must pass over members that it does not know, take names of enumerations that it does not know for what they
-are, names, and kinds of events likewise: within one major version of the protocol they may come at any time.
+`open-think --stdio` speaks on standard input and output; it finds the daemon that the user's programs share, or starts it,
+and outlives it. `open-think status --json` says on which socket that daemon listens. With
+`listen = \"http://127.0.0.1:7878\"` under `[daemon]` in the configuration `/rpc` is a WebSocket there; it wants
+`Authorization: Bearer` and the token in the file that `daemon.status` names.
 
-An error has a `code` of JSON-RPC's, a sentence, and `data` as `ErrorData` below, which has a name such as `E_NO_PROVIDER`,
-says whether trying again helps, and often how to go on. In the examples `…` stands for more of the same.
+A byte stream carries one JSON object a line, or objects with `Content-Length` headers as in the language server protocol;
+the first byte decides, and answers come in kind. Over a WebSocket each message is one object. There are no batches. Here
+long objects are laid out on several lines, and an answer stands below its request.
+
+JSON-RPC 2.0, in both directions: what is marked as from the daemon is asked of the client. Every request gets exactly one
+answer. Names are in camel case, times are Unix milliseconds, and numbers are whole and below 2^53 unless it is said
+otherwise. What is optional may be left out or be `null`. A usual client sends `initialize`, then `initialized`, then the
+rest; one that wants no requests from the daemon may leave both out.
+
+A client must pass over members that it does not know, and take names of enumerations and kinds of events that it does not
+know for what they are: within one major version of the protocol they may come at any time. In the types below, which are
+TypeScript's, `Open<Mode>` is one of the names of `Mode` or another, and `Unknown<\"kind\">` an object whose `kind` is none of
+those that stand beside it. In the examples `…` stands for more of the same.
+
+## Limits
+
+A frame has 16 MiB and is nested 128 deep at most; `[limits]` in the configuration sets other bounds. 1,024 requests of
+a connection may be in flight, and 32 turns wait in a session; what is beyond is refused with `E_OVERLOADED`. A client
+offers 128 skills at most, all together 1,024; 64 calls of one client's skills run side by side. The schema of a client's
+skill has 32 KiB and 1,024 places, and refers to places within alone, and to itself once at most.
 ";
 
 /// One after another in the page, by how their methods begin.
@@ -49,6 +66,7 @@ async fn the_page_is_that_of_the_schema_with_examples_that_work() {
 struct Page<'a> {
     methods: &'a Map<String, Value>,
     types: Vec<Type<'a>>,
+    codes: &'a Value,
 }
 
 /// A definition as TypeScript says it.
@@ -78,7 +96,7 @@ impl<'a> Page<'a> {
                 variants += "\n\n";
             }
         }
-        Self { methods, types }
+        Self { methods, types, codes: &definitions["Code"] }
     }
 
     fn text(&self, examples: &Examples) -> String {
@@ -94,6 +112,7 @@ impl<'a> Page<'a> {
             }
         }
         assert_eq!(told, self.methods.len(), "a method is in no chapter, or in two");
+        text += &errors(self.codes);
         text += "\n## Shared types\n";
         for shared in self.types.iter().filter(|shared| shared.is_shared()) {
             let _ = write!(text, "\n### {}\n\n```ts\n{}\n```\n", shared.name, shared.text);
@@ -129,6 +148,17 @@ impl<'a> Page<'a> {
         let shared = self.types.iter().any(|one| one.name == name && one.is_shared());
         shared.then(|| format!("`{member}`: [`{name}`](#{})", name.to_lowercase()))
     }
+}
+
+/// Every name of an error and its number.
+fn errors(codes: &Value) -> String {
+    let mut text = "\n## Errors\n\nThe `data` of an error is `ErrorData`. Branch on its `code`.\n\n".to_owned();
+    text += "| `data.code` | `code` |\n|---|---|\n";
+    for code in codes["oneOf"].as_array().expect("names").iter().map(|variant| &variant["const"]) {
+        let number = serde_json::from_value::<protocol::Code>(code.clone()).expect("a name").number();
+        let _ = writeln!(text, "| `{}` | {number} |", code.as_str().unwrap_or_default());
+    }
+    text
 }
 
 impl Type<'_> {

@@ -34,9 +34,9 @@ export interface ClientInfo {
 
 /** Capabilities of other protocols may stand beside ours; they are ignored. */
 export interface ClientCapabilities {
-  /** Whether the client answers `conductor.approval`. */
+  /** Whether the client answers `conductor.approval`. Default `false`. */
   approvals?: boolean;
-  /** Whether the client answers `skills.call`, and so may register skills. */
+  /** Whether the client answers `skills.call`, and so may register skills. Default `false`. */
   skills?: boolean;
 }
 
@@ -71,7 +71,7 @@ export interface MessageParams {
   provider?: string | null;
   /** Default: the provider's own. */
   model?: string | null;
-  /** Model calls that this turn may make, 1 to 12. */
+  /** Model calls that this turn may make, 1 to 12. Default `6`. */
   maxIterations?: number;
   /**
    * Tried in order when the first choice fails before anything of its answer was shown. Each is `provider/model`, or
@@ -79,7 +79,7 @@ export interface MessageParams {
    * is a model's name: of this turn's own provider if that takes such names (the AI gateway knows vendors, an
    * OpenAI-compatible server may have any), else of the first provider that knows the vendor. A name without `/`
    * that is no provider is a model of the turn's own. In `selective` and `auto` a fallback that can only propose is
-   * passed over.
+   * passed over. Default `[]`.
    */
   fallbackModels?: string[];
   /**
@@ -96,17 +96,18 @@ export interface MessageParams {
    * Whether the content goes into the turn that runs in the session: that turn's result is then the answer, and the
    * other parameters count for nothing but how it is told. Where none runs, or one that takes nothing more, or one of
    * another `mode`, `provider` or `model` than is given here, it is a message like any other. Where it is lost
-   * whether the turn has taken it, that is the error, `E_PROVIDER_FAILED`, and nothing else is done with it.
+   * whether the turn has taken it, that is the error, `E_PROVIDER_FAILED`, and nothing else is done with it. Default `false`.
    */
   steer?: boolean;
-  /** Whether this connection gets the turn's events. With `wait: "accepted"` it gets `error` and `loop-done` anyway. */
+  /** Whether this connection gets the turn's events. With `wait: "accepted"` it gets `error` and `loop-done` anyway. Default `false`. */
   stream?: boolean;
+  /** Default `end`. */
   wait?: Wait;
-  /** Whether the result has the provider's own last answer in `raw`. */
+  /** Whether the result has the provider's own last answer in `raw`. Default `false`. */
   includeRaw?: boolean;
-  /** Whether the turn goes on when this client hangs up. A daemon that serves on standard input ends with its client. */
+  /** Whether the turn goes on when this client hangs up. A daemon that serves on standard input ends with its client. Default `false`. */
   detach?: boolean;
-  /** Whether to wait behind a running turn of the session; without it a busy session is an error. */
+  /** Whether to wait behind a running turn of the session; without it a busy session is an error. Default `true`. */
   queue?: boolean;
   workDoneToken?: Token | null;
 }
@@ -275,16 +276,21 @@ export type Halted =
   | "dangerous-skill";
 
 export interface ApproveParams {
+  /** Default `conductor:default`. */
   sessionName?: string;
   actionIds: string[];
   decision: Decision;
   /** Replaces the input of the action; only with a single one. */
   input?: unknown;
-  /** Whether the model hears of it and the turn goes on. */
+  /** Whether the model hears of it and the turn goes on. Default `true`. */
   continue?: boolean;
+  /** Default `false`. */
   stream?: boolean;
+  /** Default `end`. */
   wait?: Wait;
+  /** Default `false`. */
   includeRaw?: boolean;
+  /** Default `false`. */
   detach?: boolean;
   workDoneToken?: Token | null;
 }
@@ -392,7 +398,7 @@ export interface SkillRow {
 export interface SkillInvokeParams {
   skill: string;
   input?: unknown;
-  /** A dangerous skill runs only with it. */
+  /** A dangerous skill runs only with it. Default `false`. */
   confirm?: boolean;
 }
 
@@ -437,7 +443,7 @@ export interface SkillsUnregisterParams {
 export interface ProvidersListResult {
   /** In the order in which Helm prefers them. */
   providers: ProviderRow[];
-  /** Model servers on this machine that could be used and are not. */
+  /** Model servers on this machine that could be used and are not. Default `[]`. */
   discovered?: DiscoveredRow[];
 }
 
@@ -499,7 +505,7 @@ export interface CodexRpcParams {
   params?: unknown;
   /** How long the answer may take; the configuration's own limit if left out. */
   timeoutMs?: number | null;
-  /** The call runs only with it, unless the configuration says otherwise. */
+  /** The call runs only with it, unless the configuration says otherwise. Default `false`. */
   confirm?: boolean;
 }
 
@@ -507,7 +513,7 @@ export interface CodexRpcParams {
 export type CodexRpcResult = unknown;
 
 export interface CodexStatusParams {
-  /** Whether to ask the app-server who is signed in and what is left of the limits. */
+  /** Whether to ask the app-server who is signed in and what is left of the limits. Default `false`. */
   probe?: boolean;
 }
 
@@ -847,6 +853,7 @@ export interface HelloResult {
 }
 
 export interface StopParams {
+  /** Default `drain`. */
   when?: StopWhen;
 }
 
@@ -884,7 +891,11 @@ export interface ApprovalAnswer {
   input?: unknown;
 }
 
-/** An error is the skill's own: its message is what a model reads. */
+/**
+ * An error is the skill's own, as in `{"error": {"code": 1, "message": "there is no such file"}}`: its message is what a
+ * model reads. After `$/cancelRequest` an answer counts for nothing. A skill that itself says something to Helm in the
+ * session of the turn that calls it waits for that turn, and that turn for the skill.
+ */
 export interface SkillCallParams {
   skill: string;
   /** Checked against the skill's schema. */
@@ -1203,7 +1214,7 @@ export interface Requests {
   "skills.list": { params: Empty; result: SkillsListResult };
   /** Runs one skill, without a model. */
   "skills.invoke": { params: SkillInvokeParams; result: SkillInvokeResult };
-  /** Offers what this client can do as skills, until it leaves. Only for clients that announced `skills`. */
+  /** Offers what this client can do as skills, until it leaves. For clients that announced `skills`, after `initialized`. */
   "skills.register": { params: SkillsRegisterParams; result: SkillsRegisteredResult };
   /** Takes skills back that this client has registered. */
   "skills.unregister": { params: SkillsUnregisterParams; result: SkillsRegisteredResult };

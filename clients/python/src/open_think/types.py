@@ -812,7 +812,11 @@ class ApprovalAnswer(TypedDict):
 
 
 class SkillCallParams(TypedDict):
-    """An error is the skill's own: its message is what a model reads."""
+    """An error is the skill's own, as in `{"error": {"code": 1, "message": "there is no such file"}}`: its
+    message is what a model reads. After `$/cancelRequest` an answer counts for nothing. A skill that
+    itself says something to Helm in the session of the turn that calls it waits for that turn, and that
+    turn for the skill.
+    """
 
     skill: str
     input: Any
