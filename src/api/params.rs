@@ -36,9 +36,18 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_path_to_error::Error
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))
 }
 
-/// The object without the first member on the way that is nothing; the rest stays as it was written.
+/// The document without the first member on the way that is nothing; the rest stays as it was written.
 fn without_nothing(text: &str, path: &mut Segments<'_>) -> Option<String> {
-    let Segment::Map { key } = path.next()? else { return None };
+    let key = match path.next()? {
+        Segment::Map { key } => key,
+        Segment::Seq { index } => {
+            let mut items: Vec<Box<RawValue>> = serde_json::from_str(text).ok()?;
+            let item = items.get_mut(*index)?;
+            *item = RawValue::from_string(without_nothing(item.get(), path)?).ok()?;
+            return serde_json::to_string(&items).ok();
+        }
+        _ => return None,
+    };
     let Members(mut members) = serde_json::from_str(text).ok()?;
     let at = members.iter().position(|(name, _)| name == key)?;
     if is_nothing(&members[at].1) {
@@ -169,7 +178,7 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{ApproveParams, CodexRpcParams, InitializeParams, MessageParams};
+    use crate::protocol::{ApproveParams, CodexRpcParams, InitializeParams, MessageParams, SkillsRegisterParams};
 
     #[track_caller]
     fn check<T: DeserializeOwned + fmt::Debug>(params: &str, message: &str, meant: &[&str]) {
@@ -217,6 +226,9 @@ mod tests {
         let deep = r#"{"clientInfo":{"name":"a","version":{}},"capabilities":{"approvals":null}}"#;
         let params: InitializeParams = parse(Some(deep)).expect("good parameters");
         assert!(params.client_info.is_some_and(|info| info.version.is_none()) && !params.capabilities.approvals);
+        let inside = r#"{"skills":[{"id":"a","description":"b","dangerous":{},"timeoutMs":[]}]}"#;
+        let params: SkillsRegisterParams = parse(Some(inside)).expect("good parameters");
+        assert!(params.skills[0].dangerous.is_none() && params.skills[0].timeout_ms.is_none());
         let given = parse::<ApproveParams>(Some(r#"{"actionIds":["a"],"decision":"approve","input":{},"wait":{}}"#));
         assert_eq!(given.expect("good parameters").input, Some(serde_json::json!({})), "it may be meant");
         let twice = r#"{"actionIds":["a"],"decision":"deny","stream":null,"decision":"approve"}"#;

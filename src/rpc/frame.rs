@@ -226,6 +226,10 @@ impl Id {
         Self(format!("\"s{number}\"").into())
     }
 
+    pub fn named(name: &str) -> Self {
+        Self(serde_json::Value::from(name).to_string().into())
+    }
+
     /// The number of an id of ours that came back.
     pub fn our_number(&self) -> Option<u64> {
         self.0.strip_prefix("\"s")?.strip_suffix('"')?.parse().ok()

@@ -6,7 +6,7 @@
 //! daemon that is gone is dropped.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -38,6 +38,7 @@ pub struct Core {
     offers: Offers,
     /// Requests of ours whose answers are not the client's.
     repeated: u64,
+    repeating: HashSet<Id>,
 }
 
 struct Asked {
@@ -192,7 +193,7 @@ impl Core {
 
     /// Whether the answer is the client's.
     fn answered(&mut self, id: &Id, seen: &Glance<'_>) -> bool {
-        if id.to_string().trim_matches('"').starts_with(REPEATED) {
+        if self.repeating.remove(id) {
             return false;
         }
         let Some(asked) = self.in_flight.get_mut(id) else { return true };
@@ -268,6 +269,7 @@ impl Core {
     /// will answer.
     pub fn lost(&mut self) -> Vec<String> {
         self.lost += 1;
+        self.repeating.clear();
         let settled = self.questions.drain().filter_map(|(shown, question)| match question.about {
             About::Approval(approval) => {
                 let params = to_raw_value(&approval).ok()?;
@@ -328,8 +330,10 @@ impl Core {
 
     fn repeat(&mut self, method: &str, params: &str) -> String {
         self.repeated += 1;
-        let method = to_raw_value(method).map_or_else(|_| String::new(), |name| name.get().to_owned());
-        format!(r#"{{"jsonrpc":"2.0","id":"{REPEATED}{}","method":{method},"params":{params}}}"#, self.repeated)
+        let id = Id::named(&format!("{REPEATED}{}", self.repeated));
+        let frame = frame::request(&id, method, params);
+        self.repeating.insert(id);
+        frame
     }
 }
 

@@ -41,6 +41,25 @@ fn what_is_open_when_the_daemon_goes_is_answered_once_in_its_order() {
 }
 
 #[test]
+fn a_client_may_use_ids_like_ours() {
+    let mut core = Core::default();
+    passes(&mut core, json!({"id": "open-think-shim-1", "method": "sessions.list"}));
+    let answer = json!({"jsonrpc": "2.0", "id": "open-think-shim-1", "result": {}});
+    assert_eq!(heard(&mut core, &answer), Some(answer));
+}
+
+#[test]
+fn subscriptions_are_read_as_the_daemon_reads_them() {
+    let mut core = Core::default();
+    let params = json!([{"sessionName": "s", "afterSeq": {}}]);
+    passes(&mut core, json!({"id": 1, "method": "conductor.subscribe", "params": params}));
+    heard(&mut core, &json!({"jsonrpc": "2.0", "id": 1, "result": {"seq": 4}}));
+    core.lost();
+    let again = values(core.restored());
+    assert_eq!(again.last().expect("a subscription")["params"], json!({"sessionName": "s", "afterSeq": 4}));
+}
+
+#[test]
 fn an_id_that_is_used_twice_is_answered_twice() {
     let mut core = Core::default();
     passes(&mut core, json!({"id": 1, "method": "conductor.message"}));
