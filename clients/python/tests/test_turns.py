@@ -141,6 +141,26 @@ class Turns(HomeTest):
             self.assertEqual((await turn)["stopReason"], "cancelled")
             self.assertFalse(await client.interrupt())
 
+    async def test_a_turn_that_waits_for_another_is_interrupted_alone(self) -> None:
+        async with self.home.connect() as client:
+            runs = client.message(NAP, mode="auto")
+            await self.home.nap_begins()
+            for stream in (True, False):
+                waits = client.message(WRITE, mode="auto", stream=stream)
+                self.assertTrue(await waits.interrupt())
+                with self.assertRaises(open_think.OpenThinkError) as raised:
+                    await waits
+                self.assertEqual(raised.exception.code, "E_CANCELLED")
+                self.assertFalse(await waits.interrupt())
+            running = [turn["turnId"] for turn in (await client.status())["runningTurns"]]
+            self.assertEqual(running, [runs.turn_id])
+            self.assertTrue(await runs.interrupt())
+            self.assertEqual((await runs)["stopReason"], "cancelled")
+            self.assertFalse(await runs.interrupt())
+            result = await client.message(READ, mode="auto")
+            self.assertEqual(result["stopReason"], "end-turn")
+        self.assertEqual(self.home.notes(), [])
+
     async def test_a_cancelled_task_cancels_its_turn(self) -> None:
         async with self.home.connect() as client:
 

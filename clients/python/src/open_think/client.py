@@ -188,10 +188,17 @@ class Client(Calls):
             self._router.remove(turn)
             self._turns.discard(turn)
 
-        turn = Turn(id, session_name, run, lambda: self.interrupt(session_name), forget)
+        turn = Turn(id, session_name, run, self._interrupt, forget)
         self._router.add(turn)
         self._turns.add(turn)
         return turn
+
+    async def _interrupt(self, turn: Turn) -> bool:
+        """Stops what runs in the turn's session, if that is this turn."""
+        running = (await self.status())["runningTurns"]
+        if not any(row["turnId"] == turn.turn_id for row in running):
+            return False
+        return await self.interrupt(turn.session_name)
 
     async def _ask(self, method: str, params: dict[str, Any], on_answer: Callable[[Any], None]) -> Any:
         return await (await self._link.connection()).request(method, params, on_answer=on_answer)

@@ -23,15 +23,16 @@ class Turn(AsyncIterator[Event]):
         id: int,
         session_name: str,
         run: Callable[[], Awaitable[Any]],
-        interrupt: Callable[[], Awaitable[bool]],
+        interrupt: Callable[[Turn], Awaitable[bool]],
         on_over: Callable[[Turn], None],
     ) -> None:
         self.id = id
         self.session_name = session_name
-        self.turn_id: str | None = None
-        """Known when the daemon has accepted it, before the first event."""
+        self._turn_id: str | None = None
+        self._accepted_or_over = asyncio.Event()
         self._events = EventQueue()
         self._last_seq = 0
+        self._begun = False
         self._over = asyncio.Event()
         self._result: TurnResult | None = None
         self._fault: OpenThinkError | None = None
@@ -39,6 +40,11 @@ class Turn(AsyncIterator[Event]):
         self._on_over = on_over
         self._task = asyncio.create_task(self._run(run))
         self._task.add_done_callback(self._finish)
+
+    @property
+    def turn_id(self) -> str | None:
+        """Known when the daemon has accepted it, before the first event."""
+        return self._turn_id
 
     def __await__(self) -> Generator[Any, None, TurnResult]:
         return self.result().__await__()
@@ -68,12 +74,27 @@ class Turn(AsyncIterator[Event]):
         return cast(TurnResult, self._result)
 
     async def interrupt(self) -> bool:
-        """Stops what runs in the session; the result then has the stop reason `cancelled`. False if nothing ran."""
-        return await self._interrupt()
+        """Stops this turn; the result then has the stop reason `cancelled`. False if it was over.
+
+        One that still waits for another turn of its session never runs, as if by `cancel`.
+        """
+        await self._accepted_or_over.wait()
+        if self._over.is_set():
+            return False
+        if await self._interrupt(self):
+            return True
+        if self._begun or self._over.is_set():
+            return False
+        self.cancel()
+        return True
 
     def cancel(self) -> None:
         """Gives the turn up: whoever waits for it gets the error `E_CANCELLED`."""
         self._task.cancel()
+
+    def accept(self, turn_id: str) -> None:
+        self._turn_id = turn_id
+        self._accepted_or_over.set()
 
     async def over(self) -> None:
         """Waits for the end, whatever it is, and cancels nothing."""
@@ -84,6 +105,7 @@ class Turn(AsyncIterator[Event]):
         if params["seq"] <= self._last_seq:
             return
         self._last_seq = params["seq"]
+        self._begun = self._begun or params["turnId"] == self._turn_id
         self._events.push(params)
 
     async def _run(self, run: Callable[[], Awaitable[Any]]) -> None:
@@ -101,5 +123,6 @@ class Turn(AsyncIterator[Event]):
         elif (error := task.exception()) is not None:
             self._fault = OpenThinkError("E_INTERNAL", 0, f"the client failed: {error!r}")
         self._over.set()
+        self._accepted_or_over.set()
         self._events.end(self._fault)
         self._on_over(self)

@@ -23,7 +23,7 @@ class Session:
     """What came while a turn waited for its name."""
 
     def begin(self, turn: Turn, turn_id: str) -> None:
-        turn.turn_id = turn_id
+        turn.accept(turn_id)
         for params in self.early:
             if params["turnId"] == turn_id:
                 turn.push(params)
