@@ -32,7 +32,7 @@ export async function follow(
 ): Promise<TurnResult> {
   const story = new Story();
   const draw = (pieces: Piece[]): void => pieces.forEach(({ kind, text }) => screen[kind](text));
-  return daemon.call("turn", async (client) => {
+  const run = async (client: Client): Promise<TurnResult> => {
     const turn = begin(client, { signal });
     const watching = desk.watch(turn.sessionName, (question) => {
       draw(story.asks(question.actions));
@@ -49,7 +49,8 @@ export async function follow(
     } finally {
       watching.dispose();
     }
-  });
+  };
+  return daemon.call("turn", run, signal);
 }
 
 const PREFIX = "vscode:";

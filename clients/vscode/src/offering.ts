@@ -17,8 +17,10 @@ import { settings } from "./settings.js";
 const PAUSE = 500;
 const TRIES = 5;
 
+/** Milliseconds that the first turn waits for the skills. */
+const PATIENCE = 2000;
+
 export class Offering implements Disposable {
-  readonly #listening: Disposable;
   #client: Client | undefined;
   #registered: SkillRegistration[] = [];
   /** One thing at a time. */
@@ -29,11 +31,12 @@ export class Offering implements Disposable {
     private readonly daemon: Daemon,
     private readonly output: LogOutputChannel,
   ) {
-    this.#listening = daemon.onDidConnect((client) => {
+    daemon.prepare = async (client) => {
       this.#client = client;
       this.#registered = [];
       this.refresh();
-    });
+      await Promise.race([this.#work, pause(PATIENCE, undefined, { ref: false })]);
+    };
   }
 
   /** By the settings as they are now. */
@@ -44,7 +47,6 @@ export class Offering implements Disposable {
 
   dispose(): void {
     this.#over = true;
-    this.#listening.dispose();
   }
 
   async #offer(): Promise<void> {
@@ -62,22 +64,23 @@ export class Offering implements Disposable {
 
   /** All of them or none. */
   async #register(client: Client): Promise<OpenThinkError | undefined> {
-    const registered: SkillRegistration[] = [];
-    try {
-      for (const { offer, run } of EDITOR_SKILLS) {
-        const handler = async (input: Record<string, unknown>, context: SkillContext): Promise<unknown> => {
+    const results = await Promise.allSettled(
+      EDITOR_SKILLS.map(({ offer, run }) =>
+        client.registerSkill(offer, async (input: Record<string, unknown>, context: SkillContext) => {
           this.#check(context);
           return run(input, context);
-        };
-        registered.push(await client.registerSkill(offer, handler));
-      }
+        }),
+      ),
+    );
+    const registered = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    const fault = results.find((result) => result.status === "rejected")?.reason as unknown;
+    if (fault === undefined) {
       this.#registered = registered;
       return undefined;
-    } catch (error) {
-      await Promise.all(registered.map((one) => one.dispose()));
-      if (error instanceof OpenThinkError) return error;
-      throw error;
     }
+    await Promise.all(registered.map((one) => one.dispose()));
+    if (fault instanceof OpenThinkError) return fault;
+    throw fault;
   }
 
   /** Paths and the selection mean this window's, which the turns of one that offers nothing do not. */

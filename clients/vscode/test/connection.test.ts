@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { Chat } from "./chat.js";
@@ -97,7 +97,7 @@ test("where there is no program one message says so and leads on", async (t) => 
   assert.equal(errors.length, 1, window.story());
   assert.match(
     errors[0]?.message ?? "",
-    /none could not be started\. Install open-think, or say where it is in the setting openThink\.command\.$/,
+    /none could not be started.* Install open-think, or say where it is in the setting openThink\.command\.$/,
   );
   assert.deepEqual(errors[0]?.items, ["Open Settings", "Try Again", "Show Output"]);
   assert.equal(window.statusBar.backgroundColor.id, "statusBarItem.errorBackground");
@@ -152,6 +152,75 @@ test("a change of the program takes effect at once", async (t) => {
   assert.equal(isAlive(before), false);
   await window.run("restart");
   assert.equal((await new Chat(window).say("hello").result).errorDetails, undefined);
+});
+
+/** Has the window start a program that says nothing and does not end by itself. Gives its process once it runs. */
+function hangs(home: Home, window: Window): () => Promise<number> {
+  const file = home.path("pid");
+  const program = 'require("node:fs").writeFileSync(process.argv[1], `${process.pid}\n`); setInterval(() => {}, 1000)';
+  window.settings.set("command", process.execPath);
+  window.settings.set("args", ["-e", program, file]);
+  return async () => {
+    const deadline = Date.now() + 10_000;
+    for (;;) {
+      const text = await readFile(file, "utf8").catch(() => "");
+      if (text.endsWith("\n")) return Number(text);
+      assert.ok(Date.now() < deadline, "it does not start");
+    }
+  };
+}
+
+const isGone = async (process_id: number): Promise<void> => {
+  const deadline = Date.now() + 10_000;
+  while (isAlive(process_id)) {
+    assert.ok(Date.now() < deadline, "it is still there");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+};
+
+test("a program that says nothing is given up with the request that waits for it", async (t) => {
+  const home = await Home.make(t);
+  const window = home.window();
+  const hanging = hangs(home, window);
+  home.activate(window);
+  const reply = new Chat(window).say("hello");
+  const child = await hanging();
+  reply.cancel();
+  assert.equal((await reply.result).errorDetails, undefined);
+  await stands(window, "Not connected");
+  await isGone(child);
+});
+
+test("a program that says nothing makes way for another", async (t) => {
+  const home = await Home.make(t);
+  const window = home.window();
+  const [command, args] = [window.settings.get("command"), window.settings.get("args")];
+  const hanging = hangs(home, window);
+  home.activate(window);
+  const reply = new Chat(window).say("hello");
+  const child = await hanging();
+  window.settings.set("command", command);
+  window.configure("args", args);
+  assert.match((await reply.result).errorDetails.message, /was ended while it was made\. Try again\.$/);
+  await stands(window, "Cold");
+  await isGone(child);
+  assert.equal((await new Chat(window).say("hello").result).errorDetails, undefined);
+});
+
+test("a restart gives up a program that says nothing, and starts it anew", async (t) => {
+  const home = await Home.make(t);
+  const window = home.window();
+  const hanging = hangs(home, window);
+  const end = home.activate(window);
+  const reply = new Chat(window).say("hello");
+  const child = await hanging();
+  await rm(home.path("pid"));
+  void window.run("restart");
+  assert.match((await reply.result).errorDetails.message, /Try again/);
+  const next = await hanging();
+  assert.notEqual(next, child);
+  await end();
+  await Promise.all([isGone(child), isGone(next)]);
 });
 
 test("a trace names requests, and nothing that was said", async (t) => {

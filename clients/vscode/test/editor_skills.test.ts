@@ -6,7 +6,7 @@ import type { TestContext } from "node:test";
 import type { Client } from "open-think";
 import { ResponseError } from "vscode-jsonrpc/node";
 
-import { fake } from "../../typescript/test/fake.js";
+import { fake, result } from "../../typescript/test/fake.js";
 import { Chat } from "./chat.js";
 import { Home } from "./home.js";
 import { through } from "./through.js";
@@ -200,7 +200,36 @@ test("a daemon that goes while it is told of the skills is told again", async (t
   window.settings.set("connectOnStartup", true);
   home.activate(window);
   await offers(window);
-  assert.deepEqual(told.slice(1).sort(), IDS);
+  assert.deepEqual([told.slice(0, 4).sort(), told.slice(4).sort()], [IDS, IDS]);
+});
+
+test("the first turn of a window has the skills of the editor", async (t) => {
+  const home = await Home.make(t);
+  await home.file("a.ts", "a");
+  const reply = new Chat(home.start()).say('call editor-open-file {"path":"a.ts"}');
+  await reply.result;
+  assert.match(reply.text, /✓ `editor-open-file`/);
+});
+
+test("a turn is sent once the daemon has the skills, and does not wait for it for ever", async (t) => {
+  for (const answers of [true, false]) {
+    const home = await Home.make(t);
+    const window = home.window();
+    const told: string[] = [];
+    const socket = await fake(t, {
+      "skills.register": async ({ skills }) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        told.push("skills.register");
+        return answers ? { registered: [skills[0].id] } : new Promise(() => undefined);
+      },
+      "conductor.message": () => (told.push("conductor.message"), result("t")),
+    });
+    through(window, socket);
+    home.activate(window);
+    const { errorDetails } = await new Chat(window).say("hello").result;
+    assert.equal(errorDetails, undefined, errorDetails?.message);
+    assert.deepEqual(told, [...IDS.map(() => "skills.register"), "conductor.message"]);
+  }
 });
 
 test("when a window closes its skills are gone", async (t) => {
