@@ -18,7 +18,7 @@ import type { SkillContext, ClientSkill } from "open-think";
 
 import { lastLine } from "./attachments.js";
 import { workingEditor } from "./documents.js";
-import { fileInWorkspace } from "./workspace_path.js";
+import { editableInWorkspace, fileInWorkspace, isInWorkspace } from "./workspace_path.js";
 
 export interface EditorSkill {
   offer: ClientSkill;
@@ -60,7 +60,7 @@ export const EDITOR_SKILLS: EditorSkill[] = [
   {
     offer: {
       id: "editor-list-diagnostics",
-      description: "Lists the errors and warnings that the editor shows, of one file or of all.",
+      description: "Lists the errors and warnings that the editor shows, of one file of the workspace or of all.",
       inputSchema: schema({ path }, []),
       dangerous: false,
     },
@@ -78,7 +78,7 @@ export const EDITOR_SKILLS: EditorSkill[] = [
 ];
 
 async function openFile({ path, line }: Record<string, unknown>): Promise<unknown> {
-  const document = await documentAt(path);
+  const document = await workspace.openTextDocument(await fileInWorkspace(String(path)));
   const last = document.lineCount;
   const shown = typeof line === "number" ? Math.min(Math.max(1, Math.trunc(line)), last) : undefined;
   const at = new Position((shown ?? 1) - 1, 0);
@@ -90,6 +90,9 @@ async function readSelection(): Promise<unknown> {
   const editor = workingEditor();
   if (editor === undefined) throw new Error("no file is open in the editor");
   const { document, selection } = editor;
+  if (!document.isUntitled && !(await isInWorkspace(document.uri))) {
+    throw new Error("what the user has in the editor is outside the workspace");
+  }
   return {
     path: workspace.asRelativePath(document.uri),
     languageId: document.languageId,
@@ -100,10 +103,7 @@ async function readSelection(): Promise<unknown> {
 }
 
 async function listDiagnostics({ path }: Record<string, unknown>): Promise<unknown> {
-  const all: [Uri, Diagnostic[]][] =
-    path === undefined || path === null
-      ? languages.getDiagnostics()
-      : [await ofOne(await fileInWorkspace(String(path)))];
+  const all = path === undefined || path === null ? await ofAll() : [await ofOne(await fileInWorkspace(String(path)))];
   const diagnostics = all
     .flatMap(([uri, found]) => found.map((diagnostic) => ({ uri, diagnostic })))
     .sort((one, other) => one.diagnostic.severity - other.diagnostic.severity)
@@ -122,7 +122,7 @@ async function applyEdit(
   { path, oldText, newText }: Record<string, unknown>,
   { signal }: SkillContext,
 ): Promise<unknown> {
-  const document = await documentAt(path);
+  const document = await workspace.openTextDocument(await editableInWorkspace(String(path)));
   const [old, fresh] = [endedAsIn(document, oldText), endedAsIn(document, newText)];
   const whole = document.getText();
   const at = whole.indexOf(old);
@@ -136,12 +136,14 @@ async function applyEdit(
   const wasSaved = !document.isDirty;
   if (!(await workspace.applyEdit(edit))) throw new Error("the editor refused the edit");
   // What the user has not saved is left for them to save.
-  if (wasSaved) await document.save();
-  return { path: workspace.asRelativePath(document.uri), line: range.start.line + 1, saved: wasSaved };
+  const isSaved = wasSaved && (await document.save());
+  return { path: workspace.asRelativePath(document.uri), line: range.start.line + 1, saved: isSaved };
 }
 
-async function documentAt(path: unknown): Promise<TextDocument> {
-  return workspace.openTextDocument(await fileInWorkspace(String(path)));
+async function ofAll(): Promise<[Uri, Diagnostic[]][]> {
+  const all = languages.getDiagnostics().filter(([, found]) => found.length > 0);
+  const within = await Promise.all(all.map(([uri]) => isInWorkspace(uri)));
+  return all.filter((_, index) => within[index]);
 }
 
 async function ofOne(uri: Uri): Promise<[Uri, Diagnostic[]]> {

@@ -22,6 +22,29 @@ export async function fileInWorkspace(path: string): Promise<Uri> {
   throw new Error(outside ? `${path} is outside the workspace` : `there is no file ${path}`);
 }
 
+/** Whether it is a file in this workspace, or a cell of one, links followed. */
+export async function isInWorkspace({ scheme, fsPath }: Uri): Promise<boolean> {
+  if (scheme !== "file" && scheme !== "vscode-notebook-cell") return false;
+  return fileInWorkspace(fsPath).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What a name on the way to a file says: that editors or Git run what stands there, some of it without being asked. */
+const RUNS = /^(\.git|\.hg|\.svn|\.vscode|\.idea|\.devcontainer|\.devcontainer\.json|\.envrc|.*\.code-workspace)$/i;
+
+/** As `fileInWorkspace`, and rejects for files that change what runs on this machine when a folder is opened. */
+export async function editableInWorkspace(path: string): Promise<Uri> {
+  const uri = await fileInWorkspace(path);
+  const file = await realpath(uri.fsPath);
+  const roots = await Promise.all((workspace.workspaceFolders ?? []).map((folder) => found(folder.uri.fsPath)));
+  const ways = roots.flatMap((root) => (root !== undefined && holds(root, file) ? [relative(root, file)] : []));
+  const fault = ways.some((way) => way.split(sep).some((name) => RUNS.test(name)));
+  if (fault) throw new Error(`${path} decides what runs on this machine; the user has to edit it`);
+  return uri;
+}
+
 /** With several folders a path begins with the name of its folder, or is looked for in all. */
 function candidates({ name, uri }: WorkspaceFolder, path: string): string[] {
   if (isAbsolute(path)) return [path];

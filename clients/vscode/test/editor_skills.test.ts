@@ -10,7 +10,7 @@ import { fake, result } from "../../typescript/test/fake.js";
 import { Chat } from "./chat.js";
 import { Home } from "./home.js";
 import { through } from "./through.js";
-import { Range, Selection, Uri } from "./values.js";
+import { Document, Range, Selection, Uri } from "./values.js";
 import { saved, Window } from "./window.js";
 
 const HAS = "info Helm has the skills of this window";
@@ -68,6 +68,23 @@ test("the selection is read with its place", async (t) => {
   assert.deepEqual(await client.invoke("editor-read-selection", {}), selection);
 });
 
+test("the selection and the diagnostics of files outside the workspace are not told", async (t) => {
+  const { home, window, client } = await working(t);
+  await writeFile(home.path("secret"), "one");
+  await symlink(home.path("secret"), home.path("project/link"));
+  const untitled = Uri.from({ scheme: "untitled", path: "Untitled-1" });
+  const others = [Uri.from({ scheme: "output", path: "log" }), Uri.from({ scheme: "git", path: home.path("project/a.ts") })];
+  const secrets = [Uri.file(home.path("secret")), Uri.file(home.path("project/link")), ...others];
+  for (const uri of secrets) {
+    window.editor = { document: new Document(uri, "one"), selection: new Selection(0, 0, 0, 3) };
+    await assert.rejects(client.invoke("editor-read-selection", {}), /outside the workspace/, `${uri}`);
+    window.diagnostics.push([uri, [{ range: new Range(0, 0, 0, 1), severity: 0, message: "no" }]]);
+  }
+  assert.deepEqual(await client.invoke("editor-list-diagnostics", {}), { diagnostics: [] });
+  window.editor = { document: new Document(untitled, "one"), selection: new Selection(0, 0, 0, 3) };
+  assert.equal(((await client.invoke("editor-read-selection", {})) as { text: string }).text, "one");
+});
+
 test("diagnostics are listed, the worst first", async (t) => {
   const { home, window, client } = await working(t);
   const [one, other] = [Uri.file(await home.file("a.ts", "a")), Uri.file(await home.file("b.ts", "b"))];
@@ -100,6 +117,25 @@ test("an edit replaces what stands there once, and is saved where nothing else w
   assert.deepEqual(await edit("two", "3"), { path: "a.ts", line: 3, saved: false });
   assert.equal(window.open(Uri.file(path)).getText(), "1\r\n2\r\n3\r\n");
   assert.equal(saved(path), "1\r\n2\r\ntwo\r\n");
+  Object.assign(window.open(Uri.file(path)), { isDirty: false, isWritable: false });
+  assert.deepEqual(await edit("3", "4"), { path: "a.ts", line: 3, saved: false });
+});
+
+test("files that decide what runs are not edited", async (t) => {
+  const { home, client } = await working(t);
+  await mkdir(home.path("project/.git/hooks"), { recursive: true });
+  await mkdir(home.path("project/inner/.VSCode"), { recursive: true });
+  const files = [".git/hooks/pre-commit", "inner/.VSCode/tasks.json", ".envrc", "all.code-workspace"];
+  for (const file of files) await home.file(file, "one");
+  await symlink(home.path("project/.git"), home.path("project/way"));
+  for (const path of [...files, "way/hooks/pre-commit"]) {
+    const edit = client.invoke("editor-apply-edit", { path, oldText: "one", newText: "two" }, { confirm: true });
+    await assert.rejects(edit, /the user has to edit it/, path);
+  }
+  for (const file of files) assert.equal(saved(home.path(`project/${file}`)), "one");
+  await home.file(".gitignore", "one");
+  await client.invoke("editor-apply-edit", { path: ".gitignore", oldText: "one", newText: "two" }, { confirm: true });
+  assert.equal(saved(home.path("project/.gitignore")), "two");
 });
 
 test("files outside the workspace are out of reach", async (t) => {

@@ -99,6 +99,9 @@ export class WorkspaceEdit {
 
 export class Document {
   isDirty = false;
+  isClosed = false;
+  /** Whether the disk takes it. */
+  isWritable = true;
 
   constructor(
     readonly uri: Uri,
@@ -109,6 +112,10 @@ export class Document {
     const bytes = readFileSync(uri.fsPath);
     if (bytes.includes(0)) throw new Error("it seems to be binary");
     return new Document(uri, bytes.toString("utf8"));
+  }
+
+  get isUntitled(): boolean {
+    return this.uri.scheme === "untitled";
   }
 
   get languageId(): string {

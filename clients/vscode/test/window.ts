@@ -266,6 +266,7 @@ export class Window {
     Object.defineProperty(Document.prototype, "save", {
       configurable: true,
       value: async function (this: Document) {
+        if (!this.isWritable) return false;
         writeFileSync(this.uri.fsPath, this.getText());
         return true;
       },
