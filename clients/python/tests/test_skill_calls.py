@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import unittest
+from functools import partial
 from typing import Any
 
 from .fake_daemon import FakeDaemon
@@ -82,18 +83,24 @@ class SkillCalls(unittest.IsolatedAsyncioTestCase):
         def saying(input: Any) -> Any:
             raise open_think.OpenThinkError("E_MINE", -32000, "no luck today")
 
-        handlers = {"failing": failing, "leaving": leaving, "at-the-end": at_the_end, "saying": saying}
-        handlers["no-json"] = lambda input: object()
+        handlers: dict[str, Any] = {"failing": failing, "leaving": leaving, "at-the-end": at_the_end, "saying": saying}
+        odd = {"no-json": object(), "nan": {"value": float("nan")}, "long": "x" * 17 * 2**20}
+        handlers |= {id: partial(lambda value, _: value, value) for id, value in odd.items()}
         async with open_think.connect(socket=self.daemon.socket) as client:
-            asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+            asyncio.get_running_loop().set_exception_handler(lambda *_: self.fail("all is dealt with"))
             for id, handler in handlers.items():
                 await client.register_skill(id, handler, description=id)
-            said = {id: (await self.answer(id, "quince"))["message"] for id in handlers}
+            with self.assertLogs("open_think", "ERROR") as logged:
+                said = {id: (await self.answer(id, "quince"))["message"] for id in handlers}
         self.assertEqual(said["failing"], "KeyError: 'quince'")
-        self.assertEqual(said["leaving"], "SystemExit: 3")
+        self.assertEqual(said["leaving"], "RuntimeError: SystemExit: 3")
         self.assertEqual(said["at-the-end"], "RuntimeError: StopIteration")
         self.assertEqual(said["saying"], "no luck today")
-        self.assertIn("JSON", said["no-json"])
+        self.assertIn("cannot be sent as JSON", said["no-json"])
+        self.assertIn("cannot be sent as JSON", said["nan"])
+        self.assertIn("may have 16777216", said["long"])
+        for id, line in zip(odd, logged.output, strict=True):
+            self.assertIn(f"'skill': '{id}'", line)
 
     async def test_a_plain_handler_blocks_nobody_and_knows_its_call(self) -> None:
         gate = threading.Event()

@@ -28,6 +28,23 @@ with open_think.connect_sync(command=sys.argv[1]) as client:
     print(turn.result()["stopReason"], client.status()["runningTurns"])
 """
 
+BLOCKED = """
+import sys, threading, open_think
+
+with open_think.connect_sync(command=sys.argv[1]) as client:
+    begun = threading.Event()
+
+    def block(input):
+        begun.set()
+        threading.Event().wait()
+
+    client.register_skill("block", block, description="Never ends.", dangerous=False)
+    turn = client.message("call block {}", mode="auto")
+    begun.wait()
+    turn.interrupt()
+    print(turn.result()["stopReason"])
+"""
+
 
 class Sync(unittest.TestCase):
     def setUp(self) -> None:
@@ -51,8 +68,10 @@ class Sync(unittest.TestCase):
             self.assertTrue(client.skills())
             with self.assertRaises(open_think.OpenThinkError):
                 client.message("hello", provider="anthropic").result()
-        with self.assertRaises(RuntimeError):
-            client.skills()
+        for late in (client.skills, turn.result, lambda: next(turn)):
+            with self.assertRaises(open_think.OpenThinkError) as raised:
+                late()
+            self.assertEqual(raised.exception.code, "E_CLOSED")
 
     def test_a_plain_function_approves_and_may_block(self) -> None:
         with self.connect(approve=lambda params: "approve") as client:
@@ -112,6 +131,16 @@ class Sync(unittest.TestCase):
         os.killpg(script.pid, signal.SIGINT)
         said, _ = script.communicate()
         self.assertEqual((said, script.returncode), ("interrupted\nend-turn []\n", 0))
+
+    def test_a_plain_function_that_blocks_keeps_nobody_from_ending(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", BLOCKED, PROGRAM],
+            env={**self.home.env, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        self.assertEqual((done.stdout, done.stderr, done.returncode), ("cancelled\n", "", 0))
 
     def test_a_daemon_that_cannot_be_reached_leaves_nothing_behind(self) -> None:
         threads = threading.active_count()

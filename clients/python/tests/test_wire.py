@@ -45,18 +45,27 @@ class Wire(unittest.IsolatedAsyncioTestCase):
             daemon.say(id="s2", method="conductor.approval", params={"approvalId": "hold"})
             self.assertEqual((await daemon.answer())["error"]["code"], -32803)
 
-    async def test_a_callback_that_fails_decides_nothing_and_is_reported(self) -> None:
+    async def test_a_callback_that_fails_or_answers_oddly_decides_nothing_and_that_is_logged(self) -> None:
         daemon = await self.fake(nothing)
-        reported: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.set_result(context))
+        asyncio.get_running_loop().set_exception_handler(lambda *_: self.fail("all is dealt with"))
+        odd: list[Any] = [True, 7, "yes", {}, {"decision": ["approve"]}]
 
-        async def approve(params: Any) -> str:
-            raise RuntimeError("on purpose")
+        async def approve(params: Any) -> Any:
+            if params["approvalId"] == "fails":
+                raise RuntimeError("on purpose")
+            return odd[params["approvalId"]]
 
         async with open_think.connect(socket=daemon.socket, approve=approve):
-            daemon.say(id="s1", method="conductor.approval", params={"approvalId": "a"})
-            self.assertEqual((await daemon.answer())["error"]["code"], -32603)
-            self.assertEqual(str((await reported)["exception"]), "on purpose")
+            for id, answer in enumerate(odd):
+                with self.assertLogs("open_think", "WARNING") as logged:
+                    daemon.say(id=id, method="conductor.approval", params={"approvalId": id})
+                    self.assertEqual((await daemon.answer())["error"]["code"], -32803)
+                self.assertIn(repr(answer), logged.output[0])
+            with self.assertLogs("open_think", "ERROR") as logged:
+                daemon.say(id="s1", method="conductor.approval", params={"approvalId": "fails"})
+                self.assertEqual((await daemon.answer())["error"]["code"], -32603)
+            self.assertEqual(len(logged.output), 1)
+            self.assertIn("on purpose", logged.output[0])
 
     async def test_nonsense_and_a_callback_that_fails_harm_nothing_else(self) -> None:
         daemon = await self.fake(nothing)
@@ -228,7 +237,7 @@ class Wire(unittest.IsolatedAsyncioTestCase):
             for waiting in (client.skills(), anext(watched), client.message("hello").result()):
                 with self.assertRaises(open_think.OpenThinkError) as raised:
                     await waiting
-                self.assertEqual(raised.exception.code, "E_CANNOT_CONNECT")
+                self.assertEqual(raised.exception.code, "E_CONNECT")
 
     async def test_whoever_reads_slowly_hears_merged_text_and_then_that_something_is_gone(self) -> None:
         queue = EventQueue(capacity=3)

@@ -8,7 +8,7 @@
 """
 
 from . import types
-from .approvals import Approve
+from .approvals import Answer, Approve
 from .client import VERSION as __version__
 from .client import Client, connect
 from .client_skills import SkillHandler, current_call
@@ -18,6 +18,7 @@ from .sync import SyncClient, SyncSubscription, SyncTurn, connect_sync
 from .turn import Turn
 
 __all__ = [
+    "Answer",
     "Approve",
     "Client",
     "OpenThinkError",

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Union, cast
 
 from .callbacks import call
-from .errors import OpenThinkError, cancelled
+from .errors import INTERNAL_ERROR, OpenThinkError, cancelled
 from .types import ApprovalAnswer, ApprovalParams, Decision
 
 Answer = Union[Decision, ApprovalAnswer, None]
 Approve = Callable[[ApprovalParams], Union[Answer, Awaitable[Answer]]]
 """Async or plain; a plain one runs in a thread. Answers `"approve"`, `"deny"`, or both with another `input`. `None`
 decides nothing: the actions stay held."""
+
+DECISIONS = ("approve", "deny")
+
+log = logging.getLogger("open_think")
 
 
 class Approvals:
@@ -39,12 +44,23 @@ class Approvals:
             del self._asked[approval_id]
         if task.cancelled():
             raise cancelled()
-        answer = task.result()
-        if answer is None:
-            raise OpenThinkError("E_UNDECIDED", -32803, "nobody decided")
-        return {"decision": answer} if isinstance(answer, str) else answer
+        if (error := task.exception()) is not None:
+            log.error("approve failed, and the actions stay held: %r", error)
+            log.debug("approve failed here", exc_info=error)
+            raise OpenThinkError("E_UNDECIDED", INTERNAL_ERROR, f"the client failed: {error!r}") from error
+        return decided(task.result())
 
     def resolved(self, approval_id: Any) -> None:
         """Somebody else has decided, or it is too late: nobody need be asked any longer."""
         if (task := self._asked.get(approval_id)) is not None:
             task.cancel()
+
+
+def decided(answer: Any) -> ApprovalAnswer:
+    if isinstance(answer, str) and answer in DECISIONS:
+        return {"decision": answer}
+    if isinstance(answer, dict) and answer.get("decision") in DECISIONS:
+        return cast(ApprovalAnswer, answer)
+    if answer is not None:
+        log.warning('approve answered %.120r, and the actions stay held: say "approve", "deny" or None', answer)
+    raise OpenThinkError("E_UNDECIDED", -32803, "nobody decided")

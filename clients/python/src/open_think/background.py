@@ -8,6 +8,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from .errors import closed
+
 P = ParamSpec("P")
 T = TypeVar("T")
 A_co = TypeVar("A_co", covariant=True)
@@ -32,10 +34,12 @@ class Background:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._loop is None or self._thread is threading.current_thread():
+        if self._loop is None:
             work.close()
-            reason = "the client is closed, or was not entered yet"
-            raise RuntimeError(reason if self._loop is None else "an async callback cannot wait for a blocking client")
+            raise closed()
+        if self._thread is threading.current_thread():
+            work.close()
+            raise RuntimeError("an async callback cannot wait for a blocking client")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .errors import cannot_connect, frame_too_long
+from .errors import cannot_connect, frame_too_long, not_json
 
 LONGEST_SENT = 16 * 1024 * 1024
 LONGEST_READ = 64 * 1024 * 1024
 CHUNK = 64 * 1024
+NONSENSE_SHOWN = 200
 STDERR_LINES = 20
 SECONDS_TO_END = 5.0
 SECONDS_TO_SAY_WHY = 1.0
@@ -28,6 +30,8 @@ class Channel:
         self._read = bytearray()
         self._searched = 0
         self._draining = asyncio.Lock()
+        self._nonsense: bytes | None = None
+        """The first line that was no JSON."""
 
     async def receive(self) -> Any:
         """The next message; `None` when the other side has ended. What is no JSON is passed over."""
@@ -38,7 +42,7 @@ class Channel:
             try:
                 return json.loads(line)
             except (ValueError, RecursionError):
-                continue
+                self._nonsense = self._nonsense or line.strip()
 
     async def _line(self) -> bytes | None:
         while (end := self._read.find(b"\n", self._searched)) < 0:
@@ -56,7 +60,10 @@ class Channel:
 
     def send(self, message: Mapping[str, Any]) -> int:
         """Takes the message to be sent, whole and in its turn, and gives its length."""
-        frame = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        try:
+            frame = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise not_json(error) from error
         if len(frame) > LONGEST_SENT:
             raise frame_too_long(len(frame), LONGEST_SENT)
         if not self._writer.is_closing():
@@ -79,8 +86,17 @@ class Channel:
         except OSError:
             pass
 
+    def abort(self) -> None:
+        """Lets go at once, whatever the other side is at."""
+        self._writer.transport.abort()
+
     async def why_it_ended(self) -> str:
-        return "the other side closed it"
+        return f"the other side closed it{self.said()}"
+
+    def said(self) -> str:
+        """What came that was no message, as the end of a sentence."""
+        text = (self._nonsense or bytes(self._read))[:NONSENSE_SHOWN].decode(errors="replace")
+        return f"; it said {text!r}" if text else ""
 
 
 class ProgramChannel(Channel):
@@ -110,20 +126,27 @@ class ProgramChannel(Channel):
         finally:
             self._listening.cancel()
 
+    def abort(self) -> None:
+        self._kill()
+
     def _kill(self) -> None:
-        try:
-            self._process.kill()
-        except ProcessLookupError:
-            pass
+        """It leads a group of its own; what it started there ends with it."""
+        if self._process.returncode is None:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
 
     async def why_it_ended(self) -> str:
         try:
             code = await asyncio.wait_for(self._process.wait(), SECONDS_TO_SAY_WHY)
             await asyncio.wait_for(self._listening, SECONDS_TO_SAY_WHY)
         except asyncio.TimeoutError:
-            return "the program closed its output"
-        said = "".join(f"\n{line}" for line in self._said)
-        return f"the program ended with {code}{said}"
+            return f"the program closed its output{self.said()}"
+        return f"the program ended with {code}{self.said()}"
+
+    def said(self) -> str:
+        return super().said() + "".join(f"\n{line}" for line in self._said)
 
 
 async def start_program(
@@ -136,7 +159,8 @@ async def start_program(
             *command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, env=env, start_new_session=True
         )
     except OSError as error:
-        raise cannot_connect(f"{command[0]} does not start: {error}") from error
+        hint = "Install open-think, or say where it is with `command`."
+        raise cannot_connect(f"{command[0]} does not start: {error}", retryable=False, hint=hint) from error
     return ProgramChannel(process)
 
 
@@ -144,5 +168,6 @@ async def dial_socket(path: str | os.PathLike[str]) -> Channel:
     try:
         reader, writer = await asyncio.open_unix_connection(path)
     except OSError as error:
-        raise cannot_connect(f"nobody listens at {os.fspath(path)}: {error}") from error
+        hint = "`open-think status` says where the daemon listens."
+        raise cannot_connect(f"nobody listens at {os.fspath(path)}: {error}", hint=hint) from error
     return Channel(reader, writer)

@@ -37,21 +37,31 @@ def connect(
     approve: Approve | None = None,
     on_notification: OnNotification | None = None,
     name: str = "python",
+    timeout: float | None = 15.0,
 ) -> Client:
     """A client, to be used as a context: `async with open_think.connect() as client`.
 
     Starts `command` with `--stdio`, which finds the user's daemon or starts it; `env` is all of its environment. With
     `socket` it connects to a daemon that listens there. Programs of skills are started in `cwd`. `approve` is asked
     about actions that are held. `on_notification` hears what is told beside events, as `daemon.reloaded`.
+    Who does not answer within `timeout` seconds is given up, and a program that was started ended.
     """
-    return Client(Way(command, profile, cwd, env, socket), name, approve, on_notification)
+    return Client(Way(command, profile, cwd, env, socket), name, approve, on_notification, timeout)
 
 
 class Client(Calls):
     """Made by `connect`."""
 
-    def __init__(self, way: Way, name: str, approve: Approve | None, on_notification: OnNotification | None) -> None:
+    def __init__(
+        self,
+        way: Way,
+        name: str,
+        approve: Approve | None,
+        on_notification: OnNotification | None,
+        timeout: float | None,
+    ) -> None:
         self._way = way
+        self._timeout = timeout
         self._name = name
         self._can_approve = approve is not None
         self._approvals = Approvals(approve)
@@ -204,20 +214,30 @@ class Client(Calls):
         return await (await self._link.connection()).request(method, params, on_answer=on_answer)
 
     async def _open(self, on_end: Callable[[Connection, OpenThinkError], None], again: bool) -> Connection:
-        connection = Connection(await self._way.channel(), self._told, self._asked)
+        channel = await self._way.channel()
+        connection = Connection(channel, self._told, self._asked)
         connection.start(on_end)
         try:
-            self.server = await connection.request("initialize", self._introduction())
-            connection.notify("initialized")
-            await self._skills.register(connection, again)
-            for session_name in self._feeds.sessions() if again else []:
-                await connection.request("conductor.subscribe", self._feeds.again(session_name))
+            await asyncio.wait_for(self._shake_hands(connection, again), self._timeout)
+        except asyncio.TimeoutError:
+            channel.abort()
+            await connection.close()
+            raise cannot_connect(f"it did not answer within {self._timeout} s{channel.said()}") from None
         except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                channel.abort()
             await connection.close()
             if isinstance(error, OpenThinkError) and not again and error.code == "E_CONNECTION_LOST":
                 raise cannot_connect(error.message) from error
             raise
         return connection
+
+    async def _shake_hands(self, connection: Connection, again: bool) -> None:
+        self.server = await connection.request("initialize", self._introduction())
+        connection.notify("initialized")
+        await self._skills.register(connection, again)
+        for session_name in self._feeds.sessions() if again else []:
+            await connection.request("conductor.subscribe", self._feeds.again(session_name))
 
     def _introduction(self) -> dict[str, Any]:
         return {

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from .channel import Channel
 from .errors import CANCELLED, INTERNAL_ERROR, METHOD_NOT_FOUND, OpenThinkError, connection_lost
+
+log = logging.getLogger("open_think")
 
 OnNotification = Callable[[str, dict[str, Any]], None]
 OnRequest = Callable[[str, dict[str, Any]], "Awaitable[Any] | None"]
@@ -140,12 +143,20 @@ class Connection:
             return
         try:
             result = await answer
+        except OpenThinkError as error:
+            self._refuse(id, error.number or INTERNAL_ERROR, error.message)
+        except Exception as error:
+            log.error("%s could not be answered: %r", method, error)
+            self._refuse(id, INTERNAL_ERROR, f"the client failed: {error!r}")
+        else:
+            self._send_answer(id, method, params, result)
+
+    def _send_answer(self, id: Any, method: str, params: dict[str, Any], result: Any) -> None:
+        try:
             self._channel.send({"jsonrpc": "2.0", "id": id, "result": result})
         except OpenThinkError as error:
-            self._refuse(id, error.number, error.message)
-        except Exception as error:
-            self._refuse(id, INTERNAL_ERROR, f"the client failed: {error!r}")
-            raise
+            log.error("the answer to %s %.120r: %s", method, params, error.message)
+            self._refuse(id, INTERNAL_ERROR, f"the answer is no good: {error.message}")
 
     def _answered(self, id: Any, task: asyncio.Task[None]) -> None:
         """Also where the task was cancelled before its first step."""

@@ -15,8 +15,8 @@ class OpenThinkError(Exception):
     """A request failed.
 
     `code` is what a program branches on, `number` the number of JSON-RPC; it is 0 where the client itself gave up:
-    `E_CONNECTION_LOST`, `E_CONNECTION_CLOSED`, `E_CANNOT_CONNECT` and `E_FRAME_TOO_LONG` are its own codes. `hint`
-    says what to do about it, `data` is all that the daemon told.
+    `E_CONNECT`, `E_CONNECTION_LOST`, `E_CLOSED` and `E_FRAME_TOO_LONG` are its own codes. `retryable` says whether the same
+    may go well another time, `hint` what to do about it, `data` is all that the daemon told.
     """
 
     def __init__(
@@ -64,16 +64,21 @@ def connection_lost(why: str) -> OpenThinkError:
     return OpenThinkError("E_CONNECTION_LOST", 0, f"the connection was lost: {why}", retryable=True)
 
 
-def connection_closed() -> OpenThinkError:
-    return OpenThinkError("E_CONNECTION_CLOSED", 0, "the client is closed, or was not entered yet")
+def closed() -> OpenThinkError:
+    return OpenThinkError("E_CLOSED", 0, "the client is closed, or was not entered yet")
 
 
-def cannot_connect(why: str) -> OpenThinkError:
-    return OpenThinkError("E_CANNOT_CONNECT", 0, f"there is no connection to open-think: {why}", retryable=True)
+def cannot_connect(why: str, *, retryable: bool = True, hint: str | None = None) -> OpenThinkError:
+    message = f"there is no connection to open-think: {why}"
+    return OpenThinkError("E_CONNECT", 0, message, retryable=retryable, hint=hint)
+
+
+def not_json(error: Exception) -> OpenThinkError:
+    return OpenThinkError("E_BAD_REQUEST", 0, f"this cannot be sent as JSON: {error}")
 
 
 def frame_too_long(length: int, limit: int) -> OpenThinkError:
-    return OpenThinkError("E_FRAME_TOO_LONG", 0, f"the request has {length} bytes, and may have {limit}")
+    return OpenThinkError("E_FRAME_TOO_LONG", 0, f"this cannot be sent: it has {length} bytes, and may have {limit}")
 
 
 def cancelled() -> OpenThinkError:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from .connection import Connection
-from .errors import OpenThinkError, connection_closed
+from .errors import OpenThinkError, closed
 
 DELAYS: tuple[float, ...] = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before each attempt to connect again; after the last one the client is closed."""
@@ -38,7 +38,7 @@ class Link:
         if self._connection is not None:
             return self._connection
         if self._connecting is None:
-            raise connection_closed()
+            raise closed()
         try:
             return await asyncio.shield(self._connecting)
         except asyncio.CancelledError:
@@ -49,7 +49,7 @@ class Link:
 
     async def close(self) -> Connection | None:
         """No connection is made from now on; gives the last one, which is still open."""
-        self._end(connection_closed(), None)
+        self._end(closed(), None)
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.gather(self._connecting, return_exceptions=True)
@@ -68,7 +68,7 @@ class Link:
         await lost.close()
         if asyncio.get_running_loop().time() - self._since > STEADY:
             self._attempts = 0
-        fault = lost.fault or connection_closed()
+        fault = lost.fault or closed()
         while self._attempts < len(DELAYS):
             await asyncio.sleep(DELAYS[self._attempts])
             self._attempts += 1

@@ -113,8 +113,6 @@ class Turn(AsyncIterator[Event]):
             self._result = await run()
         except OpenThinkError as error:
             self._fault = error
-        except (TypeError, ValueError) as error:
-            self._fault = OpenThinkError("E_BAD_REQUEST", 0, f"the request cannot be sent: {error}")
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         """Also where the task was cancelled before its first step."""
