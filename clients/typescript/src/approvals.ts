@@ -2,8 +2,10 @@
 
 import type { CancellationToken } from "vscode-jsonrpc/node";
 
+import { checkJson } from "./json.js";
 import type { ApprovalAnswer, ApprovalParams, ApprovalResolvedParams, Decision } from "./protocol.js";
 import { Questions } from "./questions.js";
+import { warn } from "./warn.js";
 
 /** No answer leaves the actions held: they are not run, and can be decided later. */
 export type Approve = (
@@ -13,6 +15,8 @@ export type Approve = (
 ) => Promise<Answer>;
 
 export type Answer = Decision | ApprovalAnswer | undefined;
+
+const DECISIONS: Record<Decision, true> = { approve: true, deny: true };
 
 export class Approvals {
   readonly #approve: Approve;
@@ -37,14 +41,23 @@ export class Approvals {
   }
 
   async #decide(request: ApprovalParams, signal: AbortSignal): Promise<ApprovalAnswer> {
-    let answer: Answer;
+    let answer: ApprovalAnswer | undefined;
     try {
-      answer = await this.#approve(request, { signal });
+      answer = decided(await this.#approve(request, { signal }));
     } catch (error) {
-      if (!signal.aborted) process.emitWarning(`approve: ${String(error)}`);
+      if (!signal.aborted) warn("approve", error);
       throw error;
     }
     if (answer === undefined) throw new Error("nobody decided");
-    return typeof answer === "string" ? { decision: answer } : answer;
+    return answer;
   }
+}
+
+function decided(given: Answer): ApprovalAnswer | undefined {
+  // JavaScript gives what it likes.
+  if ((given ?? undefined) === undefined) return undefined;
+  const answer = typeof given === "string" ? { decision: given } : (given as ApprovalAnswer);
+  checkJson(answer, "its answer");
+  if (Object.hasOwn(DECISIONS, String(answer.decision))) return answer;
+  throw new TypeError(`its answer ${JSON.stringify(given)} is no decision: the actions stay held`);
 }

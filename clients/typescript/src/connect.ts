@@ -22,6 +22,7 @@ import { Skills } from "./skills.js";
 import { Subscriptions } from "./subscriptions.js";
 import type { Way } from "./transport.js";
 import { Turns } from "./turns.js";
+import { tell } from "./warn.js";
 
 export interface ConnectOptions extends Way {
   /** Who the daemon's status says is there. */
@@ -32,13 +33,18 @@ export interface ConnectOptions extends Way {
   reconnects?: number;
   /** Is told how the connection stands. */
   onState?: (state: State, error?: unknown) => void;
+  /** Milliseconds that each try to connect may take. Default 15000. */
+  timeoutMs?: number;
+  /** Gives the first try to connect up. */
+  signal?: AbortSignal;
 }
 
 const RECONNECTS = 8;
+const TIMEOUT = 15_000;
 
 /** Connects to the daemon that all clients of the user share, and starts it if need be. */
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
-  const { reconnects: attempts = RECONNECTS, onState = () => undefined } = options;
+  const { reconnects: attempts = RECONNECTS, timeoutMs = TIMEOUT, signal, onState } = options;
   const approvals = options.approve && new Approvals(options.approve);
   const [turns, listeners] = [new Turns(), new Listeners()];
   const ask: Ask = (method, params) => link.request(method, params);
@@ -48,6 +54,8 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
     way: options,
     who: who(options),
     attempts,
+    timeoutMs,
+    signal,
     notification(method, params) {
       if (method === "$/progress") turns.progress(params as ProgressParams);
       if (method === "conductor.approvalResolved") approvals?.resolved(params as ApprovalResolvedParams);
@@ -73,7 +81,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
         skills.lost();
       }
       if (state === "closed") subscriptions.end(error);
-      onState(state, error);
+      void tell("onState", () => onState?.(state, error));
     },
   });
 

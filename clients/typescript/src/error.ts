@@ -5,7 +5,7 @@ import { ConnectionError, ErrorCodes, ResponseError } from "vscode-jsonrpc/node"
 import type { Code, ErrorData, Open } from "./protocol.js";
 
 /** What goes wrong on this side of the connection. */
-export type LocalCode = "E_CONNECT" | "E_CONNECTION_LOST" | "E_CLOSED" | "E_UNKNOWN";
+export type LocalCode = "E_CONNECT" | "E_CONNECTION_LOST" | "E_CLOSED" | "E_FRAME_TOO_LONG" | "E_UNKNOWN";
 
 export interface ErrorFacts {
   code: Open<Code | LocalCode>;

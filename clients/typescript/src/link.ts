@@ -18,6 +18,10 @@ export interface LinkOptions extends Handlers {
   who: InitializeParams;
   /** How often a lost connection is tried to be made anew. */
   attempts: number;
+  /** Milliseconds that each of them may take. */
+  timeoutMs: number;
+  /** Gives the first one up. */
+  signal: AbortSignal | undefined;
   /** A new connection stands, in place of one that was lost. What is asked by `ask` comes before all that waits. */
   again(ask: Ask): void;
   changed(state: State, error?: unknown): void;
@@ -38,7 +42,7 @@ export class Link {
 
   private constructor(options: LinkOptions) {
     this.#options = options;
-    this.#current = this.#connect();
+    this.#current = this.#connect(options.signal);
   }
 
   /** The first connection is tried to be made once. */
@@ -56,8 +60,11 @@ export class Link {
 
   async request(method: string, params: object, signal?: AbortSignal): Promise<unknown> {
     checkJson(params, `what ${method} is given`);
-    const connection = await unlessAborted(this.#current, signal);
+    const connection = await unlessAborted(this.#current, signal).catch((error: unknown) => {
+      throw this.#closing.signal.aborted ? closed() : error;
+    });
     if (signal?.aborted) throw cancelled(signal);
+    if (this.#closing.signal.aborted) throw closed();
     return this.#ask(connection, method, params, signal);
   }
 
@@ -97,19 +104,21 @@ export class Link {
     }
   }
 
-  async #connect(): Promise<Connection> {
-    const { way, who } = this.#options;
-    const connection = await converse(await open(way), who, this.#options);
+  async #connect(signal?: AbortSignal): Promise<Connection> {
+    const { way, who, timeoutMs } = this.#options;
+    const signals = [this.#closing.signal, signal];
+    for (const given of signals) if (given?.aborted) throw cancelled(given);
+    const connection = await converse(await open(way), who, this.#options, { timeoutMs, signals });
     this.#initialized = connection.initialized;
-    void connection.gone.then(() => this.#lost());
+    void connection.lost.then(() => this.#lost(connection.gone));
     return connection;
   }
 
-  #lost(): void {
-    if (this.#closing.signal.aborted) return;
-    this.#options.changed("reconnecting");
-    this.#current = this.#reconnect();
+  /** What is asked from now on waits for the next one. */
+  #lost(gone: Promise<void>): void {
     const { signal } = this.#closing;
+    if (signal.aborted) return;
+    this.#current = this.#reconnect(gone);
     this.#current.then(
       () => {
         if (!signal.aborted) this.#options.changed("connected");
@@ -118,7 +127,9 @@ export class Link {
     );
   }
 
-  async #reconnect(): Promise<Connection> {
+  async #reconnect(gone: Promise<void>): Promise<Connection> {
+    await gone;
+    this.#options.changed("reconnecting");
     let error: unknown = lost();
     for (let attempt = 0; attempt < this.#options.attempts; attempt += 1) {
       if (attempt > 0) await pause(Math.min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE), this.#closing.signal);

@@ -1,6 +1,8 @@
 // Who wants to hear of which notifications.
 
-type Listener = (params: unknown) => void;
+import { tell } from "./warn.js";
+
+type Listener = (params: unknown) => unknown;
 
 export class Listeners {
   readonly #byMethod = new Map<string, Set<Listener>>();
@@ -15,6 +17,6 @@ export class Listeners {
   }
 
   tell(method: string, params: unknown): void {
-    for (const listener of this.#byMethod.get(method) ?? []) listener(params);
+    for (const listener of this.#byMethod.get(method) ?? []) void tell(method, () => listener(params));
   }
 }

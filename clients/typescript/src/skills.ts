@@ -10,6 +10,7 @@ import type { Ask } from "./link.js";
 import type { ClientSkill, SkillCallParams, SkillCallResult } from "./protocol.js";
 import { Questions } from "./questions.js";
 import type { SkillContext, SkillHandler, SkillRegistration } from "./skill.js";
+import { warn } from "./warn.js";
 
 interface Offer {
   skill: ClientSkill;
@@ -19,6 +20,9 @@ interface Offer {
 
 /** The number of the error that says that a skill failed. */
 const SKILL_FAILED = -32803;
+
+/** Characters of a fault that are told. */
+const LONGEST_FAULT = 64 * 1024;
 
 export class Skills {
   readonly #ask: Ask;
@@ -50,7 +54,8 @@ export class Skills {
     try {
       return await this.#calls.ask(question, (signal) => run(handler, input, { ...context, signal }));
     } catch (error) {
-      throw new ResponseError(SKILL_FAILED, error instanceof Error ? error.message || error.name : String(error));
+      const message = error instanceof Error ? error.message || error.name : String(error);
+      throw new ResponseError(SKILL_FAILED, message.slice(0, LONGEST_FAULT));
     }
   }
 
@@ -60,7 +65,7 @@ export class Skills {
       ask("skills.register", { skills: [skill] }).catch(({ code, message }: OpenThinkError) => {
         // The next connection begins anew.
         if (code === "E_CONNECTION_LOST" || code === "E_CLOSED") return;
-        process.emitWarning(`the skill ${skill.id} is no longer offered: ${message}`);
+        warn(`the skill ${skill.id} is no longer offered`, message);
       });
     }
   }

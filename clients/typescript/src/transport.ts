@@ -2,6 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { statSync } from "node:fs";
 import { connect as dial } from "node:net";
 import type { Readable, Writable } from "node:stream";
 
@@ -23,12 +24,18 @@ export interface Way {
 }
 
 export interface Transport {
+  /** What is at the other end, for people. */
+  name: string;
   input: Readable;
   output: Writable;
   /** What the program said on its way out. */
   said(): string;
-  /** Lets go, and returns once the other end is gone. */
-  end(): Promise<void>;
+  /** Where it ended before it answered: whether another try may go better. */
+  mayHelp(): boolean;
+  /** Lets go after `last`, and returns once the other end is gone. */
+  end(last?: Promise<void>): Promise<void>;
+  /** Does not wait for it to let go. */
+  kill(): Promise<void>;
 }
 
 /** Bytes of what a program says on standard error that are kept. */
@@ -36,6 +43,9 @@ const SAID = 4096;
 
 /** Milliseconds that the other end may take to let go by itself. */
 const PATIENCE = 3000;
+
+/** With which the program exits when no daemon could be reached or started. */
+const UNAVAILABLE = 69;
 
 export async function open(way: Way): Promise<Transport> {
   return way.socket === undefined ? start(way) : dialled(way.socket);
@@ -57,14 +67,32 @@ async function start(way: Way): Promise<Transport> {
   try {
     await once(child, "spawn");
   } catch (cause) {
-    const hint = "Install open-think, or say where it is with `command`.";
-    throw new OpenThinkError(`${command} could not be started`, { code: "E_CONNECT", number: 0, hint, cause });
+    throw notStarted(command, way.cwd, cause);
   }
-  const end = (): Promise<void> => {
-    child.stdin.end();
-    return patiently(gone, () => child.kill("SIGKILL"));
+  const force = (): void => {
+    child.kill("SIGKILL");
+    // Programs that it has started may hold them open.
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
   };
-  return { input: child.stdout, output: child.stdin, said: () => said.trim(), end };
+  return {
+    name: command,
+    input: child.stdout,
+    output: child.stdin,
+    said: () => said.trim(),
+    mayHelp: () => child.exitCode === UNAVAILABLE || child.exitCode === null,
+    ...ends(gone, () => child.stdin.end(), force),
+  };
+}
+
+function notStarted(command: string, cwd: string | undefined, cause: unknown): OpenThinkError {
+  const facts = { code: "E_CONNECT", number: 0, cause };
+  // A directory that is not there has the same error as a program.
+  if (cwd !== undefined && !statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) {
+    const hint = "Give `cwd` a directory that exists.";
+    return new OpenThinkError(`${command} could not be started: ${cwd} is no directory`, { ...facts, hint });
+  }
+  const hint = "Install open-think, or say where it is with `command`.";
+  return new OpenThinkError(`${command} could not be started: ${(cause as Error).message}`, { ...facts, hint });
 }
 
 async function dialled(path: string): Promise<Transport> {
@@ -73,21 +101,31 @@ async function dialled(path: string): Promise<Transport> {
     await once(socket, "connect");
   } catch (cause) {
     const hint = "Nobody listens there; `open-think status` says where the daemon does.";
-    throw new OpenThinkError(`${path} cannot be reached`, { code: "E_CONNECT", number: 0, hint, cause });
+    const facts = { code: "E_CONNECT", number: 0, retryable: true, hint, cause };
+    throw new OpenThinkError(`${path} cannot be reached`, facts);
   }
   forgive(socket);
   const gone = once(socket, "close").catch(() => undefined);
-  const end = (): Promise<void> => {
-    socket.end();
-    return patiently(gone, () => socket.destroy());
-  };
-  return { input: socket, output: socket, said: () => "", end };
+  const common = { name: path, input: socket, output: socket, said: () => "", mayHelp: () => true };
+  return { ...common, ...ends(gone, () => socket.end(), () => socket.destroy()) };
 }
 
-async function patiently(gone: Promise<unknown>, force: () => void): Promise<void> {
-  const timer = setTimeout(force, PATIENCE);
-  await gone;
-  clearTimeout(timer);
+type Ends = Pick<Transport, "end" | "kill">;
+
+function ends(gone: Promise<unknown>, leave: () => void, force: () => void): Ends {
+  return {
+    async end(last) {
+      const timer = setTimeout(force, PATIENCE);
+      if (last === undefined) leave();
+      else void last.then(leave);
+      await gone;
+      clearTimeout(timer);
+    },
+    async kill() {
+      force();
+      await gone;
+    },
+  };
 }
 
 /** That the other end is gone is told by the end of what it says. */

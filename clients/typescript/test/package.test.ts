@@ -23,10 +23,13 @@ test("the package holds what it needs and nothing else", async (t) => {
   assert.deepEqual(paths.filter((path) => path.includes("/") && !path.startsWith("dist/")), []);
 });
 
-test("the README's examples compile", async () => {
-  const readme = await readFile(`${cwd}/README.md`, "utf8");
-  const examples = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, example]) => example);
-  assert.ok(examples.length > 0);
+test("the examples of the pages compile", async (t) => {
+  const own = examplesOf(await readFile(`${cwd}/README.md`, "utf8"));
+  const common = await readFile(`${cwd}/../README.md`, "utf8").catch(() => "");
+  if (common === "") t.diagnostic("the page of all clients is not tried: it is not here");
+  assert.equal(own.length, 2);
+  // Each of the pages has a client of its own.
+  const examples = [...own, ...examplesOf(common).map((example) => example.replace(/^import .*$/m, "{").concat("}"))];
   const file = `${cwd}/build/readme.ts`;
   const given = "declare function ask(actions: unknown): Promise<boolean>;";
   await writeFile(file, [given, ...examples].join("\n"));
@@ -57,3 +60,7 @@ test("how long a start takes", async (t) => {
     t.diagnostic(`${what}: connected in ${start} ms, first answer after ${answer} ms more`);
   }
 });
+
+function examplesOf(page: string): string[] {
+  return [...page.matchAll(/^```ts\n(.*?)^```/gms)].map(([, example = ""]) => example);
+}
