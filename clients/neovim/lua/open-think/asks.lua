@@ -27,6 +27,17 @@ function Asks:any()
   return next(self.by_token) ~= nil
 end
 
+--- What was sent last.
+function Asks:last()
+  local last
+  for _, ask in pairs(self.by_token) do
+    if ask.id and not ask.answered and not ask.cancelled and (not last or ask.id > last.id) then
+      last = ask
+    end
+  end
+  return last
+end
+
 --- A turn was accepted: gives what was asked, if it was asked here and this is new.
 function Asks:bind(token, turn_id)
   local ask = token ~= nil and self.by_token[token]

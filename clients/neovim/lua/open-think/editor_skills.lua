@@ -9,6 +9,16 @@ local function relative(path)
   return vim.fn.fnamemodify(path, ":.")
 end
 
+--- Runs `act` while events of this kind go to `callback`, and none of them asks the user.
+local function unasked(event, callback, act)
+  local id = vim.api.nvim_create_autocmd(event, { callback = callback })
+  local fine, fault = pcall(act)
+  vim.api.nvim_del_autocmd(id)
+  if not fine then
+    error(fault, 0)
+  end
+end
+
 local function open_buffer(path)
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
     local is_file = vim.bo[buffer].buftype == "" and vim.bo[buffer].buflisted
@@ -35,10 +45,19 @@ local function buffer_of(path)
     if not vim.startswith(vim.fs.normalize(real), vim.fs.normalize(directory) .. "/") then
       error(path .. " is outside the working directory", 0)
     end
+    -- What is written there may be run by Git.
+    if vim.list_contains(vim.split(vim.fs.normalize(real), "/"), ".git") then
+      error(path .. " is a file of Git's", 0)
+    end
     buffer = vim.fn.bufadd(full)
   end
   vim.bo[buffer].buflisted = true
-  vim.fn.bufload(buffer)
+  -- What another Neovim has open can be read only.
+  unasked("SwapExists", function()
+    vim.v.swapchoice = "o"
+  end, function()
+    vim.fn.bufload(buffer)
+  end)
   return buffer
 end
 
@@ -130,8 +149,31 @@ local function place(text, offset)
   return row, #before:match("[^\n]*$")
 end
 
+--- Takes what the file has become meanwhile; raises where there are changes here too.
+local function catch_up(buffer)
+  local differs
+  unasked("FileChangedShell", function(event)
+    differs = differs or event.buf == buffer
+    vim.v.fcs_choice = ""
+  end, function()
+    vim.cmd("silent checktime " .. buffer)
+  end)
+  if differs then
+    error("the file has changed on disk since the editor has read it", 0)
+  end
+end
+
+--- Writes it; what hinders that is for the user to see to.
+local function save(buffer)
+  vim.api.nvim_buf_call(buffer, function()
+    pcall(vim.cmd, "silent update")
+  end)
+  return not vim.bo[buffer].modified
+end
+
 local function apply_edit(input, _, context)
   local buffer = buffer_of(input.path)
+  catch_up(buffer)
   local old, new = input.oldText:gsub("\r\n", "\n"), input.newText:gsub("\r\n", "\n")
   local lines = vim.api.nvim_buf_get_lines(buffer, 0, -1, false)
   local text = table.concat(lines, "\n") .. "\n"
@@ -158,12 +200,8 @@ local function apply_edit(input, _, context)
   local was_saved = not vim.bo[buffer].modified
   vim.api.nvim_buf_set_text(buffer, row, column, end_row, end_column, vim.split(new, "\n", { plain = true }))
   -- What the user has not saved is left for them to save.
-  if was_saved then
-    vim.api.nvim_buf_call(buffer, function()
-      vim.cmd("silent update")
-    end)
-  end
-  return { path = relative(vim.api.nvim_buf_get_name(buffer)), line = row + 1, saved = was_saved }
+  local saved = was_saved and save(buffer)
+  return { path = relative(vim.api.nvim_buf_get_name(buffer)), line = row + 1, saved = saved }
 end
 
 local function schema(properties, required)

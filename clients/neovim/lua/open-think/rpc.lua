@@ -4,8 +4,12 @@
 -- server's unanswered whose handler gives nothing.
 
 local errors = require("open-think.errors")
+local utf8 = require("open-think.utf8")
 
 local M = {}
+
+--- The longest message that a daemon reads, unless its configuration says otherwise.
+local LONGEST = 16 * 1024 * 1024
 
 --- Nanoseconds of dealing with messages, after which the editor gets its turn.
 local BUDGET = 8e6
@@ -21,6 +25,7 @@ function M.start(command, on)
   local connection = setmetatable({
     on = on,
     pending = {},
+    lengths = {},
     answering = {},
     next_id = 0,
     lines = {},
@@ -55,7 +60,8 @@ function Connection:request(method, params, callback)
   self.next_id = self.next_id + 1
   local id = self.next_id
   self.pending[id] = callback
-  local sent, why = self:send({ id = id, method = method, params = params or vim.empty_dict() })
+  local sent, why, length = self:send({ id = id, method = method, params = params or vim.empty_dict() })
+  self.lengths[id] = length
   if not sent then
     vim.schedule(function()
       self:answered(id, why)
@@ -86,17 +92,21 @@ function Connection:kill()
   pcall(self.process.kill, self.process, "sigterm")
 end
 
---- Whether it could be sent, and if not, the fault.
+--- Whether it could be sent, and if not, the fault; then its length.
 function Connection:send(message)
   message.jsonrpc = "2.0"
   local written, text = pcall(vim.json.encode, message)
   if not written then
     return false, errors.own("E_BAD_REQUEST", "it cannot be written as JSON: " .. text)
   end
+  text = utf8.repaired(text)
+  if #text > LONGEST then
+    return false, errors.own("E_FRAME_TOO_LONG", ("it has %d bytes, and may have %d"):format(#text, LONGEST))
+  end
   if self.ended or not pcall(self.process.write, self.process, text .. "\n") then
     return false, errors.own("E_CONNECTION_LOST", "the connection was lost")
   end
-  return true
+  return true, nil, #text
 end
 
 --- Takes what has come. This runs where most of Neovim's functions may not be called.
@@ -176,11 +186,25 @@ function Connection:take(line)
   end
 end
 
+--- The longest of what is waited for: one that is refused unread was too long.
+function Connection:longest()
+  local longest
+  for id, length in pairs(self.lengths) do
+    if not longest or length > self.lengths[longest] then
+      longest = id
+    end
+  end
+  return longest
+end
+
 --- An answer to what nobody asked, or nobody waits for any more, is passed over.
 function Connection:answered(id, fault, result)
+  if id == nil and fault then
+    id = self:longest()
+  end
   local callback = id ~= nil and self.pending[id]
   if callback then
-    self.pending[id] = nil
+    self.pending[id], self.lengths[id] = nil, nil
     callback(fault, result)
   end
 end
@@ -197,15 +221,12 @@ function Connection:asked(id, method, params)
     if result == nil then
       result = vim.NIL
     end
-    if fault then
-      self:send({ id = id, error = fault })
-      if fault.code == errors.CANCELLED and call.on_cancel then
-        call.on_cancel()
-      end
-      return
+    local sent, why = self:send(fault and { id = id, error = fault } or { id = id, result = result })
+    if not sent then
+      self:send({ id = id, error = { code = errors.REQUEST_FAILED, message = "of the answer: " .. why.message } })
     end
-    if not self:send({ id = id, result = result }) then
-      self:send({ id = id, error = { code = errors.REQUEST_FAILED, message = "the answer cannot be written as JSON" } })
+    if fault and fault.code == errors.CANCELLED and call.on_cancel then
+      call.on_cancel()
     end
   end
   self.answering[id] = respond

@@ -223,14 +223,13 @@ function Session:ask(text, opts, callback)
     end)
     self:redraw()
   end)
-  return {
-    cancel = function()
-      ask.cancelled = true
-      if ask.id and client.connection() then
-        client.connection():cancel(ask.id)
-      end
-    end,
-  }
+  function ask.cancel()
+    ask.cancelled = true
+    if ask.id and client.connection() then
+      client.connection():cancel(ask.id)
+    end
+  end
+  return { cancel = ask.cancel }
 end
 
 function Session:answered(ask, fault)
@@ -262,7 +261,12 @@ function Session:approve(ids, decision, callback)
   end)
 end
 
+--- Stops what runs. While that is somebody else's, it takes back what was asked here and waits for its turn.
 function Session:interrupt()
+  local waiting = self.running and not self:owns(self.running) and self.asks:last()
+  if waiting then
+    return waiting.cancel()
+  end
   client.request("conductor.interrupt", { sessionName = self.name }, function(fault, result)
     if fault then
       errors.tell(fault)
