@@ -43,6 +43,9 @@ PRIMITIVES = {
     "object": "dict[str, Any]",
 }
 
+ALWAYS_SENT = {"TurnResult": {"assistantMessage"}}
+"""Members that may be null and are there all the same, which the schema does not say."""
+
 
 def strings(schema: Any) -> list[str] | None:
     """The names of an enumeration, if that is all that the schema allows."""
@@ -115,7 +118,7 @@ def quoted(text: str, indent: str) -> str:
 
 
 def record(name: str, schema: dict[str, Any]) -> str:
-    required = set(schema.get("required", []))
+    required = set(schema.get("required", [])) | ALWAYS_SENT.get(name, set())
     fields = {
         field: expression(of) if field in required else f"NotRequired[{expression(of)}]"
         for field, of in schema.get("properties", {}).items()

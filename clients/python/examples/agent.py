@@ -111,4 +111,6 @@ async def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    if not [word for word in sys.argv[1:] if word != "--yes"]:
+        sys.exit('usage: python3 agent.py [--yes] "what to ask"')
     asyncio.run(main(sys.argv[1:]))

@@ -16,8 +16,10 @@ from open_think.types import ApprovalParams
 def approve(question: ApprovalParams) -> str:
     for action in question["actions"]:
         print(f"{action['skill']} {action.get('input')}", flush=True)
-    answer = input("Run this? [y/N] ")
-    return "approve" if answer.strip().lower() == "y" else "deny"
+    print("Run this? [y/N] ", end="", flush=True)
+    # Unlike `input` it holds no lock that the interpreter needs to end, should somebody else decide.
+    with open(0, "rb", buffering=0, closefd=False) as keyboard:
+        return "approve" if keyboard.readline().strip().lower() == b"y" else "deny"
 
 
 async def main(words: list[str]) -> None:
@@ -33,4 +35,6 @@ async def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit('usage: python3 helm.py "what to say"')
     asyncio.run(main(sys.argv[1:]))

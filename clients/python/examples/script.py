@@ -10,6 +10,9 @@ import sys
 
 import open_think
 
+if not sys.argv[1:]:
+    sys.exit('usage: python3 script.py "what to say"')
+
 with open_think.connect_sync(command=os.environ.get("OPEN_THINK_BIN", "open-think")) as client:
     turn = client.message(" ".join(sys.argv[1:]), mode="auto")
     for event in turn:

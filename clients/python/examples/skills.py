@@ -17,7 +17,9 @@ import open_think
 def approve(question: open_think.types.ApprovalParams) -> str:
     """A plain function may block."""
     skills = ", ".join(action["skill"] for action in question["actions"])
-    return "approve" if input(f"Run {skills}? [y/N] ").strip().lower() == "y" else "deny"
+    print(f"Run {skills}? [y/N] ", end="", flush=True)
+    with open(0, "rb", buffering=0, closefd=False) as keyboard:
+        return "approve" if keyboard.readline().strip().lower() == b"y" else "deny"
 
 
 client = open_think.connect(command=os.environ.get("OPEN_THINK_BIN", "open-think"), approve=approve)
@@ -49,4 +51,6 @@ async def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit('usage: python3 skills.py "what to say"')
     asyncio.run(main(sys.argv[1:]))

@@ -15,6 +15,8 @@ from typing import Any, cast
 
 from .home import PROGRAM, READ, WRITE, Home
 
+import open_think
+
 FOLDER = Path(__file__).resolve().parent.parent
 
 
@@ -74,13 +76,16 @@ class Examples(unittest.TestCase):
         self.home = Home()
         self.addCleanup(self.home.end)
 
+    def environment(self) -> dict[str, str]:
+        return {**self.home.env, "OPEN_THINK_BIN": PROGRAM, "PYTHONPATH": os.pathsep.join(sys.path)}
+
     def run_example(self, name: str, *arguments: str, said: str = "", **env: str) -> str:
         return self.run_python(FOLDER / "examples" / name, *arguments, said=said, **env)
 
     def run_python(self, *arguments: str | Path, said: str = "", **env: str) -> str:
         done = subprocess.run(
             [sys.executable, *arguments],
-            env={**self.home.env, "OPEN_THINK_BIN": PROGRAM, "PYTHONPATH": os.pathsep.join(sys.path), **env},
+            env={**self.environment(), **env},
             input=said,
             capture_output=True,
             text=True,
@@ -131,6 +136,30 @@ class Examples(unittest.TestCase):
         self.assertIn("[make-empty-file: made]", self.run_example("skills.py", make, said="y\n"))
         self.assertTrue(made.exists())
         self.assertIn("FileExistsError", self.run_example("skills.py", make, said="y\n"))
+
+    def test_without_arguments_they_say_how_they_are_used(self) -> None:
+        for name in ("agent.py", "helm.py", "script.py", "skills.py"):
+            done = subprocess.run([sys.executable, FOLDER / "examples" / name], env=self.environment(), capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1))
+            self.assertTrue(done.stderr.startswith(f"usage: python3 {name} "), done.stderr)
+
+    def test_a_question_that_nobody_answers_keeps_nobody_from_ending(self) -> None:
+        script = subprocess.Popen(
+            [sys.executable, FOLDER / "examples" / "helm.py", WRITE],
+            env=self.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert script.stdin and script.stdout and script.stderr
+        self.assertIn("write-note", script.stdout.readline())
+        with open_think.connect_sync(command=PROGRAM, env=self.home.env) as client:
+            self.assertTrue(client.interrupt())
+        self.assertEqual(script.wait(30), 0, script.stderr.read())
+        self.assertIn("[cancelled]", script.stdout.read())
+        for pipe in (script.stdin, script.stdout, script.stderr):
+            pipe.close()
 
     def test_what_the_readme_shows(self) -> None:
         shown = re.findall("```python\n(.*?)```", (FOLDER / "README.md").read_text(encoding="utf-8"), re.DOTALL)

@@ -142,7 +142,7 @@ class TurnResult(TypedDict):
     """The mode that was in force."""
     modeRequested: Mode
     downgradeReason: NotRequired[Union[str, None]]
-    assistantMessage: NotRequired[Union[SessionMessage, None]]
+    assistantMessage: Union[SessionMessage, None]
     """What Helm said last; null if it said nothing."""
     suggestedActions: list[SuggestedAction]
     """Actions that wait for a decision, by `conductor.approve`."""
