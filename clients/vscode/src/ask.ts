@@ -2,10 +2,10 @@
 
 import { ProgressLocation, window } from "vscode";
 
-import type { SuggestedAction } from "open-think";
+import type { Decision, SuggestedAction } from "open-think";
 
 import { selected } from "./attachments.js";
-import { follow, newSession } from "./conversation.js";
+import { follow, newSession, pageOf } from "./conversation.js";
 import type { Begin, Hands } from "./conversation.js";
 import { decisionOf, notify } from "./desk.js";
 import type { Documents } from "./documents.js";
@@ -16,8 +16,6 @@ import { settings } from "./settings.js";
 
 export class Ask {
   #sessionName = newSession();
-  /** Each conversation has its document. */
-  #count = 1;
   #work: Promise<void> = Promise.resolve();
 
   constructor(
@@ -52,7 +50,6 @@ export class Ask {
 
   newConversation(): void {
     this.#sessionName = newSession();
-    this.#count += 1;
     void window.showInformationMessage("What you ask next begins a new conversation.");
   }
 
@@ -63,22 +60,34 @@ export class Ask {
     return done;
   }
 
-  async #say(said: string, content: string): Promise<void> {
-    const place = { path: `/Helm ${this.#count}.md`, sessionName: this.#sessionName };
+  /** Goes on where actions were proposed or left held, in whichever session of this window. */
+  async decide(sessionName: string, actions: SuggestedAction[], decision: Decision): Promise<void> {
+    const approval = { sessionName, actionIds: actions.map(({ id }) => id), decision };
     await this.#next(async () => {
-      this.documents.append(place.path, `## ${plain(said)}\n\n`);
-      await this.documents.reveal(place.path);
+      const names = actions.map(({ skill }) => skill).join(", ");
+      this.documents.append(pageOf(sessionName), `_You ${decision === "approve" ? "approved" : "denied"} ${plain(names)}._\n\n`);
+      await this.documents.reveal(pageOf(sessionName));
+      await this.#follow(sessionName, (client, options) => client.approve(approval, options));
+    });
+  }
+
+  async #say(said: string, content: string): Promise<void> {
+    const sessionName = this.#sessionName;
+    const page = pageOf(sessionName);
+    this.documents.keep(page);
+    await this.#next(async () => {
+      this.documents.append(page, `## ${plain(said)}\n\n`);
+      await this.documents.reveal(page);
       const { mode, provider, model } = settings();
-      const { sessionName } = place;
       const message = { content, sessionName, mode, ...(provider && { provider }), ...(model && { model }) };
-      await this.#follow(place, (client, options) => client.message(message, options));
+      await this.#follow(sessionName, (client, options) => client.message(message, options));
     });
   }
 
   /** Writes a turn down. It is ended by an interrupt. */
-  async #follow(place: Place, begin: Begin): Promise<void> {
+  async #follow(sessionName: string, begin: Begin): Promise<void> {
     const options = { location: ProgressLocation.Window, title: "Helm", cancellable: false };
-    const write = (text: string): void => this.documents.append(place.path, text);
+    const write = (text: string): void => this.documents.append(pageOf(sessionName), text);
     await window.withProgress(options, async (progress) => {
       const screen = {
         markdown: write,
@@ -88,7 +97,7 @@ export class Ask {
       try {
         const { suggestedActions } = await follow(this.hands, screen, new AbortController().signal, begin);
         write("\n\n");
-        if (suggestedActions.length > 0) void this.#decide(place, suggestedActions);
+        if (suggestedActions.length > 0) void this.#propose(sessionName, suggestedActions);
       } catch (error) {
         write(`\n\n**${plain(explain(error))}**\n\n`);
         void tell(error);
@@ -96,19 +105,11 @@ export class Ask {
     });
   }
 
-  /** What was proposed, or held until nobody was asked any more. Whoever does not answer asks something else. */
-  async #decide(place: Place, actions: SuggestedAction[]): Promise<void> {
+  /** What was proposed, or held until nobody was asked any more. It can be decided later as well. */
+  async #propose(sessionName: string, actions: SuggestedAction[]): Promise<void> {
     const count = actions.length === 1 ? "an action" : `${actions.length} actions`;
     const answer = await window.showInformationMessage(`Helm has ${count} for you to decide.`, "Approve", "Deny");
     const decision = decisionOf(answer);
-    if (decision === undefined) return;
-    const approval = { sessionName: place.sessionName, actionIds: actions.map(({ id }) => id), decision };
-    await this.#next(() => this.#follow(place, (client, options) => client.approve(approval, options)));
+    if (decision !== undefined) await this.decide(sessionName, actions, decision);
   }
-}
-
-interface Place {
-  /** Of the document. */
-  path: string;
-  sessionName: string;
 }

@@ -17,9 +17,17 @@ import { attach } from "./attachments.js";
 import { follow, newSession } from "./conversation.js";
 import type { Hands, Screen } from "./conversation.js";
 import { explain, isCancelled, isUnreachable } from "./problem.js";
-import { isMode, settings } from "./settings.js";
+import { isMode, MODES, settings } from "./settings.js";
 
 export const PARTICIPANT = "open-think.helm";
+
+const HELP = [
+  "Say what is to be done, as in `@helm check runtime health`. Files and selections that you attach go along.",
+  ...Object.entries(MODES).map(([mode, what]) => `- \`/${mode}\` ${what}`),
+  "- `/approve`, `/deny` Decide what was proposed or is held",
+]
+  .join("\n")
+  .replace("\n", "\n\n");
 
 interface Kept {
   sessionName: string;
@@ -56,6 +64,10 @@ async function answer(
     const decision = decisionOf(request.command);
     if (decision !== undefined && metadata.actionIds.length === 0) {
       stream.markdown("Nothing waits for a decision here.");
+      return { metadata };
+    }
+    if (decision === undefined && request.prompt.trim() === "" && request.references.length === 0) {
+      stream.markdown(HELP);
       return { metadata };
     }
     const { mode: usual, provider, model } = settings();

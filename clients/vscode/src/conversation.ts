@@ -60,6 +60,11 @@ export function newSession(): string {
   return `${PREFIX}${randomUUID()}`;
 }
 
+/** The path of the document for what is said there outside of a chat. No two windows, and no two loads of one, share it. */
+export function pageOf(sessionName: string): string {
+  return `/Helm ${sessionName.slice(PREFIX.length, PREFIX.length + 8)}.md`;
+}
+
 /** Whether a window began it, this one or another. */
 export function isSessionOfEditor(sessionName: string): boolean {
   return sessionName.startsWith(PREFIX);

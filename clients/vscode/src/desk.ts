@@ -1,11 +1,11 @@
 // The questions whether held actions may run: shown where their turn is, answered once.
 
-import { commands, EventEmitter, window } from "vscode";
+import { EventEmitter, window } from "vscode";
 import type { Disposable } from "vscode";
 
 import type { Answer, ApprovalParams, ApprovalResolvedParams, Decision, SuggestedAction } from "open-think";
 
-import { json } from "./markdown.js";
+import { readableText } from "./readable.js";
 
 export interface Question {
   id: string;
@@ -52,7 +52,7 @@ export class Desk implements Disposable {
       if (!this.#open.delete(id)) return;
       this.#remember(id, how);
       end(how);
-      this.#update();
+      this.#changed.fire();
     };
     return new Promise<Answer>((resolve) => {
       const decide = (decision: Decision): void => {
@@ -68,7 +68,7 @@ export class Desk implements Disposable {
       signal.addEventListener("abort", over, { once: true });
       const question: Open = { id, sessionName, actions, settled, decide };
       this.#open.set(id, question);
-      this.#update();
+      this.#changed.fire();
       (this.#watchers.get(sessionName) ?? notify(this))(question);
     });
   };
@@ -78,23 +78,10 @@ export class Desk implements Disposable {
     if (this.#open.has(approvalId) && decision) this.#decisions.set(approvalId, decision);
   }
 
-  /** Without an id it is the oldest, which is then shown once more. */
-  async decide(id: string | undefined, decision: Decision): Promise<void> {
-    if (id === undefined) return this.review(decision);
+  async decide(id: string, decision: Decision): Promise<void> {
     const open = this.#open.get(id);
     if (open !== undefined) return open.decide(decision);
     void window.showInformationMessage(this.#ends.get(id) ?? "That is no longer asked.");
-  }
-
-  /** Asks about the oldest in a dialog. */
-  async review(wanted?: Decision): Promise<void> {
-    const [oldest] = this.#open.values();
-    if (oldest === undefined) return void window.showInformationMessage("Nothing waits for a decision.");
-    const buttons = wanted === undefined ? ["Approve", "Deny"] : [wanted === "approve" ? "Approve" : "Deny"];
-    const options = { modal: true, detail: detail(oldest.actions) };
-    const answer = await window.showWarningMessage(title(oldest.actions), options, ...buttons);
-    const decision = decisionOf(answer);
-    if (decision !== undefined) await this.decide(oldest.id, decision);
   }
 
   dispose(): void {
@@ -116,10 +103,6 @@ export class Desk implements Disposable {
     if (this.#ends.size > REMEMBERED && oldest !== undefined) this.#ends.delete(oldest);
   }
 
-  #update(): void {
-    void commands.executeCommand("setContext", "openThink.asking", this.#open.size > 0);
-    this.#changed.fire();
-  }
 }
 
 /** Asks in a notification, which may be answered late. */
@@ -127,12 +110,18 @@ export function notify(desk: Desk): Show {
   return ({ id, actions }) => {
     const ask = async (): Promise<void> => {
       const answer = await window.showWarningMessage(title(actions), "Approve", "Deny", "Show Input");
-      if (answer === "Show Input") return desk.review();
-      const decision = decisionOf(answer);
+      const decision = answer === "Show Input" ? await confirm(actions) : decisionOf(answer);
       if (decision !== undefined) await desk.decide(id, decision);
     };
     void ask();
   };
+}
+
+/** Asks in a dialog, under all of the input. */
+export async function confirm(actions: SuggestedAction[], wanted?: Decision): Promise<Decision | undefined> {
+  const buttons = wanted === undefined ? ["Approve", "Deny"] : [wanted === "approve" ? "Approve" : "Deny"];
+  const detail = actions.map((action) => `${action.skill}\n${readableText(action)}`).join("\n\n");
+  return decisionOf(await window.showWarningMessage(title(actions), { modal: true, detail }, ...buttons));
 }
 
 export function decisionOf(answer: string | undefined): Decision | undefined {
@@ -142,8 +131,4 @@ export function decisionOf(answer: string | undefined): Decision | undefined {
 
 function title(actions: SuggestedAction[]): string {
   return `Helm wants to run ${actions.map(({ skill }) => skill).join(", ")}.`;
-}
-
-function detail(actions: SuggestedAction[]): string {
-  return actions.map(({ skill, input }) => `${skill}\n${json(input)}`).join("\n\n");
 }

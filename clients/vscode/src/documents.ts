@@ -11,20 +11,27 @@ const PACE = 50;
 /** Characters of a document; of a longer one the end is kept. */
 const LONGEST = 1_000_000;
 
+const OVER = "_What stood here is over, and no longer kept. **Open Think: Ask Helm…** begins a new conversation._\n";
+
 export class Documents implements TextDocumentContentProvider, Disposable {
   readonly #texts = new Map<string, string>();
   readonly #changed = new EventEmitter<Uri>();
   readonly #due = new Map<string, NodeJS.Timeout>();
   readonly #registered: Disposable[];
+  #kept: string | undefined;
 
   readonly onDidChange = this.#changed.event;
 
   constructor() {
-    this.#registered = [workspace.registerTextDocumentContentProvider(SCHEME, this), this.#changed];
+    this.#registered = [
+      workspace.registerTextDocumentContentProvider(SCHEME, this),
+      workspace.onDidCloseTextDocument(({ uri }) => void (isOurs(uri) && this.#free(uri.path))),
+      this.#changed,
+    ];
   }
 
   provideTextDocumentContent(uri: Uri): string {
-    return this.#texts.get(uri.path) ?? "";
+    return this.#texts.get(uri.path) ?? OVER;
   }
 
   append(path: string, text: string): void {
@@ -34,6 +41,13 @@ export class Documents implements TextDocumentContentProvider, Disposable {
         path,
         setTimeout(() => this.#redraw(path), PACE),
       );
+  }
+
+  /** This one goes on, and keeps its text also while it is closed; no other does. */
+  keep(path: string): void {
+    const before = this.#kept;
+    this.#kept = path;
+    if (before !== undefined) this.#free(before);
   }
 
   /** In place of what stood there. */
@@ -54,6 +68,11 @@ export class Documents implements TextDocumentContentProvider, Disposable {
     for (const registered of this.#registered) registered.dispose();
   }
 
+  #free(path: string): void {
+    const isOpen = workspace.textDocuments.some(({ uri, isClosed }) => isOurs(uri) && uri.path === path && !isClosed);
+    if (!isOpen && path !== this.#kept) this.#texts.delete(path);
+  }
+
   #redraw(path: string): void {
     clearTimeout(this.#due.get(path));
     this.#due.delete(path);
@@ -61,10 +80,14 @@ export class Documents implements TextDocumentContentProvider, Disposable {
   }
 }
 
+function isOurs({ scheme }: Uri): boolean {
+  return scheme === SCHEME;
+}
+
 /** The editor that the user works in, which is none of ours. */
 export function workingEditor(): TextEditor | undefined {
   const isTheirs = (editor: TextEditor | undefined): boolean =>
-    editor !== undefined && editor.document.uri.scheme !== SCHEME;
+    editor !== undefined && !isOurs(editor.document.uri);
   const { activeTextEditor, visibleTextEditors } = window;
   return isTheirs(activeTextEditor) ? activeTextEditor : visibleTextEditors.find(isTheirs);
 }

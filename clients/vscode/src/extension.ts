@@ -11,10 +11,12 @@ import type { Hands } from "./conversation.js";
 import { Daemon } from "./daemon.js";
 import { Desk } from "./desk.js";
 import { Documents } from "./documents.js";
+import { review } from "./held.js";
 import { menu } from "./menu.js";
 import { Offering } from "./offering.js";
 import { pickMode, pickProvider } from "./pickers.js";
 import { tell } from "./problem.js";
+import { Renewal } from "./renewal.js";
 import { SECTION, settings } from "./settings.js";
 import { signIn } from "./sign_in.js";
 import { invokeSkill } from "./skills.js";
@@ -42,6 +44,7 @@ function begin(context: ExtensionContext): void {
   const hands: Hands = { daemon, desk };
   const documents = new Documents();
   const offering = new Offering(daemon, output);
+  const renewal = new Renewal(daemon);
   const chat = registerChat(hands);
 
   context.subscriptions.push(output, desk, daemon, documents, offering, new StatusBar(hands), ...(chat ? [chat] : []));
@@ -49,7 +52,7 @@ function begin(context: ExtensionContext): void {
     daemon.onDidConnect((client) => void client.on("conductor.approvalResolved", (params) => desk.resolved(params))),
     workspace.onDidChangeConfiguration((change) => {
       const isOther = ["command", "args"].some((name) => change.affectsConfiguration(`${SECTION}.${name}`));
-      if (isOther && daemon.standing !== "idle") void daemon.restart().catch((error: unknown) => tell(error));
+      if (isOther) void renewal.begin().catch((error: unknown) => tell(error));
       if (change.affectsConfiguration(`${SECTION}.editorSkills`)) offering.refresh();
     }),
   );
@@ -61,7 +64,7 @@ function register(context: ExtensionContext, hands: Hands, documents: Documents,
   const { daemon, desk } = hands;
   const ask = new Ask(hands, documents);
   const decide = (decision: Decision) => (id?: unknown) =>
-    desk.decide(typeof id === "string" ? id : undefined, decision);
+    typeof id === "string" ? desk.decide(id, decision) : review(hands, ask, decision);
   const rows: Record<string, (...args: unknown[]) => unknown> = {
     ask: () => ask.ask(),
     askAboutSelection: () => ask.askAboutSelection(),
@@ -69,7 +72,7 @@ function register(context: ExtensionContext, hands: Hands, documents: Documents,
     invokeSkill: () => invokeSkill(daemon, documents),
     approve: decide("approve"),
     deny: decide("deny"),
-    review: () => desk.review(),
+    review: () => review(hands, ask),
     interrupt: () => interrupt(daemon),
     pickMode,
     pickProvider: () => pickProvider(daemon),

@@ -23,18 +23,22 @@ export const MODES: Record<Mode, string> = {
   auto: "Run all skills without asking",
 };
 
+/** What has another type than it should counts as not set; the editor tells the user. */
 export function settings(): Settings {
   const all = workspace.getConfiguration(SECTION);
-  const mode = all.get<string>("mode", "selective");
+  const text = (value: unknown): string | undefined => (typeof value === "string" && value.trim()) || undefined;
+  const isOn = (value: unknown, usual: boolean): boolean => (typeof value === "boolean" ? value : usual);
+  const mode = text(all.get<unknown>("mode"));
+  const args = all.get<unknown>("args");
   return {
-    command: all.get<string>("command", "").trim() || "open-think",
-    args: all.get<string[]>("args", ["--stdio"]),
-    connectOnStartup: all.get<boolean>("connectOnStartup", false),
+    command: text(all.get<unknown>("command")) ?? "open-think",
+    args: Array.isArray(args) && args.every((one) => typeof one === "string") ? args : ["--stdio"],
+    connectOnStartup: isOn(all.get<unknown>("connectOnStartup"), false),
     mode: isMode(mode) ? mode : "selective",
-    provider: all.get<string>("provider", "").trim() || undefined,
-    model: all.get<string>("model", "").trim() || undefined,
-    editorSkills: all.get<boolean>("editorSkills", true),
-    trace: all.get<boolean>("trace", false),
+    provider: text(all.get<unknown>("provider")),
+    model: text(all.get<unknown>("model")),
+    editorSkills: isOn(all.get<unknown>("editorSkills"), true),
+    trace: isOn(all.get<unknown>("trace"), false),
   };
 }
 

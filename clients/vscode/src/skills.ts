@@ -7,6 +7,7 @@ import type { SkillRow } from "open-think";
 import type { Daemon } from "./daemon.js";
 import type { Documents } from "./documents.js";
 import { json } from "./markdown.js";
+import { readableText } from "./readable.js";
 
 interface Schema {
   properties?: Record<string, { type?: unknown; default?: unknown }>;
@@ -77,6 +78,6 @@ function begun({ properties = {}, required = [] }: Schema): object {
 }
 
 async function isConfirmed({ id }: SkillRow, input: object): Promise<boolean> {
-  const options = { modal: true, detail: json(input) };
+  const options = { modal: true, detail: readableText({ skill: id, input }) };
   return (await window.showWarningMessage(`${id} is dangerous. Run it?`, options, "Run")) === "Run";
 }

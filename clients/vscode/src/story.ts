@@ -2,7 +2,8 @@
 
 import type { Event, SuggestedAction, TurnResult } from "open-think";
 
-import { code, fenced, json, plain } from "./markdown.js";
+import { code, plain } from "./markdown.js";
+import { readable } from "./readable.js";
 
 export interface Piece {
   /** `progress` is of the moment, and need not be kept. */
@@ -110,7 +111,9 @@ const ENDS: Record<string, string> = {
 };
 
 function describe(title: string, actions: SuggestedAction[]): string {
-  const one = ({ skill, reason, input }: SuggestedAction): string =>
-    `**${title}** ${code(skill)}${reason ? ` (${plain(reason)})` : ""}\n\n${fenced(json(input), "json")}`;
+  const one = (action: SuggestedAction): string => {
+    const { skill, reason } = action;
+    return `**${title}** ${code(skill)}${reason ? ` (${plain(reason)})` : ""}\n\n${readable(action)}`;
+  };
   return actions.map(one).join("\n\n");
 }

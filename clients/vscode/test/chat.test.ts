@@ -44,13 +44,11 @@ test("what is held has buttons under all of its input, and runs when it is appro
     /\*\*Helm wants to run\*\* `write-note`.*\n\n```json\n\{\n {2}"text": "medlar"\n\}\n```\n\n$/,
   );
   assert.match(window.statusBar.text, /bell-dot/);
-  assert.equal(window.context.get("openThink.asking"), true);
   assert.equal(await home.notes(), "");
   await reply.press("Approve");
   await reply.result;
   assert.match(reply.text, /_You approved\._/);
   assert.equal(await home.notes(), '{"text":"medlar"}');
-  assert.equal(window.context.get("openThink.asking"), false);
   await reply.press("Deny");
   assert.equal(window.asked.at(-1)?.message, "You approved.");
 });
@@ -139,6 +137,14 @@ test("files and selections go along", async (t) => {
   assert.ok(said?.content.includes("a.ts, lines 2 to 2:\n```typescript\ntwo\n```"), said?.content);
   assert.ok(said?.content.includes("(none.ts cannot be read as text.)"), said?.content);
   assert.ok(said?.content.includes("(A picture cannot be sent along.)"), said?.content);
+});
+
+test("where nothing is said there is help, and nothing is started", async (t) => {
+  const window = (await Home.make(t)).start();
+  const reply = new Chat(window).say(" ", { command: "auto" });
+  assert.equal((await reply.result).errorDetails, undefined);
+  assert.match(reply.text, /@helm check runtime health.*\n\n- `\/propose` Plan only\n/);
+  assert.match(window.statusBar.text, /circle-slash/);
 });
 
 test("what goes wrong is said with its way out", async (t) => {

@@ -154,6 +154,32 @@ test("a change of the program takes effect at once", async (t) => {
   assert.equal((await new Chat(window).say("hello").result).errorDetails, undefined);
 });
 
+for (const button of [undefined, "End It Now"]) {
+  test(`another program is taken ${button === undefined ? "once the turn is over" : "at once if that is wanted"}`, async (t) => {
+    const home = await Home.make(t);
+    const window = home.start();
+    let press!: (button: string | undefined) => void;
+    window.user = ({ items }) =>
+      items.includes("End It Now") ? new Promise<string | undefined>((resolve) => (press = resolve)) : undefined;
+    const reply = new Chat(window).say('call write-note {"text":"medlar"}');
+    await window.until(() => reply.buttons.length === 2, "both buttons");
+    const before = await pid(home);
+    window.configure("args", [...(window.settings.get("args") as string[]), "--log", "debug"]);
+    window.configure("command", window.settings.get("command"));
+    assert.deepEqual(
+      window.asked.map(({ message }) => message),
+      ["Helm works for this window. The other program is taken once that is done."],
+    );
+    press(button);
+    if (button === undefined) await reply.press("Approve");
+    const { errorDetails } = await reply.result;
+    assert.equal(errorDetails === undefined, button === undefined);
+    assert.equal(await home.notes(), button === undefined ? '{"text":"medlar"}' : "");
+    await window.until(() => window.output.filter((line) => line.startsWith("info connected")).length === 2, "another");
+    assert.notEqual(await pid(home), before);
+  });
+}
+
 /** Has the window start a program that says nothing and does not end by itself. Gives its process once it runs. */
 function hangs(home: Home, window: Window): () => Promise<number> {
   const file = home.path("pid");

@@ -167,6 +167,7 @@ test("Helm edits a file by itself once that is approved", async (t) => {
   const reply = new Chat(window).say(`call editor-apply-edit ${input}`);
   await window.until(() => reply.buttons.length === 2, "both buttons");
   assert.equal(saved(path), "one\n");
+  assert.ok(reply.text.includes("In `a.ts`\n\n```\none\n```\n\nbecomes\n\n```\ntwo\n```\n"), reply.text);
   await reply.press("Approve");
   await reply.result;
   assert.match(reply.text, /✓ `editor-apply-edit`/);

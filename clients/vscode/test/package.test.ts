@@ -68,12 +68,25 @@ test("every command that is announced is there, and every setting that is read i
   assert.deepEqual(read.sort(), Object.keys(contributes.configuration.properties).sort());
   const readme = await readFile("README.md", "utf8");
   for (const name of read) assert.ok(readme.includes(`\`${name}\``), name);
-  for (const name of ["command", "args", "mode"]) {
-    assert.equal(
-      contributes.configuration.properties[`openThink.${name}`].scope,
-      "machine",
-      "a workspace cannot set it",
-    );
-  }
+  const { properties } = contributes.configuration;
+  // A workspace cannot set the others.
+  assert.deepEqual(
+    Object.keys(properties).filter((name) => properties[name].scope !== "machine"),
+    ["openThink.trace"],
+  );
   assert.equal(contributes.chatParticipants[0].id, window.participant.id);
+});
+
+test("settings of the wrong type count as not set", async (t) => {
+  const home = await Home.make(t);
+  const names = ["command", "args", "connectOnStartup", "mode", "provider", "model", "editorSkills", "trace"];
+  for (const value of [null, 3, true, "--stdio", [null], [3], {}]) {
+    const window = home.window();
+    // What is of the right type by chance is not what this is about.
+    for (const name of names) if (typeof value !== "string" || name === "args") window.settings.set(name, value);
+    window.settings.set("connectOnStartup", null);
+    home.activate(window);
+    assert.equal(window.statusBar.text, "$(circle-slash) Helm: selective", JSON.stringify(value));
+    assert.equal(window.commands.size > 0, true);
+  }
 });

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { Event, TurnResult } from "open-think";
 
 import { fenced, plain } from "../src/markdown.js";
+import { readable, readableText } from "../src/readable.js";
 import { Story } from "../src/story.js";
 
 const RESULT = { suggestedActions: [], stopReason: "end-turn", trace: [] } as unknown as TurnResult;
@@ -58,4 +59,15 @@ test("events and values of a later daemon are passed over, or shown as they are"
 test("no text of others ends a block or begins a link", () => {
   assert.equal(fenced("a\n````\nb"), "`````\na\n````\nb\n`````");
   assert.equal(plain("[x](command:y) <b> take_a_nap _z_"), "\\[x\\](command:y) \\<b\\> take_a_nap \\_z\\_");
+});
+
+test("an edit is read as its texts, and one that holds more as it is", () => {
+  const input = { path: "a.ts", oldText: "one\n", newText: 'a "b"\nc' };
+  const texts = 'In `a.ts`\n\n```\none\n\n```\n\nbecomes\n\n```\na "b"\nc\n```';
+  assert.equal(readable({ skill: "editor-apply-edit", input }), texts);
+  assert.equal(readableText({ skill: "editor-apply-edit", input }), texts);
+  for (const other of [{ ...input, more: 1 }, { path: "a.ts" }, "text", null]) {
+    assert.equal(readableText({ skill: "editor-apply-edit", input: other }), JSON.stringify(other, null, 2));
+  }
+  assert.match(readable({ skill: "write-note", input }), /^```json\n/);
 });

@@ -16,6 +16,13 @@ interface Asked {
 /** What the user does; undefined where it is passed by. */
 type User = (asked: Asked) => unknown;
 
+/** Those of the settings. */
+const DEFAULTS = new Map<string, unknown>(
+  Object.entries(JSON.parse(readFileSync("package.json", "utf8")).contributes.configuration.properties).map(
+    ([name, { default: usual }]: [string, any]) => [name.replace("openThink.", ""), usual],
+  ),
+);
+
 export class Window {
   /** All that the user was shown or asked. */
   readonly asked: Asked[] = [];
@@ -49,6 +56,7 @@ export class Window {
 
   readonly #configured = new EventEmitter<any>();
   readonly #trusted = new EventEmitter<void>();
+  readonly #closed = new EventEmitter<Document>();
   readonly #focused = new EventEmitter<any>();
   readonly #providers = new Map<string, any>();
 
@@ -102,6 +110,13 @@ export class Window {
     return (
       this.#providers.get("open-think")?.provideTextDocumentContent(Uri.from({ scheme: "open-think", path })) ?? ""
     );
+  }
+
+  /** Of a document of the extension's own. */
+  close(path: string): void {
+    const all = this.shown.filter(({ document }) => document.uri.path === path).map(({ document }) => document);
+    for (const document of all) document.isClosed = true;
+    for (const document of all.slice(0, 1)) this.#closed.fire(document);
   }
 
   run(name: string, ...args: unknown[]): Promise<unknown> {
@@ -223,7 +238,11 @@ export class Window {
         return this.folders.length > 1 ? `${folder.name}/${path}` : path;
       },
       getConfiguration: () => ({
-        get: (name: string, usual: unknown) => this.settings.get(name) ?? usual,
+        // As the editor does it: nothing but what is not set at all has its default.
+        get: (name: string, usual?: unknown) => {
+          const value = this.settings.get(name);
+          return value !== undefined ? value : (DEFAULTS.get(name) ?? usual);
+        },
         update: async (name: string, value: unknown) => this.configure(name, value),
       }),
       openTextDocument: async (uri: Uri) => this.open(uri),
@@ -243,6 +262,7 @@ export class Window {
         return true;
       },
       onDidChangeConfiguration: this.#configured.event,
+      onDidCloseTextDocument: this.#closed.event,
       onDidGrantWorkspaceTrust: this.#trusted.event,
     },
     chat: {
@@ -261,6 +281,9 @@ export class Window {
     Object.defineProperty(this.module.workspace, "isTrusted", { get: () => this.isTrusted });
     Object.defineProperty(this.module.workspace, "workspaceFolders", {
       get: () => (this.folders.length > 0 ? this.folders : undefined),
+    });
+    Object.defineProperty(this.module.workspace, "textDocuments", {
+      get: () => this.shown.map(({ document }) => document).filter(({ isClosed }) => !isClosed),
     });
     Object.defineProperty(this.module, "chat", { value: this.module.chat, writable: true });
     Object.defineProperty(Document.prototype, "save", {
