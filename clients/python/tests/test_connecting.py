@@ -79,6 +79,8 @@ class Connecting(unittest.IsolatedAsyncioTestCase):
         missing = await self.fault(open_think.connect(command="/does/not/exist"))
         self.assertFalse(missing.retryable)
         self.assertIn("`command`", str(missing.hint))
+        nowhere = await self.fault(open_think.connect(command=self.program("exit"), cwd="/does/not/exist"))
+        self.assertIsNone(nowhere.hint)
         nobody = await self.fault(open_think.connect(socket=self.folder / "nobody.sock"))
         self.assertTrue(nobody.retryable)
         opened: list[asyncio.StreamWriter] = []

@@ -159,7 +159,8 @@ async def start_program(
             *command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, env=env, start_new_session=True
         )
     except OSError as error:
-        hint = "Install open-think, or say where it is with `command`."
+        of_the_place = cwd is not None and error.filename == os.fspath(cwd)
+        hint = None if of_the_place else "Install open-think, or say where it is with `command`."
         raise cannot_connect(f"{command[0]} does not start: {error}", retryable=False, hint=hint) from error
     return ProgramChannel(process)
 

@@ -222,7 +222,7 @@ class Client(Calls):
         except asyncio.TimeoutError:
             channel.abort()
             await connection.close()
-            raise cannot_connect(f"it did not answer within {self._timeout} s{channel.said()}") from None
+            raise cannot_connect(f"it did not answer within {self._timeout:g} s{channel.said()}") from None
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError):
                 channel.abort()
