@@ -64,9 +64,10 @@ export class Ask {
   async decide(sessionName: string, actions: SuggestedAction[], decision: Decision): Promise<void> {
     const approval = { sessionName, actionIds: actions.map(({ id }) => id), decision };
     await this.#next(async () => {
-      const names = actions.map(({ skill }) => skill).join(", ");
-      this.documents.append(pageOf(sessionName), `_You ${decision === "approve" ? "approved" : "denied"} ${plain(names)}._\n\n`);
-      await this.documents.reveal(pageOf(sessionName));
+      const page = pageOf(sessionName);
+      const names = plain(actions.map(({ skill }) => skill).join(", "));
+      this.documents.append(page, `_You ${decision === "approve" ? "approved" : "denied"} ${names}._\n\n`);
+      await this.documents.reveal(page);
       await this.#follow(sessionName, (client, options) => client.approve(approval, options));
     });
   }

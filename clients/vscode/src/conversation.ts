@@ -60,7 +60,7 @@ export function newSession(): string {
   return `${PREFIX}${randomUUID()}`;
 }
 
-/** The path of the document for what is said there outside of a chat. No two windows, and no two loads of one, share it. */
+/** The path of the document for what is said there outside of a chat. Another load of the window has others. */
 export function pageOf(sessionName: string): string {
   return `/Helm ${sessionName.slice(PREFIX.length, PREFIX.length + 8)}.md`;
 }

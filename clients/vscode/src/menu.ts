@@ -5,7 +5,8 @@ import { commands, window } from "vscode";
 import type { Hands } from "./conversation.js";
 
 export async function menu({ daemon, desk }: Hands): Promise<void> {
-  const asks = desk.questions.length > 0 || daemon.sessions.size > 0 ? [["$(bell-dot) Decide What Is Held…", "openThink.review"]] : [];
+  const mayHold = desk.questions.length > 0 || daemon.sessions.size > 0;
+  const asks = mayHold ? [["$(bell-dot) Decide What Is Held…", "openThink.review"]] : [];
   const works = daemon.turns.size > 0 ? [["$(debug-stop) Interrupt Helm", "openThink.interrupt"]] : [];
   const rows = [
     ...asks,

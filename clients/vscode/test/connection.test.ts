@@ -155,7 +155,8 @@ test("a change of the program takes effect at once", async (t) => {
 });
 
 for (const button of [undefined, "End It Now"]) {
-  test(`another program is taken ${button === undefined ? "once the turn is over" : "at once if that is wanted"}`, async (t) => {
+  const when = button === undefined ? "once the turn is over" : "at once if that is wanted";
+  test(`another program is taken ${when}`, async (t) => {
     const home = await Home.make(t);
     const window = home.start();
     let press!: (button: string | undefined) => void;

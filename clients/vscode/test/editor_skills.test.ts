@@ -73,8 +73,12 @@ test("the selection and the diagnostics of files outside the workspace are not t
   await writeFile(home.path("secret"), "one");
   await symlink(home.path("secret"), home.path("project/link"));
   const untitled = Uri.from({ scheme: "untitled", path: "Untitled-1" });
-  const others = [Uri.from({ scheme: "output", path: "log" }), Uri.from({ scheme: "git", path: home.path("project/a.ts") })];
-  const secrets = [Uri.file(home.path("secret")), Uri.file(home.path("project/link")), ...others];
+  const secrets = [
+    Uri.file(home.path("secret")),
+    Uri.file(home.path("project/link")),
+    Uri.from({ scheme: "output", path: "log" }),
+    Uri.from({ scheme: "git", path: home.path("project/a.ts") }),
+  ];
   for (const uri of secrets) {
     window.editor = { document: new Document(uri, "one"), selection: new Selection(0, 0, 0, 3) };
     await assert.rejects(client.invoke("editor-read-selection", {}), /outside the workspace/, `${uri}`);
