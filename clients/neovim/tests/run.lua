@@ -10,7 +10,7 @@ package.path = folder .. "/?.lua;" .. package.path
 local check = require("check")
 check.plugin = plugin
 
-for _, file in ipairs({ "turns", "approvals", "skills", "ids", "faults", "newer", "editor", "stream", "package" }) do
+for _, file in ipairs({ "turns", "approvals", "skills", "ids", "faults", "odd", "newer", "editor", "stream", "package" }) do
   dofile(folder .. "/cases/" .. file .. ".lua")
 end
 

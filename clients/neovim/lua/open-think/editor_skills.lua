@@ -9,22 +9,27 @@ local function relative(path)
   return vim.fn.fnamemodify(path, ":.")
 end
 
---- Runs `act` while events of this kind go to `callback`, and none of them asks the user.
-local function unasked(event, callback, act)
-  local id = vim.api.nvim_create_autocmd(event, { callback = callback })
-  local fine, fault = pcall(act)
-  vim.api.nvim_del_autocmd(id)
-  if not fine then
-    error(fault, 0)
-  end
-end
-
 local function open_buffer(path)
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
     local is_file = vim.bo[buffer].buftype == "" and vim.bo[buffer].buflisted
     if is_file and vim.api.nvim_buf_get_name(buffer) == path then
       return buffer
     end
+  end
+end
+
+--- Loads it without a question. What another Neovim has open, or had when it died, is there to be read only.
+local function load(buffer)
+  local messages = vim.o.shortmess
+  vim.opt.shortmess:append("A")
+  local fine, fault = pcall(vim.fn.bufload, buffer)
+  vim.o.shortmess = messages
+  if not fine then
+    error(fault, 0)
+  end
+  local swap = vim.fn.swapname(buffer)
+  if swap ~= "" and not swap:match("%.swp$") then
+    vim.bo[buffer].readonly = true
   end
 end
 
@@ -52,12 +57,9 @@ local function buffer_of(path)
     buffer = vim.fn.bufadd(full)
   end
   vim.bo[buffer].buflisted = true
-  -- What another Neovim has open can be read only.
-  unasked("SwapExists", function()
-    vim.v.swapchoice = "o"
-  end, function()
-    vim.fn.bufload(buffer)
-  end)
+  if not vim.api.nvim_buf_is_loaded(buffer) then
+    load(buffer)
+  end
   return buffer
 end
 
@@ -152,12 +154,15 @@ end
 --- Takes what the file has become meanwhile; raises where there are changes here too.
 local function catch_up(buffer)
   local differs
-  unasked("FileChangedShell", function(event)
-    differs = differs or event.buf == buffer
-    vim.v.fcs_choice = ""
-  end, function()
-    vim.cmd("silent checktime " .. buffer)
-  end)
+  -- Without this the user would be asked.
+  local listener = vim.api.nvim_create_autocmd("FileChangedShell", {
+    buffer = buffer,
+    callback = function()
+      differs, vim.v.fcs_choice = true, ""
+    end,
+  })
+  pcall(vim.cmd, "silent checktime " .. buffer)
+  vim.api.nvim_del_autocmd(listener)
   if differs then
     error("the file has changed on disk since the editor has read it", 0)
   end
