@@ -14,6 +14,7 @@
 (require 'eieio)
 (require 'jsonrpc)
 (require 'subr-x)
+(require 'open-think-wire)
 
 (defgroup open-think nil
   "Talk to Helm, the agent of the Open Think daemon."
@@ -104,13 +105,12 @@ Starts the daemon if need be."
   "Send REQUEST: method, parameters and two functions."
   (pcase-let ((`(,method ,params ,done ,failed) request))
     (condition-case failure
-        (jsonrpc-async-request open-think--connection (intern method) params
+        (jsonrpc-async-request open-think--connection (intern method) (open-think--sendable params)
                                :success-fn done :error-fn failed :timeout nil)
-      ;; A process may end before Emacs has noticed; what cannot be sent for
-      ;; another reason is the caller's fault.
-      (error (if (eq 'run (process-status open-think--process))
-                 (signal (car failure) (cdr failure))
-               (funcall failed open-think--lost))))))
+      ;; A process may end before Emacs has noticed.
+      (error (funcall failed (if (eq 'run (process-status open-think--process))
+                                 `(:code -32602 :message ,(error-message-string failure))
+                               open-think--lost))))))
 
 (defun open-think--fetch (method params)
   "Ask the daemon METHOD with PARAMS and wait for the result.
@@ -138,6 +138,8 @@ For what a command must know before it can ask its user."
 (defun open-think--start ()
   "Start the program and introduce Emacs to the daemon."
   (let ((default-directory (file-name-as-directory (expand-file-name open-think-directory))))
+    (unless (and (consp open-think-command) (seq-every-p #'stringp open-think-command))
+      (user-error "The setting open-think-command must be a list of words, as (\"open-think\" \"--stdio\")"))
     (unless (executable-find (car open-think-command))
       (user-error "There is no program %s: install Open Think, or name it with M-x customize-variable open-think-command"
                   (car open-think-command)))
@@ -176,25 +178,6 @@ For what a command must know before it can ask its user."
                       :key #'eieio-slot-descriptor-name)
              '(:events-buffer-config (:size 0 :format full))
            '(:events-buffer-scrollback-size 0))))
-
-(defun open-think--guard (process)
-  "Have the output of PROCESS read in its order.
-While Emacs sends something large it reads, and the filter of Emacs 28
-loses messages when it is entered again."
-  (let ((filter (process-filter process))
-        (unread "")
-        (busy nil))
-    (set-process-filter process
-                        (lambda (process text)
-                          (setq unread (concat unread text))
-                          (unless busy
-                            (setq busy t)
-                            (unwind-protect
-                                (while (not (string-empty-p unread))
-                                  (let ((next unread))
-                                    (setq unread "")
-                                    (funcall filter process next)))
-                              (setq busy nil)))))))
 
 (defun open-think--welcome (connection result)
   "The daemon has answered on CONNECTION with RESULT: go on with what waits."
@@ -254,15 +237,10 @@ loses messages when it is entered again."
 Emacs waits for the answer, so only what is done at once is offered."
   (if (and (eq method 'skills.call) open-think-skill-function)
       (condition-case failure
-          (let ((output (funcall open-think-skill-function params)))
-            (open-think--check-json output)
-            (list :output output))
-        (error (jsonrpc-error :code -32803 :message (error-message-string failure))))
+          (list :output (open-think--sendable (funcall open-think-skill-function params)))
+        ((error quit)
+         (jsonrpc-error :code -32803 :message (open-think--plain-text (open-think--brief failure)))))
     (jsonrpc-error :code -32601 :message (format "Emacs has no method %s" method))))
-
-(defun open-think--check-json (value)
-  "Signal an error if VALUE cannot be sent."
-  (ignore (json-serialize (vector value) :null-object nil :false-object :json-false)))
 
 (defun open-think--leave ()
   "Say goodbye, and end the connection."

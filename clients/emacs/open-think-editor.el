@@ -90,7 +90,10 @@ Edits are held until you approve them, unless the mode is \"auto\"."
          (file (expand-file-name path root)))
     (cond ((file-remote-p file) (error "%s is on another machine" path))
           ((not (file-regular-p file)) (error "There is no file %s" file))
-          ((or (find-buffer-visiting file) (file-in-directory-p file root)) file)
+          ((find-buffer-visiting file) file)
+          ;; What is written there may be run by Git.
+          ((member ".git" (split-string (file-truename file) "/")) (error "%s is a file of Git's" path))
+          ((file-in-directory-p file root) file)
           (t (error "%s is not in the project %s, and is not open" path root)))))
 
 (defun open-think--visit (path)

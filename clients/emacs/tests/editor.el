@@ -101,6 +101,19 @@
   (set-file-times file (time-add nil 60))
   (should (string-search "changed on disk" (editor-call "editor-apply-edit" "{\"path\":\"fruit.txt\",\"oldText\":\"x\",\"newText\":\"y\"}"))))
 
+(editor-test files-of-git-are-left-alone-unless-they-are-open
+  (make-directory ".git/hooks" t)
+  (write-region "one\n" nil ".git/hooks/x" nil 'silent)
+  (make-symbolic-link ".git/hooks" "hooks")
+  (dolist (path '(".git/hooks/x" "hooks/x"))
+    (should (string-search "is a file of Git" (editor-call "editor-open-file" (format "{\"path\":\"%s\"}" path))))
+    (should (string-search "is a file of Git"
+                           (editor-call "editor-apply-edit" (format "{\"path\":\"%s\",\"oldText\":\"one\",\"newText\":\"two\"}" path)))))
+  (let ((buffer (find-file-noselect ".git/hooks/x")))
+    (unwind-protect
+        (should (equal "{\"path\":\".git/hooks/x\"}" (editor-call "editor-open-file" "{\"path\":\".git/hooks/x\"}")))
+      (kill-buffer buffer))))
+
 (editor-test what-is-switched-off-is-not-offered
   (let ((offered (lambda ()
                    (seq-filter (lambda (id) (string-prefix-p "editor-" id))
@@ -161,6 +174,43 @@
           (should (string-prefix-p "open-think: Helm does not get emacs-one: " (car told)))))
     (dolist (id '("read-note" "emacs-one" "emacs-two"))
       (open-think-unregister-skill id))))
+
+(home-test what-is-too-long-is-refused-and-the-rest-goes-on
+  (let ((case nil))
+    (open-think-register-skill "emacs-odd" :description "Odd." :dangerous nil
+      :handler (lambda (_) (pcase case
+                             ('long (make-string (* 20 1024 1024) ?x))
+                             ('long-error (error "%s" (make-string (* 20 1024 1024) ?x)))
+                             ('bytes "good \377 luck")
+                             ('bytes-error (error "bad \377 luck"))
+                             ('quit (signal 'quit nil)))))
+    (unwind-protect
+        (progn
+          (setq case 'long)
+          (should (string-search "and may have 16777216" (editor-call "emacs-odd" "{}")))
+          (setq case 'long-error)
+          (should (string-search "xxxx" (editor-call "emacs-odd" "{}")))
+          (setq case 'bytes)
+          (should (equal "\"good \ufffd luck\"" (editor-call "emacs-odd" "{}")))
+          (setq case 'bytes-error)
+          (should (equal "bad \ufffd luck" (editor-call "emacs-odd" "{}")))
+          (setq case 'quit)
+          (should (string-search "Quit" (editor-call "emacs-odd" "{}"))))
+      (open-think-unregister-skill "emacs-odd")))
+  (open-think-ask (make-string (* 17 1024 1024) ?x))
+  (home-until-idle)
+  (should (= 1 (home-count "Error: It has ")))
+  (home-ask "a \377 b")
+  (home-leave)
+  (open-think-sessions "emacs")
+  (home-until-shown "You\na \ufffd b\n"))
+
+(home-test a-null-character-is-read-as-a-sign
+  (home-ask "call read-note {\"name\":\"a\\u0000b\\\\u0000c\"}" "auto")
+  (should (string-search "a\u2400b\\\\u0000c" (home-text)))
+  (should (equal "a\\u2400\\\\u0000" (open-think--without-null "a\\u0000\\\\u0000")))
+  (dolist (cut '(("a\\" . "a") ("a\\u0" . "a") ("a\\u000" . "a") ("a\\u0000" . "a\\u0000") ("a\\\\u" . "a")))
+    (should (equal (cdr cut) (open-think--whole (car cut))))))
 
 (home-test large-inputs-and-outputs-pass
   (open-think-register-skill "emacs-large" :description "Much." :dangerous nil

@@ -10,12 +10,12 @@
   (let ((began (float-time)))
     (open-think--connect)
     (home-until "the daemon answers" #'open-think--ready-p)
-    (message "clients/emacs: connected in %d ms, the daemon's start included" (* 1000 (- (float-time) began)))
+    (message "connected in %d ms, the daemon's start included" (* 1000 (- (float-time) began)))
     (open-think-shutdown)
     (setq began (float-time))
     (open-think--connect)
     (home-until "the daemon answers" #'open-think--ready-p)
-    (message "clients/emacs: connected in %d ms to a daemon that runs" (* 1000 (- (float-time) began)))))
+    (message "connected in %d ms to a daemon that runs" (* 1000 (- (float-time) began)))))
 
 (home-test a-lost-connection-is-told-once-and-the-session-goes-on
   (home-ask home-read)
@@ -97,6 +97,12 @@
   (home-ask home-read)
   (should (= 1 (home-count "→ read-note")))
   (should (= 1 (home-count "→ take-a-nap"))))
+
+(ert-deftest a-command-that-is-no-list-is-refused-with-the-way-out ()
+  (dolist (command '("open-think --stdio" nil ("open-think" t)))
+    (let ((open-think-command command))
+      (should (string-search "must be a list of words"
+                             (cadr (should-error (open-think-ask "hello") :type 'user-error)))))))
 
 (ert-deftest a-program-that-is-missing-is-named-with-the-way-out ()
   (let* ((open-think-command '("open-think-that-is-not-there" "--stdio"))

@@ -41,7 +41,7 @@
 
 (ert-deftest its-size-is-printed ()
   (let ((files (cons (expand-file-name "README.md" home-package) (published-files))))
-    (message "clients/emacs: %d bytes in %d files"
+    (message "%d bytes in %d files"
              (apply #'+ (mapcar (lambda (file) (file-attribute-size (file-attributes file))) files))
              (length files))))
 
