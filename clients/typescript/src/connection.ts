@@ -54,8 +54,8 @@ export async function converse(
     });
   });
   const gone = new Promise<void>((resolve) => rpc.onClose(resolve)).then(async () => {
-    do await new Promise(setImmediate);
-    while (handled < reader.count);
+    // Not all that is read is handled: a question that is taken back before has no turn.
+    for (let left = reader.count - handled; left >= 0; left -= 1) await new Promise(setImmediate);
     rpc.dispose();
     await transport.end();
   });
