@@ -12,7 +12,7 @@
 ;; language models, and runs Helm, an agent that plans with skills.  This
 ;; package talks to it by the built-in jsonrpc.el:
 ;;
-;;     (keymap-global-set "C-c h" 'open-think-command-map)
+;;     (global-set-key (kbd "C-c h") 'open-think-command-map)
 ;;
 ;; C-c h a asks, with the region if it is active; the answer streams into the
 ;; buffer of the session, where held actions have buttons.

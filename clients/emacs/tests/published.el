@@ -39,6 +39,21 @@
     (insert-file-contents (expand-file-name "open-think.el" home-package))
     (should (= 11 (how-many "^;;;###autoload" (point-min) (point-max))))))
 
+(ert-deftest its-first-lines-work-in-this-emacs ()
+  (let ((file (make-temp-file "open-think-" nil ".el"))
+        (beginning (with-temp-buffer
+                     (insert-file-contents (expand-file-name "README.md" home-package))
+                     (search-forward "```elisp\n")
+                     (buffer-substring (point) (progn (search-forward "\n```") (match-beginning 0))))))
+    (unwind-protect
+        (with-temp-buffer
+          (write-region (concat (string-replace "path/to/open-think/clients/emacs" home-package beginning)
+                                "\n(princ (key-binding (kbd \"C-c h a\")))")
+                        nil file nil 'silent)
+          (call-process (expand-file-name invocation-name invocation-directory) nil t nil "-Q" "--batch" "-l" file)
+          (should (equal "open-think-ask" (buffer-string))))
+      (delete-file file))))
+
 (ert-deftest its-size-is-printed ()
   (let ((files (cons (expand-file-name "README.md" home-package) (published-files))))
     (message "%d bytes in %d files"
