@@ -83,7 +83,12 @@ async fn ask(connection: &Connection, params: &RawValue, request: &ApprovalReque
     let answer = peer.request(names::Approval::NAME, params.get(), request.deadline).await;
     let decision = match answer.as_ref().map(|answer| serde_json::from_str::<ApprovalAnswer>(answer.get())) {
         Ok(Ok(ApprovalAnswer { decision, input })) => {
-            Some(convert::decision(decision, input.filter(|_| request.actions.len() == 1)))
+            let decision = convert::decision(decision, input.filter(|_| request.actions.len() == 1));
+            let unclear = request.actions.iter().any(|action| decision.is_unclear(action.input.as_ref()));
+            if unclear {
+                tracing::info!("an approval was answered with an empty input, and counts for nothing");
+            }
+            (!unclear).then_some(decision)
         }
         Ok(Err(error)) => {
             tracing::info!(%error, "an approval was answered with something else");

@@ -224,6 +224,7 @@ pub fn action(action: &helm::Action) -> wire::SuggestedAction {
     wire::SuggestedAction {
         id: action.id.clone(),
         skill: action.skill.clone(),
+        plugin: action.plugin.clone(),
         input: action.input.clone(),
         tool_use_id: action.tool_use_id.clone(),
         reason: action.reason.clone(),
@@ -232,8 +233,8 @@ pub fn action(action: &helm::Action) -> wire::SuggestedAction {
 }
 
 pub fn action_row(row: ActionRow) -> wire::SuggestedAction {
-    let ActionRow { id, skill, input, tool_use_id, reason, dangerous, .. } = row;
-    wire::SuggestedAction { id, skill, input, tool_use_id, reason, dangerous }
+    let ActionRow { id, skill, plugin, input, tool_use_id, reason, dangerous, .. } = row;
+    wire::SuggestedAction { id, skill, plugin, input, tool_use_id, reason, dangerous }
 }
 
 fn trace_entry(entry: &helm::TraceEntry) -> wire::TraceEntry {

@@ -180,6 +180,10 @@ impl From<&HelmError> for ApiError {
                 Self::new(Code::SessionBusy, message).with_hint("Wait, interrupt it, or let the message queue.")
             }
             HelmError::BadRequest { .. } => Self::new(Code::BadRequest, message),
+            HelmError::EmptyInput { .. } => {
+                let hint = "Leave 'input' out to run it as it was shown, or deny it.";
+                Self::new(Code::BadRequest, message).with_hint(hint)
+            }
             HelmError::Unheard { .. } => {
                 let hint = "Read the session's messages, and say it again if it is not among them.";
                 Self::new(Code::ProviderFailed, message).with_hint(hint)

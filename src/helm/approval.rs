@@ -17,6 +17,24 @@ pub enum Decision {
     Deny,
 }
 
+impl Decision {
+    /// Whether it does not say what is to run: an empty input in place of the one that was shown may be an emptied one,
+    /// and some clients send it for nothing.
+    pub fn is_unclear(&self, shown: Option<&Value>) -> bool {
+        let Self::Approve(Some(input)) = self else { return false };
+        is_empty(input) && shown.is_some_and(|shown| !is_empty(shown))
+    }
+}
+
+fn is_empty(input: &Value) -> bool {
+    match input {
+        Value::Null => true,
+        Value::Object(members) => members.is_empty(),
+        Value::Array(elements) => elements.is_empty(),
+        _ => false,
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct ApprovalRequest {
     pub id: String,
@@ -133,5 +151,25 @@ pub fn ask(
         let decided = decided.or_else(|| listed.elsewhere.try_recv().ok().filter(|_| !void.is_cancelled()));
         approver.settled(&request, decided.as_ref().map(|decided| &decided.decision)).await;
         decided
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_input_stands_for_an_empty_one_alone() {
+        let approve = |input: Value| Decision::Approve(Some(input));
+        for empty in [json!({}), json!([])] {
+            assert!(approve(empty.clone()).is_unclear(Some(&json!({ "a": null }))), "{empty}");
+            assert!(!approve(empty.clone()).is_unclear(Some(&json!({}))), "{empty}");
+            assert!(!approve(empty.clone()).is_unclear(None), "{empty}");
+        }
+        for clear in [approve(json!({ "a": 1 })), Decision::Approve(None), Decision::Deny] {
+            assert!(!clear.is_unclear(Some(&json!({ "a": 2 }))), "{clear:?}");
+        }
     }
 }

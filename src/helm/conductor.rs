@@ -87,7 +87,7 @@ impl Conductor {
         let Approve { action_ids: ids, decision, resume, .. } = approve.clone();
         // Before anything is decided.
         if matches!(decision, Decision::Approve(Some(_))) {
-            start::check_input(&self.shared, &ids).await?;
+            start::check_input(&self.shared, &approve).await?;
         }
         let decided = Decided { ids, decision, resume };
         if let Some(running) = self.running(&approve.session).filter(|running| running.board.decide(&decided)) {
@@ -362,6 +362,7 @@ pub fn action_of(action: &Action, session: &str, turn_id: &str, state: ActionSta
         session: session.to_owned(),
         turn_id: turn_id.to_owned(),
         skill: action.skill.clone(),
+        plugin: action.plugin.clone(),
         input: action.input.clone(),
         tool_use_id: action.tool_use_id.clone(),
         reason: action.reason.clone(),

@@ -77,8 +77,10 @@ impl Runner {
         let known = self.setup.skills.get(&suggestion.skill).is_some();
         let reason = if known { None } else { Some(format!("unknown skill '{}'", suggestion.skill)) };
         let dangerous = self.is_dangerous(&suggestion.skill);
+        let id = new_id("act");
+        let plugin = self.brought_by(&id, &suggestion.skill);
         let (skill, input) = (suggestion.skill, suggestion.input);
-        Action { id: new_id("act"), skill, input, tool_use_id: None, reason, dangerous, own: false }
+        Action { id, skill, plugin, input, tool_use_id: None, reason, dangerous, own: false }
     }
 
     /// The answer as it is shown.

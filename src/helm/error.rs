@@ -20,6 +20,8 @@ pub enum HelmError {
     Busy { session: String },
     #[error("{message}")]
     BadRequest { message: String },
+    #[error("parameter 'input' is empty, and action '{action}' was shown with an input")]
+    EmptyInput { action: String },
     /// The engine cannot be reached in which the turn waits for a decision; it goes on waiting.
     #[error("{error}")]
     Waits { provider: String, error: Arc<ProviderError> },

@@ -113,8 +113,11 @@ impl Runner {
         Ok(())
     }
 
-    /// An approved call runs, if its input fits.
+    /// An approved call runs, if its input fits and nothing is against it already.
     pub fn allow(&self, mut planned: Planned, input: Option<&serde_json::Value>) -> Planned {
+        if matches!(planned.verdict, Verdict::Refuse(_)) {
+            return planned;
+        }
         if let Some(input) = input {
             planned.input = input.clone();
         }
@@ -168,8 +171,10 @@ impl Runner {
     /// None if it need not be held.
     pub fn hold(&self, planned: Planned, own: bool) -> Option<Held> {
         let Verdict::Hold(reason) = &planned.verdict else { return None };
+        let id = new_id("act");
         let action = Action {
-            id: new_id("act"),
+            plugin: if own { None } else { self.brought_by(&id, &planned.call.name) },
+            id,
             skill: planned.call.name.clone(),
             input: Some(planned.input.clone()),
             tool_use_id: Some(planned.call.id.clone()),

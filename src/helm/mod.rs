@@ -8,6 +8,7 @@ mod action_block;
 mod answer;
 mod approval;
 mod attempts;
+mod brought;
 mod conductor;
 mod ending;
 mod engine_calls;

@@ -62,6 +62,8 @@ pub struct Model {
 pub struct Action {
     pub id: String,
     pub skill: String,
+    /// That brings the skill, as far as it is known.
+    pub plugin: Option<String>,
     pub input: Option<Value>,
     pub tool_use_id: Option<String>,
     pub reason: Option<String>,

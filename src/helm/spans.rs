@@ -76,7 +76,7 @@ fn kind(error: &HelmError) -> String {
         | HelmError::Waits { error, .. } => format!("{:?}", error.kind),
         HelmError::NoProvider { .. } => "NoProvider".to_owned(),
         HelmError::Overloaded { .. } | HelmError::Busy { .. } => "Busy".to_owned(),
-        HelmError::BadRequest { .. } => "BadRequest".to_owned(),
+        HelmError::BadRequest { .. } | HelmError::EmptyInput { .. } => "BadRequest".to_owned(),
         HelmError::Unheard { .. } => "Unheard".to_owned(),
         HelmError::Store(_) => "Store".to_owned(),
         HelmError::Lost => "Lost".to_owned(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer::Events;
 use super::attempts::Caller;
@@ -15,7 +15,7 @@ use super::runner::Runner;
 use super::running::Running;
 use super::setup::Setup;
 use super::take_up::{self, TakenUp};
-use super::turn::{Planned, Turn, Verdict};
+use super::turn::Turn;
 use super::{Decision, HelmError};
 use crate::model::{self, Block, Mode, Role, Thread, ToolCall, Usage};
 use crate::sessions::{ActionRow, ActionState, Context, TurnRow, TurnSettings, TurnState, Write};
@@ -132,11 +132,16 @@ pub async fn decidable(shared: &Shared, approve: &Approve) -> Result<(TurnRow, V
     Ok((row, actions))
 }
 
-/// Only a skill takes another input than the model's.
-pub async fn check_input(shared: &Shared, ids: &[String]) -> Result<(), HelmError> {
-    for id in ids {
-        if shared.store.action(id).await?.is_some_and(|action| action.own) {
+/// Only a skill takes another input than the model's, and an empty one is none.
+pub async fn check_input(shared: &Shared, approve: &Approve) -> Result<(), HelmError> {
+    for id in &approve.action_ids {
+        let Some(action) = shared.store.action(id).await? else { continue };
+        if action.own {
             return Err(HelmError::bad_request("the command cannot be changed: approve or deny it as it is"));
+        }
+        let is_held = action.session == approve.session && action.state == ActionState::Held;
+        if is_held && approve.decision.is_unclear(action.input.as_ref()) {
+            return Err(HelmError::EmptyInput { action: action.id });
         }
     }
     Ok(())
@@ -202,7 +207,7 @@ async fn decide_and_go_on(
         return runner.end(StopReason::Cancelled, None).await;
     }
     let suggested: Vec<Write> = actions.iter().filter_map(|action| suggested_call(&row, action)).collect();
-    let decided = actions.iter().map(|action| (action.id.clone(), planned(action))).collect();
+    let decided = actions.iter().map(|action| (action.id.clone(), runner.planned(action))).collect();
     let finished = runner.decide(decided, &decision, suggested).await?;
     runner.earlier = shared
         .store
@@ -235,17 +240,11 @@ pub fn suggested_call(row: &TurnRow, action: &ActionRow) -> Option<Write> {
     Some(Write::Message { session: row.session.clone(), turn_id: row.id.clone(), message, provider: None })
 }
 
-pub fn planned(action: &ActionRow) -> Planned {
-    let input = action.input.clone().unwrap_or_else(|| json!({}));
-    let id = action.tool_use_id.clone().unwrap_or_else(|| action.id.clone());
-    let call = ToolCall { id, name: action.skill.clone(), arguments: input.to_string(), opaque: None };
-    Planned { call, input, verdict: Verdict::Hold(action.reason.clone().unwrap_or_default()) }
-}
-
 pub fn action_from(row: ActionRow) -> Action {
     Action {
         id: row.id,
         skill: row.skill,
+        plugin: row.plugin,
         input: row.input,
         tool_use_id: row.tool_use_id,
         reason: row.reason,

@@ -12,7 +12,7 @@ use super::engine_calls::Calls;
 use super::holds::Held;
 use super::request::Approve;
 use super::runner::Runner;
-use super::start::{action_from, planned, suggested_call};
+use super::start::{action_from, suggested_call};
 use super::turn::Step;
 use super::{Decision, HelmError};
 use crate::model::{Engine, Role, Run};
@@ -119,12 +119,12 @@ async fn noted(
     runner.note_decision(&ids, decision, Vec::new()).await?;
     // The engine knows nothing of what was only suggested.
     let writes = suggested.iter().filter_map(|action| suggested_call(&runner.row, action)).collect();
-    let decided: Vec<_> = suggested.iter().map(|action| (action.id.clone(), planned(action))).collect();
+    let decided: Vec<_> = suggested.iter().map(|action| (action.id.clone(), runner.planned(action))).collect();
     if !decided.is_empty() {
         runner.decide(decided, decision, writes).await?;
     }
     let one = |action: &&ActionRow| {
-        let held = Held { planned: planned(action), action: action_from((*action).clone()) };
+        let held = Held { planned: runner.planned(action), action: action_from((*action).clone()) };
         (held, decision.clone())
     };
     let decided = called.iter().map(one).collect();

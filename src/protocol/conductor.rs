@@ -182,7 +182,8 @@ pub struct ApproveParams {
     #[serde(deserialize_with = "list")]
     pub action_ids: Vec<String>,
     pub decision: Decision,
-    /// Replaces the input of the action; only with a single one.
+    /// Replaces the input of the action; only with a single one. An empty one does not replace one that is not empty, and
+    /// is refused: leave it out to run the action as it was shown.
     #[serde(default)]
     pub input: Option<Value>,
     /// Whether the model hears of it and the turn goes on.
@@ -295,6 +296,10 @@ pub struct TurnResult {
 pub struct SuggestedAction {
     pub id: String,
     pub skill: String,
+    /// The one that brings the skill, as `skills.list` has it: approved, the action runs only while it is the same. Left out
+    /// where there is no such skill, and for what an app-server would do of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -398,7 +403,8 @@ pub struct ApprovalParams {
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalAnswer {
     pub decision: Decision,
-    /// Replaces the input of the action; only if it is a single one.
+    /// Replaces the input of the action; only if it is a single one. With an empty one in place of one that is not empty
+    /// nothing is decided.
     #[serde(default)]
     pub input: Option<Value>,
 }

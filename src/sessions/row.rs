@@ -101,6 +101,8 @@ pub struct ActionRow {
     pub session: String,
     pub turn_id: String,
     pub skill: String,
+    /// That brings the skill; none of an engine's own, of a skill that is not known, and in rows of older versions.
+    pub plugin: Option<String>,
     pub input: Option<Value>,
     /// The model's call that was held; none if the action was only suggested in text.
     pub tool_use_id: Option<String>,

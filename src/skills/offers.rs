@@ -44,7 +44,7 @@ impl Offers {
             }
         }
         let mut offered = self.offered.get(&by).cloned().unwrap_or_default();
-        for skill in skills {
+        for skill in skills.into_iter().map(|skill| skill.by(by)) {
             match offered.iter_mut().find(|earlier| earlier.spec().id == skill.spec().id) {
                 Some(earlier) => *earlier = skill,
                 None => offered.push(skill),
@@ -180,9 +180,12 @@ mod tests {
         let described = |registry: &Registry| -> Vec<String> {
             registry.specs().map(|spec| format!("{} {}", spec.id, spec.description)).collect()
         };
+        let offering = |registry: &Registry, id| registry.get(id).expect("it is there").offered_by();
         assert_eq!(described(&offers.registry()), ["ours ", "a of 1", "b of 1", "c of 2"]);
+        assert_eq!(["ours", "b", "c"].map(|id| offering(&offers.registry(), id)), [None, Some(1), Some(2)]);
         let second = offers.registry_for(2).expect("it has one of its own");
         assert_eq!(described(&second), ["ours ", "a of 1", "b of 2", "c of 2"]);
+        assert_eq!(offering(&second, "b"), Some(2));
         assert!(offers.registry_for(1).is_none() && offers.registry_for(3).is_none());
         offers.withdraw_all(1);
         assert_eq!(described(&offers.registry()), ["ours ", "c of 2", "b of 2"]);

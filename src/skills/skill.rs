@@ -63,13 +63,23 @@ pub struct SkillAttempt {
 pub struct Skill {
     spec: Arc<SkillSpec>,
     handler: Arc<dyn Handler>,
+    offered_by: Option<u64>,
     /// Compiled at the first check: most skills of a process never run.
     validator: Arc<OnceLock<Result<jsonschema::Validator, String>>>,
 }
 
 impl Skill {
     pub fn new(spec: SkillSpec, handler: impl Handler + 'static) -> Self {
-        Self { spec: Arc::new(spec), handler: Arc::new(handler), validator: Arc::default() }
+        Self { spec: Arc::new(spec), handler: Arc::new(handler), offered_by: None, validator: Arc::default() }
+    }
+
+    pub(super) fn by(self, client: u64) -> Self {
+        Self { offered_by: Some(client), ..self }
+    }
+
+    /// The number of the client that offers it; none of the daemon's own.
+    pub fn offered_by(&self) -> Option<u64> {
+        self.offered_by
     }
 
     pub fn spec(&self) -> &Arc<SkillSpec> {

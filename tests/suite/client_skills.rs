@@ -238,12 +238,43 @@ async fn a_dangerous_one_is_held_and_runs_for_whoever_approves() {
     let held = other.ask("conductor.message", params).await.expect("a result");
     assert_eq!(held["stopReason"], "dangerous-skill");
     let ids = json!([held["suggestedActions"][0]["id"]]);
-    let params = json!({ "sessionName": "s", "actionIds": ids, "decision": "approve" });
+    let params = json!({ "sessionName": "s", "actionIds": ids, "decision": "approve", "input": {} });
     let turn = other.send("conductor.approve", params).await;
     let call = called(&mut quill).await;
     assert_eq!(call["params"]["turnId"], held["turnId"]);
     answer(&mut quill, &call, json!("wiped")).await;
     assert_eq!(other.answer(turn).await.expect("a result")["trace"][0]["result"], "wiped");
+}
+
+/// Held for the skill of `quill`, and approved once that is gone and another client offers the same id.
+async fn check_replaced(next: &str, said: &str) {
+    let home = Home::new();
+    let daemon = home.daemon().await;
+    let (mut quill, mut other) = (client(&daemon, "quill").await, client(&daemon, "other").await);
+    let wipe = json!({ "id": "wipe-it", "description": "Wipes what is named." });
+    register(&mut quill, std::slice::from_ref(&wipe)).await.expect("it is good");
+    let params = json!({ "sessionName": "s", "mode": "selective", "content": "call wipe-it {\"path\":\"a\"}" });
+    let held = other.ask("conductor.message", params).await.expect("a result");
+    drop(quill);
+    until_listed(&mut other, "wipe-it", false).await;
+    let mut next = client(&daemon, next).await;
+    register(&mut next, &[wipe]).await.expect("it is good");
+    let action = held["suggestedActions"][0].clone();
+    let params = json!({ "sessionName": "s", "actionIds": [action["id"]], "decision": "approve" });
+    let result = other.ask("conductor.approve", params).await.expect("a result");
+    assert_eq!(action["plugin"], "client:quill");
+    let error = format!(
+        "skill 'wipe-it' of 'client:quill', which this was held for, is gone: the one of {said} was not run in its place"
+    );
+    assert_eq!((&result["trace"][0]["ok"], &result["trace"][0]["error"]), (&json!(false), &json!(error)));
+    assert_eq!((&result["stopReason"], &result["suggestedActions"]), (&json!("end-turn"), &json!([])));
+}
+
+#[tokio::test]
+async fn an_approval_for_one_clients_skill_never_runs_anothers() {
+    check_replaced("page", "'client:page'").await;
+    // Two windows of an editor.
+    check_replaced("quill", "another 'client:quill'").await;
 }
 
 #[tokio::test]

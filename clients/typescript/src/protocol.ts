@@ -213,6 +213,11 @@ export interface SessionMessage {
 export interface SuggestedAction {
   id: string;
   skill: string;
+  /**
+   * The one that brings the skill, as `skills.list` has it: approved, the action runs only while it is the same. Left out
+   * where there is no such skill, and for what an app-server would do of its own.
+   */
+  plugin?: string | null;
   input?: unknown;
   toolUseId?: string | null;
   reason?: string | null;
@@ -280,7 +285,10 @@ export interface ApproveParams {
   sessionName?: string;
   actionIds: string[];
   decision: Decision;
-  /** Replaces the input of the action; only with a single one. */
+  /**
+   * Replaces the input of the action; only with a single one. An empty one does not replace one that is not empty, and
+   * is refused: leave it out to run the action as it was shown.
+   */
   input?: unknown;
   /** Whether the model hears of it and the turn goes on. Default `true`. */
   continue?: boolean;
@@ -887,7 +895,10 @@ export interface ApprovalParams {
 
 export interface ApprovalAnswer {
   decision: Decision;
-  /** Replaces the input of the action; only if it is a single one. */
+  /**
+   * Replaces the input of the action; only if it is a single one. With an empty one in place of one that is not empty
+   * nothing is decided.
+   */
   input?: unknown;
 }
 

@@ -13,7 +13,8 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::fault::Fault;
 
 /// What makes version n+1 of version n. A row is never changed once it was released.
-const MIGRATIONS: [&str; 3] = [include_str!("schema.sql"), include_str!("usage.sql"), include_str!("threads.sql")];
+const MIGRATIONS: [&str; 4] =
+    [include_str!("schema.sql"), include_str!("usage.sql"), include_str!("threads.sql"), include_str!("actions.sql")];
 
 /// More than there are different statements.
 const STATEMENTS: usize = 40;

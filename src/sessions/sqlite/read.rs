@@ -162,6 +162,7 @@ fn action_row(row: &Row<'_>) -> rusqlite::Result<ActionRow> {
         session: row.get("session")?,
         turn_id: row.get("turn_id")?,
         skill: row.get("skill")?,
+        plugin: row.get("plugin")?,
         input: input.as_deref().map(from_json).transpose()?,
         tool_use_id: row.get("tool_use_id")?,
         reason: row.get("reason")?,

@@ -38,6 +38,7 @@ fn action(id: &str, session: &str) -> ActionRow {
         session: session.to_owned(),
         turn_id: "t1".to_owned(),
         skill: "zone-delete".to_owned(),
+        plugin: Some("client:quill".to_owned()),
         input: Some(json!({"zone": "a", "n": [1, null]})),
         tool_use_id: Some("call-1".to_owned()),
         reason: None,
@@ -174,7 +175,7 @@ async fn turns_are_kept_in_order_and_overwritten() {
 #[tokio::test]
 async fn actions_wait_until_they_are_decided() {
     let store = with(&[]).await;
-    let suggested = ActionRow { input: None, tool_use_id: None, dangerous: false, ..action("a2", "s") };
+    let suggested = ActionRow { plugin: None, input: None, tool_use_id: None, ..action("a2", "s") };
     store.write(vec![Write::Action(action("a1", "s")), Write::Action(suggested.clone())]).await.unwrap();
     assert_eq!(store.held("s").await.unwrap(), [action("a1", "s"), suggested.clone()]);
     assert_eq!(store.session("s").await.unwrap().unwrap().held_count, 2);
@@ -344,7 +345,7 @@ fn what_cannot_be_opened_says_why() {
     The sessions file DIR/text.db is damaged or is not a sessions file. Move it away, with the files beside it that start with its name, to start anew.
     The sessions file DIR/plain/s.db cannot be opened: a part of its path is a file, not a directory. Check the state directory.
     The sessions file DIR/dir.db cannot be opened: Is a directory (os error 21). Check the path, or set another state directory.
-    The sessions file DIR/newer.db has format 99, and this open-think knows formats up to 3. Update open-think, or move the file away to start anew.
+    The sessions file DIR/newer.db has format 99, and this open-think knows formats up to 4. Update open-think, or move the file away to start anew.
     ");
 }
 

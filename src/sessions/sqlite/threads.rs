@@ -134,7 +134,7 @@ mod tests {
         drop(old);
         let store = Sqlite::open(&path).unwrap();
         let action = store.action("a").await.unwrap().unwrap();
-        assert_eq!((action.skill.as_str(), action.own), ("wipe", false));
+        assert_eq!((action.skill.as_str(), action.own, action.plugin), ("wipe", false, None));
         store.write(vec![put("s", Mode::Auto, "w")]).await.unwrap();
         store.delete("s").await.unwrap();
         assert!(store.threads_used_last(1).await.unwrap().is_empty());

@@ -129,17 +129,18 @@ fn put_message(
 
 fn put_action(transaction: &Transaction<'_>, action: &ActionRow) -> Result<(), Fault> {
     let sql = "INSERT INTO actions
-               (id, session, turn_id, skill, input, tool_use_id, reason, dangerous, own, state, created_at)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+               (id, session, turn_id, skill, plugin, input, tool_use_id, reason, dangerous, own, state, created_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                ON CONFLICT (id) DO UPDATE SET session = excluded.session, turn_id = excluded.turn_id,
-               skill = excluded.skill, input = excluded.input, tool_use_id = excluded.tool_use_id,
-               reason = excluded.reason, dangerous = excluded.dangerous, own = excluded.own, state = excluded.state,
+               skill = excluded.skill, plugin = excluded.plugin, input = excluded.input,
+               tool_use_id = excluded.tool_use_id, reason = excluded.reason, dangerous = excluded.dangerous, own = excluded.own, state = excluded.state,
                created_at = excluded.created_at";
     transaction.prepare_cached(sql)?.execute(params![
         action.id,
         action.session,
         action.turn_id,
         action.skill,
+        action.plugin,
         action.input.as_ref().map(to_json).transpose()?,
         action.tool_use_id,
         action.reason,

@@ -185,6 +185,10 @@ class SessionMessage(TypedDict):
 class SuggestedAction(TypedDict):
     id: str
     skill: str
+    plugin: NotRequired[Union[str, None]]
+    """The one that brings the skill, as `skills.list` has it: approved, the action runs only while it is the
+    same. Left out where there is no such skill, and for what an app-server would do of its own.
+    """
     input: NotRequired[Any]
     toolUseId: NotRequired[Union[str, None]]
     reason: NotRequired[Union[str, None]]
@@ -808,7 +812,9 @@ class ApprovalParams(TypedDict):
 class ApprovalAnswer(TypedDict):
     decision: Decision
     input: NotRequired[Any]
-    """Replaces the input of the action; only if it is a single one."""
+    """Replaces the input of the action; only if it is a single one. With an empty one in place of one that is
+    not empty nothing is decided.
+    """
 
 
 class SkillCallParams(TypedDict):
